@@ -1,7 +1,9 @@
 """Tells the time: world time (what dates mean) and machine time (what keeps the machine going).
 
-World time follows the affine clock of the file named by BATON_WORLD_CLOCK_FILE, when there is one (demo and tests only), else it
-is the host's clock. Inside a transaction world time is `tx.now`, read from PostgreSQL. This is the only module that asks the host.
+World time follows the affine clock of the file named by BATON_WORLD_CLOCK_FILE, when there is one (demo and tests
+only), else it
+is the host's clock. Inside a transaction world time is `tx.now`, read from PostgreSQL. This is the only module that
+asks the host.
 Invariant: world time never goes back while the file is only written by `deploy/demo/world_clock.py`.
 """
 
@@ -108,14 +110,14 @@ def now() -> datetime:
 
 def machine_now() -> datetime:
     """The host's time, aware, UTC: for leases, tokens and sessions, never for what happened in the world."""
-    return datetime.now(UTC)  # noqa: TID251 - the one place that asks the host
+    return datetime.now(UTC)
 
 
 def monotonic() -> float:
     """Seconds of machine time from an unknown start; only differences mean something."""
-    return time.monotonic()  # noqa: TID251 - the one place that asks the host
+    return time.monotonic()
 
 
 async def sleep(seconds: float) -> None:
-    """Wait machine seconds (>= 0). Loops that wait for world time use `shared.runtime`'s waiting, which looks at the clock."""
-    await asyncio.sleep(seconds)  # noqa: TID251 - the one place that waits
+    """Wait machine seconds (>= 0); for world time use the waiting of `shared.runtime`."""
+    await asyncio.sleep(seconds)

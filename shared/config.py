@@ -1,13 +1,16 @@
 """The settings every service shares, read from the environment and checked at start.
 
-A setting `name` is BATON_<SERVICE>_<NAME> for one service, else BATON_<NAME> for all. Secrets come from files that settings name,
-never from the repository or a command line. An address of another service is BATON_<OTHER>_URL and BATON_<OTHER>_INTERNAL_URL.
+A setting `name` is BATON_<SERVICE>_<NAME> for one service, else BATON_<NAME> for all. Secrets come from files that
+settings name,
+never from the repository or a command line. An address of another service is BATON_<OTHER>_URL and
+BATON_<OTHER>_INTERNAL_URL.
 """
 
 import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -17,7 +20,8 @@ from typing_extensions import override
 __all__ = ["PORTS", "SERVICES", "Environment", "ServiceSettings"]
 
 SERVICES = ("ingest", "scoring", "handoff", "feedback", "console")
-# API ports where nobody sets one (one container per service); the internal port is the next one. `baton up` draws free ones.
+# API ports where nobody sets one (one container per service); the internal port is the next one. `baton up` draws free
+ones.
 PORTS = {"ingest": 8100, "scoring": 8200, "handoff": 8300, "feedback": 8400, "console": 8500}
 
 
@@ -57,9 +61,10 @@ class _PrefixedSource(PydanticBaseSettingsSource):
 
 
 class ServiceSettings(BaseSettings):
-    """What each process of a service must know; a subclass per service names the service and adds its own fields.
+    """What each process of a service must know; each service's subclass adds its name and own fields.
 
-    Raises pydantic.ValidationError at start when a value is missing or malformed: the message names the variable's field.
+    Raises pydantic.ValidationError at start when a value is missing or malformed: the message names the variable's
+    field.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid")
@@ -93,12 +98,11 @@ class ServiceSettings(BaseSettings):
 
     @property
     def service_database_url(self) -> str:
-        """The URL of this service's own database: the one given, or `baton_<service>` on the server given."""
-        base, separator, query = self.database_url.partition("?")
-        _, _, rest = base.partition("://")
-        if "/" not in rest or rest.endswith("/"):
-            base = f"{base.rstrip('/')}/baton_{self.service}"
-        return base + separator + query
+        """This service's own database: the URL set for it alone, else `baton_<service>` on the common server."""
+        if os.environ.get(f"BATON_{self.service.upper()}_DATABASE_URL"):
+            return self.database_url
+        parts = urlsplit(self.database_url)
+        return urlunsplit(parts._replace(path=f"/baton_{self.service}"))
 
     @property
     def listen_api(self) -> int:

@@ -1,6 +1,7 @@
 """Makes ids and secrets: uuid7 for first causes, uuid5 for everything that follows from them.
 
-A derived id depends on its parts alone, so a re-run, a replay and a restore make the same ones (DECISIONS: "How are ids made?").
+A derived id depends on its parts alone, so a re-run, a replay and a restore make the same ones (DECISIONS: "How are ids
+made?").
 The only module that draws random values.
 """
 
@@ -69,4 +70,4 @@ def derived_id(*parts: object) -> UUID:
 
 def secret_token(nbytes: int = 32) -> str:
     """A url-safe secret with nbytes (>= 16) random bytes."""
-    return secrets.token_urlsafe(nbytes)  # noqa: TID251 - the one place that draws
+    return secrets.token_urlsafe(nbytes)
