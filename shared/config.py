@@ -1,8 +1,7 @@
 """The settings every service shares, read from the environment and checked at start.
 
 A setting `name` is BATON_<SERVICE>_<NAME> for one service, else BATON_<NAME> for all. Secrets come from files that
-settings name,
-never from the repository or a command line. An address of another service is BATON_<OTHER>_URL and
+settings name, never from the repository or a command line. Another service's addresses are BATON_<OTHER>_URL and
 BATON_<OTHER>_INTERNAL_URL.
 """
 
@@ -20,8 +19,8 @@ from typing_extensions import override
 __all__ = ["PORTS", "SERVICES", "Environment", "ServiceSettings"]
 
 SERVICES = ("ingest", "scoring", "handoff", "feedback", "console")
-# API ports where nobody sets one (one container per service); the internal port is the next one. `baton up` draws free
-ones.
+# API ports where nobody sets one (a container per service); the internal port is the next one. `baton up` draws free
+# ones.
 PORTS = {"ingest": 8100, "scoring": 8200, "handoff": 8300, "feedback": 8400, "console": 8500}
 
 
