@@ -1,0 +1,1 @@
+"""The decisions of handoff as pure functions over frozen values; `now` is an argument."""
