@@ -1,4 +1,4 @@
-"""The values that handoff's decisions are made of: leads, reps and pools as seen here, what routing is asked and answers.
+"""The values that handoff decides about: leads, reps and pools as seen here, what routing is asked and answers.
 
 Shared by lifecycle, sla, routing, assignment and store. Holds no rule of its own; every value is frozen and without
 personal data.
@@ -86,6 +86,7 @@ class Rep:
     is_on: bool
     why_off: str | None = None  # away, absence, inactive
     load: int = 0
+    holding: tuple[HandoffId, ...] = ()  # the handoffs that make up the load: who went before a lead that must wait
     languages: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
     calendar: str = "default"
@@ -95,8 +96,8 @@ class Rep:
 class Member:
     """A rep's place in one pool: the agreement's numbers and the ledger's row.
 
-    weight > 0; received and entitled are the fairness ledger (never reset); taken_30_days counts assignments of the
-    last 30 days.
+    weight > 0; received, credited and entitled are the fairness ledger (never reset; entitled in parts of
+    fairness.UNIT); taken_30_days counts the rep's assignments of the last 30 days.
     """
 
     pool: str
@@ -105,7 +106,8 @@ class Member:
     load_max: int = 5
     leads_per_30_days: int = 30
     received: int = 0
-    entitled: float = 0.0
+    credited: int = 0
+    entitled: int = 0
     taken_30_days: int = 0
     is_member: bool = True  # false: left the pool; its ledger stays
 
@@ -148,6 +150,7 @@ class Need:
     account_owner: UserId | None = None
     open_handoff: OpenHandoff | None = None
     only_pool: str | None = None  # from a queue: the pool it waits for
+    is_waiting: bool = False  # stands in a queue: served before new ones; a queue again as its result changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +189,12 @@ class Candidate:
     exclusion: str | None
     load: int
     received: int = 0
-    entitled: float = 0.0
+    entitled: float = 0.0  # leads
 
 
 @dataclass(frozen=True, slots=True)
 class RouteResult:
-    """The answer for one need: exactly one of rep_id and queue is set.
+    """The answer for one need: exactly one of rep_id, queue and attach_to is set, or is_refused (suppressed).
 
     record is the decision record's JSON value: inputs, versions, candidates and exclusions, enough to recompute it.
     """
@@ -202,6 +205,9 @@ class RouteResult:
     reason: str
     pool: str | None
     is_rotated: bool  # picked by the pool's rotation, not by a rule that names one rep
+    attach_to: HandoffId | None = None
+    is_refused: bool = False
+    queue_owner: str | None = None
     rules: tuple[RuleAnswer, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     served_before: tuple[HandoffId, ...] = ()  # who went first in this round when nobody was left
