@@ -1,0 +1,1 @@
+"""PostgreSQL: the engine with the only commit, the runtime's own tables, and the migration runner."""

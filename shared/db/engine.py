@@ -1,0 +1,161 @@
+"""Owns the connections of a service and the only commit of the code base.
+
+`transaction()` begins, hands out a `Tx`, writes the pending events to the outbox last (so their order is the commit
+order of the locked rows), announces its failpoints and commits. Services never see a connection. Every wait has a
+bound, set here.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.contracts.envelope import Event
+from shared.db.outbox_rows import write_outbox
+from shared.telemetry import Step, announce
+
+__all__ = ["Database", "ReadTx", "TransactionName", "Tx", "driver_url", "is_transient", "reading", "transaction"]
+
+TransactionName = Literal[
+    "batch", "park", "batch_start", "command", "clocks", "dispatch", "periodic", "rechecks", "tuner"
+]
+Workload = Literal["api", "worker"]
+
+_CONNECT_SECONDS = 5
+_POOL_WAIT_SECONDS = 5
+_RECYCLE_SECONDS = 1800
+# A dead socket has no deadline of its own: without these an outage holds a connection for ever (RELIABILITY 2).
+_COMMAND_SECONDS: dict[Workload, int] = {"api": 10, "worker": 35}
+_STATEMENT_TIMEOUT: dict[Workload, str] = {"api": "2s", "worker": "30s"}
+_SESSION = {
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "8000",
+    "default_transaction_isolation": "read committed",
+    "timezone": "UTC",
+}
+# serialisation, deadlock, lock not available, shut down and crash, connection lost: the same work again is right.
+_TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P", "08", "53", "25P03")
+
+
+def driver_url(url: str) -> str:
+    """The asyncpg form of a postgresql:// URL."""
+    head, _, tail = url.partition("://")
+    if head not in {"postgresql", "postgres", "postgresql+asyncpg"}:
+        raise ValueError("A database URL begins with postgresql://")
+    return f"postgresql+asyncpg://{tail}"
+
+
+class Database:
+    """One pool of connections to one database; pool_size is the concurrency, there is no overflow.
+
+    workload "api" has 2 s per statement, "worker" 30 s.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 5, application_name: str = "baton", workload: Workload = "worker"
+    ) -> None:
+        self.url = url
+        self.pool_size = pool_size
+        self.engine: AsyncEngine = create_async_engine(
+            driver_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=_POOL_WAIT_SECONDS,
+            pool_pre_ping=True,
+            pool_recycle=_RECYCLE_SECONDS,
+            connect_args={
+                "timeout": _CONNECT_SECONDS,
+                "command_timeout": _COMMAND_SECONDS[workload],
+                "server_settings": {
+                    **_SESSION,
+                    "application_name": application_name,
+                    "statement_timeout": _STATEMENT_TIMEOUT[workload],
+                },
+            },
+        )
+        # Woken after every commit that wrote outbox rows; the relay of this process waits on it.
+        self.outbox_written = asyncio.Event()
+
+    async def close(self) -> None:
+        """Close all connections; doing it twice is fine."""
+        await self.engine.dispose()
+
+
+class ReadTx:
+    """A view of the database: statements that read. `now` is world time, one value for the whole transaction."""
+
+    def __init__(self, connection: AsyncConnection, *, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+
+    async def execute(
+        self, statement: Executable | str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement (SQLAlchemy Core, or SQL text with :names) and return its buffered result."""
+        if isinstance(statement, str):
+            statement = text(statement)
+        return cast("CursorResult[Any]", await self.connection.execute(statement, parameters))
+
+
+class Tx(ReadTx):
+    """A transaction that may write. `pending` are events that leave with the commit, in this order."""
+
+    def __init__(self, connection: AsyncConnection, *, now: datetime) -> None:
+        super().__init__(connection, now=now)
+        self.pending: list[Event[Any]] = []
+        self.after_commit: list[Callable[[], None]] = []
+
+
+_NOW = text("select baton_now()")
+
+
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[ReadTx]:
+    """A read-only transaction; rolled back at the end."""
+    async with database.engine.connect() as connection:
+        yield ReadTx(connection, now=(await connection.execute(_NOW)).scalar_one())
+
+
+@asynccontextmanager
+async def transaction(database: Database, name: TransactionName) -> AsyncIterator[Tx]:
+    """The only commit: all or nothing of what the body did, with its pending events in the outbox.
+
+    Announces `<name>:before_commit` and `<name>:after_commit`. An exception of the body rolls back and goes on. A
+    cancellation or a broken connection during the commit leaves its result unknown: ask by id (progress, idempotency
+    key), or repeat.
+    """
+    async with database.engine.connect() as connection:
+        tx = Tx(connection, now=(await connection.execute(_NOW)).scalar_one())
+        yield tx
+        wrote = await write_outbox(connection, tx.pending)
+        if name == "batch":
+            await announce("batch:after_outbox")
+        await announce(cast("Step", f"{name}:before_commit"))
+        await connection.commit()
+        await announce(cast("Step", f"{name}:after_commit"))
+    if wrote:
+        database.outbox_written.set()
+    for run in tx.after_commit:
+        run()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same unit of work again may succeed: the database or the network failed, not the data."""
+    if isinstance(error, (TimeoutError, OSError, InterfaceError, PoolTimeoutError)):
+        return True
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        return state is not None and str(state).startswith(_TRANSIENT_STATES)
+    return False

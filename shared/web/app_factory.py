@@ -1,0 +1,154 @@
+"""Makes the FastAPI app of a service: errors as problem+json, a Request-Id on every answer, body bounds, strict models.
+
+A route without a declared permission makes the app refuse to be built. Plain ASGI middleware only (RELIABILITY 2).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.clock import monotonic
+from shared.config import ServiceSettings
+from shared.errors import AppError
+from shared.ids import new_id
+from shared.telemetry import count, log, observe
+from shared.web.auth import Authenticate, Permission, permission_of
+from shared.web.problems import problem_of, problem_response
+
+__all__ = ["BODY_BYTES", "Answered", "Asked", "create_app", "permissions_of_route", "routes_of"]
+
+BODY_BYTES = 64 * 1024  # the CRM API's bound (SECURITY 2); a router of imports raises its own by max_body_size
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+class Asked(BaseModel):
+    """Base of request models: strict numbers, an unknown field is a 422. Mark times, ids and enums
+    `Field(strict=False)`.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Answered(BaseModel):
+    """Base of response models."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
+
+
+def create_app(
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    *,
+    authenticate: Authenticate,
+    state: Mapping[str, Any] | None = None,
+    body_bytes: int = BODY_BYTES,
+    title: str | None = None,
+) -> FastAPI:
+    """The app of one port. state becomes app.state attributes (databases, clients) for the routers' dependencies.
+
+    Raises ValueError when a route declares no permission. Serve it with `framed(app)`; the runtime does.
+    """
+    for router in routers:
+        for route in routes_of(router):
+            if not permissions_of_route(route):
+                raise ValueError(
+                    f"Declare a permission with requires(...) on {sorted(route.methods or ())} {route.path}."
+                )
+    app = FastAPI(
+        title=title or f"Baton {settings.service}",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=body_bytes,
+        telemetry={"auto_configure": False, "operation_spans": False, "logs": False},
+        responses={400: {"description": "The request cannot be read (problem+json)"}},
+    )
+    for name, value in {"settings": settings, "authenticate": authenticate, **(state or {})}.items():
+        setattr(app.state, name, value)
+    for router in routers:
+        app.include_router(router)
+    for kind in (AppError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _answer_problem)
+    app.add_middleware(RequestFrame)
+    return app
+
+
+def routes_of(router: APIRouter) -> Iterator[APIRoute]:
+    """All API routes of a router, those of included routers too."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from routes_of(inner)
+
+
+def permissions_of_route(route: APIRoute) -> list[Permission]:
+    """The permissions a route declares through its dependencies."""
+
+    def walk(dependant: Dependant) -> Iterator[Permission]:
+        declared = permission_of(dependant.call)
+        if declared is not None:
+            yield declared
+        for inner in dependant.dependencies:
+            yield from walk(inner)
+
+    return list(walk(route.dependant))
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    body, headers = problem_of(error)
+    return problem_response(body, instance=request.url.path, headers=headers)
+
+
+class RequestFrame:
+    """Round every request: Request-Id in and out, correlation in the logs, one metric, and a last answer for what
+    nobody caught.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started, status = monotonic(), 0
+
+        async def send_framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), (b"request-id", request_id.encode())]}
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_framed)
+            except Exception as error:
+                log.exception("request_failed", path=scope["path"])
+                if status:  # the answer has begun: the server must cut the connection
+                    raise
+                body, headers = problem_of(error)
+                await problem_response(body, instance=scope["path"], headers=headers)(scope, receive, send_framed)
+        count("baton_http_requests_total", status=f"{status // 100}xx")
+        observe("baton_http_seconds", monotonic() - started)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value.decode())
+    return str(new_id())
