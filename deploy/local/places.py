@@ -39,4 +39,6 @@ def scratch_folder(prefix: str) -> Path:
     """A new folder for throw-away data: in memory where there is room (20 times faster for clones), else on disk."""
     memory = Path("/dev/shm")  # noqa: S108 - memory is the point; the folder itself is made private by mkdtemp
     is_roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _MEMORY_FREE_BYTES
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=memory if is_roomy else None))
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=memory if is_roomy else None))
+    made.chmod(0o711)  # PostgreSQL may have to run as another user, who must be able to walk through
+    return made

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from deploy.local.missing import Missing, no_postgres, no_way_to_run_postgres
 from deploy.local.processes import Running, is_running, launch, wait_until
+from shared.ids import derived_id
 
 __all__ = ["Postgres", "find_binaries", "version_of", "ways_to_run"]
 
@@ -103,8 +104,10 @@ class Postgres:
 
     @property
     def data(self) -> Path:
-        """The data folder proper; its file `PG_VERSION` says that it was made completely or is being made."""
-        return self.folder / "data"
+        """The data folder proper: ours, or one that the other user can reach when ours lies behind closed doors."""
+        if self.way.user is None or _is_open_to_others(self.folder):
+            return self.folder / "data"
+        return Path("/var/tmp") / f"baton-postgres-{derived_id(self.folder).hex}"  # noqa: S108 - its mode is 0700
 
     @property
     def log(self) -> Path:
@@ -133,19 +136,20 @@ class Postgres:
         flags = [part for setting in settings for part in ("-c", setting)]
         command = [*self.way.prefix, str(self.binaries / "postgres"), "-D", str(self.data), *flags]
         running = launch(command, log=self.log, user=self.way.user, cwd=Path("/"))
-        if not wait_until(lambda: self._is_ready() or not is_running(running), within_seconds=_READY_SECONDS):
+        if not wait_until(lambda: self._is_ready(running) or not is_running(running), within_seconds=_READY_SECONDS):
             raise Missing(f"PostgreSQL was not ready within {_READY_SECONDS} s; see {self.log}.")
         if not is_running(running):
             raise Missing(f"PostgreSQL ended at once; the end of {self.log} says:\n{_tail(self.log)}")
         return running
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, running: Running) -> bool:
         # The server's own word in its lock file (line 8): no client library is needed and no line of its log is parsed.
+        # Its first line names the process; the file of one that was killed still says "ready".
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except (FileNotFoundError, PermissionError):
             return False
-        return len(lines) > 7 and lines[7].strip() == "ready" and lines[3] == str(self.port)
+        return len(lines) > 7 and lines[7].strip() == "ready" and lines[0] == str(running.pid)
 
     def _make_data(self, version: int) -> str | None:
         """Run initdb; None when it worked, else why not."""
@@ -155,7 +159,7 @@ class Postgres:
             secret.flush()
             if self.way.user is not None:
                 os.chown(secret.name, self.way.user, self.way.user)
-                self.data.mkdir(mode=0o700, exist_ok=True)
+                self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                 os.chown(self.data, self.way.user, self.way.user)
             locale = ["--locale-provider=builtin"] if version >= _FIRST_WITH_BUILTIN_LOCALE else []
             command: Sequence[str] = [
@@ -184,6 +188,11 @@ class Postgres:
 
     def _place_of_password(self) -> Path:
         return self.folder if self.way.user is None else self.binaries.parents[2]
+
+
+def _is_open_to_others(folder: Path) -> bool:
+    """Whether another user can walk down to this folder."""
+    return all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents))
 
 
 def _has_name(uid: int) -> bool:
