@@ -1,8 +1,7 @@
 """The document both teams sign: its shape, its defaults, how it is read and made canonical. Data, never code.
 
-Every field has a description and a default of DOMAIN section 7. Reading it is strict (an unknown field is refused, since
-a misspelt clause would silently not hold). What a clause does is decided by the service that reads it. One module for
-one document: it is long because the document is.
+Every field has a description and a default of DOMAIN section 7. An unknown field is refused, since a misspelt clause
+would silently not hold. What a clause does is decided by the service that reads it. One module, long as the document is.
 """
 
 import hashlib
