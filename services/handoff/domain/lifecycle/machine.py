@@ -1,0 +1,85 @@
+"""The hand-off machine: one pure reducer over handoff, input and policy (RELIABILITY 7).
+
+    qualify -> qualified -> assigned -> accepted -> working -> opportunity -> won
+                  |  ^         |  reject, expire      |  recycle     `-> lost -> (cooloff) nurture
+                  v  |         v                      v
+                queued      nurture / disqualified / suppressed            any -> suppressed, merged
+
+No time, no I/O, no randomness. Only a verdict of ok changes the handoff.
+"""
+
+from typing import assert_never
+
+from services.handoff.domain.lifecycle import closing, firing, inputs, taking, working
+from services.handoff.domain.lifecycle.change import invalid, stale
+from services.handoff.domain.lifecycle.effects import Decision
+from services.handoff.domain.lifecycle.states import Handoff, Policy
+
+__all__ = ["decide"]
+
+
+def decide(handoff: Handoff | None, event: inputs.Input, policy: Policy) -> Decision:
+    """What an input does to a handoff: the handoff after it, its effects, and a verdict.
+
+    handoff None means that there is none yet (for Qualify: none in the scope). An input with another token than the
+    handoff's is stale: it was decided on a state that is gone.
+    """
+    if isinstance(event, inputs.Qualify):
+        return taking.qualify(handoff, event, policy)
+    if handoff is None:
+        return invalid(None, "no_such_handoff")
+    if event.token is not None and event.token != handoff.token:
+        return stale(handoff, "token_gone")
+    return _answer(handoff, event, policy)
+
+
+def _answer(handoff: Handoff, event: inputs.Input, policy: Policy) -> Decision:
+    match event:
+        case inputs.Qualify():
+            return taking.qualify(handoff, event, policy)
+        case inputs.Attach():
+            return taking.attach(handoff, event, policy)
+        case inputs.Route():
+            return taking.route(handoff, event, policy)
+        case inputs.NoRoute():
+            return taking.no_route(handoff, event, policy)
+        case inputs.Pull():
+            return taking.pull(handoff, event, policy)
+        case inputs.Reassign():
+            return taking.reassign(handoff, event, policy)
+        case inputs.RepOff():
+            return taking.rep_off(handoff, event, policy)
+        case inputs.Revoke():
+            return taking.revoke(handoff, event, policy)
+        case inputs.Accept():
+            return working.accept(handoff, event, policy)
+        case inputs.Reject():
+            return working.reject(handoff, event, policy)
+        case inputs.Touch():
+            return working.touch(handoff, event, policy)
+        case inputs.Dispose():
+            return working.dispose(handoff, event, policy)
+        case inputs.Pause():
+            return working.pause(handoff, event, policy)
+        case inputs.Resume():
+            return working.resume(handoff, event, policy)
+        case inputs.Fire():
+            return firing.fire(handoff, event, policy)
+        case inputs.LateEvidence():
+            return firing.late_evidence(handoff, event, policy)
+        case inputs.CrmResult():
+            return closing.crm_result(handoff, event, policy)
+        case inputs.Withdraw():
+            return closing.withdraw(handoff, event, policy)
+        case inputs.Merge():
+            return closing.merge(handoff, event, policy)
+        case inputs.Repoint():
+            return closing.repoint(handoff, event, policy)
+        case inputs.Split():
+            return closing.split(handoff, event, policy)
+        case inputs.Enrol():
+            return closing.enrol(handoff, event, policy)
+        case inputs.Supersede():
+            return closing.supersede(handoff, event, policy)
+        case _:
+            assert_never(event)
