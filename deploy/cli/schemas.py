@@ -1,7 +1,7 @@
 """Writes and checks the committed schema files and asyncapi.yaml (`make schemas`, `baton schemas`).
 
-A schema file is added, never edited: when a model changed compatibly, its next minor version is written; when it changed
-in a way that breaks a reader of any version of its major, nothing is written and the exit code is 3.
+A schema file is added, never edited: a compatible change writes the next minor version; a change
+that breaks a reader of any version of its major writes nothing, and the exit code is 3.
 """
 
 import json

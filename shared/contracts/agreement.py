@@ -1,7 +1,7 @@
 """The document both teams sign: its shape, its defaults, how it is read and made canonical. Data, never code.
 
-Every field has a description and a default of DOMAIN section 7. An unknown field is refused, since a misspelt clause
-would silently not hold. What a clause does is decided by the service that reads it. One module, long as the document is.
+Every field has a description and a default. An unknown field is refused, since a misspelt clause
+would silently not hold. What a clause does is decided by the service that reads it. Long, as the document is.
 """
 
 import hashlib
