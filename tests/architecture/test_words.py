@@ -10,9 +10,7 @@ ABSOLUTE_HOME = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/[\w.-]+")
 
 
 def tracked(*patterns: str) -> list[str]:
-    done = subprocess.run(
-        ["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
     return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
