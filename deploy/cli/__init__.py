@@ -1,0 +1,1 @@
+"""The `baton` command: talks HTTP to services or starts them as processes, and imports none of them."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.jars import LOCK, fetch, jars_folder, read_lock
+from deploy.local.jars import LOCK, fetch, jars_folder, kafka_version, read_lock
 from deploy.local.java import Java, find_java
 from deploy.local.missing import Missing
 from deploy.local.places import free_ports, scratch_folder
@@ -73,6 +73,7 @@ class Kafka:
     control_port: int
     java: Java = field(init=False)
     libs: Path = field(init=False)
+    version: str = field(init=False, default="")
 
     @property
     def address(self) -> str:
@@ -88,7 +89,7 @@ class Kafka:
         """Find Java and the jars (fetching them), write the files, format the data folder once. Raises Missing."""
         self.java = find_java()
         jars = read_lock(LOCK.read_text())
-        self.libs = jars_folder(jars)
+        self.libs, self.version = jars_folder(jars), kafka_version(jars)
         fetch(jars, self.libs)
         self.folder.mkdir(parents=True, exist_ok=True)
         properties = _PROPERTIES.format(port=self.port, control=self.control_port, data=self.folder / "data")

@@ -1,0 +1,190 @@
+"""What operators do with a running stack: migrate, topics, users, the ledger, parked events, explanations."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli.calls import calling, stack_variables
+from deploy.cli.exits import Exit, Failed, NeedsMissing
+from deploy.cli.output import AsJson, say, show_document, show_pairs, show_table
+from shared.config import SERVICES
+
+__all__ = ["explain", "migrate", "parked", "replay_decision", "topics", "user", "verify"]
+
+_ROOT = Path(__file__).resolve().parents[2]
+parked = typer.Typer(no_args_is_help=True, help="Events that could not be handled: look, replay, discard.")
+user = typer.Typer(no_args_is_help=True, help="Local users of the console.")
+
+
+def migrate(*, as_json: AsJson = False) -> None:
+    """Run every service's pending migrations."""
+    _prepare("migrate", as_json=as_json)
+
+
+def topics(*, as_json: AsJson = False) -> None:
+    """Make the topics of the catalog that are missing."""
+    _prepare("topics", as_json=as_json)
+
+
+def verify(*, as_json: AsJson = False) -> int:
+    """Ask every service's conservation ledger.
+
+    Is everything that came in accounted for, by id? Exit code 1 on a gap.
+    """
+    with calling() as calls:
+        audits = {service: calls.call(service, "GET", "/internal/audit", internal=True) for service in SERVICES}
+    gaps = [{"service": service, **gap} for service, audit in audits.items() for gap in audit["gaps"]]
+    total = sum(int(gap["rows"]) for gap in gaps)
+    if as_json:
+        show_document({"ledger_gap": total, "gaps": gaps})
+    elif gaps:
+        rows = [[gap["service"], gap["part"], gap["name"], gap["rows"], " ".join(gap["ids"][:2])] for gap in gaps]
+        show_table("What nobody accounts for", ["service", "part", "must hold", "rows", "first ids"], rows)
+    else:
+        print(f"Nothing is missing: the ledgers of {len(audits)} services have no gap.")
+    return Exit.FAILED if gaps else Exit.DONE
+
+
+@parked.command("list")
+def parked_list(
+    *, service: Annotated[str, typer.Option(help="Only this service.")] = "", as_json: AsJson = False
+) -> None:
+    """Show what is parked and why."""
+    with calling() as calls:
+        found: list[dict[str, Any]] = []
+        for name in [service] if service else SERVICES:
+            listed = calls.call(name, "GET", "/internal/parked", internal=True)
+            found += [{"service": name, **one} for one in listed["parked"]]
+    if as_json:
+        show_document({"parked": found})
+        return
+    rows = [[one["service"], one["id"], one["event_type"], one["reason"], one["detail"][:60]] for one in found]
+    show_table(f"{len(found)} parked", ["service", "id", "event", "reason", "detail"], rows)
+
+
+@parked.command("replay")
+def parked_replay(parked_id: str, *, as_json: AsJson = False) -> None:
+    """Handle a parked event again, now."""
+    _settle(parked_id, "replay", None, as_json=as_json)
+
+
+@parked.command("discard")
+def parked_discard(
+    parked_id: str,
+    *,
+    because: Annotated[str, typer.Option(help="The reason, kept with the event.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a parked event up, with a reason."""
+    _settle(parked_id, "discard", {"because": because}, as_json=as_json)
+
+
+@user.command("add")
+def user_add(
+    email: str,
+    *,
+    name: Annotated[str, typer.Option(help="As others see it; else the part before the @.")] = "",
+    role: Annotated[str, typer.Option(help="rep, manager, marketer, revops or admin")] = "rep",
+    admin: Annotated[bool, typer.Option("--admin", help="The same as --role admin.")] = False,
+    team: Annotated[str, typer.Option(help="Team id, for reps and managers.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add a user who signs in with a password; it is made here and shown once."""
+    body: dict[str, Any] = {
+        "email": email,
+        "name": name or email.partition("@")[0],
+        "role": "admin" if admin else role,
+        **({"team_id": team} if team else {}),
+    }
+    with calling() as calls:
+        made = calls.call("console", "POST", "/v1/users", body=body)
+    if as_json:
+        show_document(made)
+        return
+    show_pairs([("user", email), ("role", body["role"]), ("password (shown once)", made.get("password", ""))])
+
+
+def explain(handoff_id: str, *, as_json: AsJson = False) -> None:
+    """Why this rep, why nobody else: the routing decision behind a handoff, from what was stored when it was made."""
+    with calling() as calls:
+        decision = _decision_of(calls, handoff_id)
+    if as_json:
+        show_document(decision)
+        return
+    show_pairs([(name, value) for name, value in decision.items() if not isinstance(value, (list, dict))])
+    for name, value in decision.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            columns = list(value[0])
+            show_table(name, columns, [[one.get(column, "") for column in columns] for one in value])
+
+
+def replay_decision(
+    decision_id: Annotated[str, typer.Argument(help="One decision; without it, all of them.")] = "",
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Compute a routing decision again from its stored inputs. Exit code 1 when one differs."""
+    with calling() as calls:
+        ids = [decision_id] if decision_id else _all_decisions(calls)
+        results = [calls.call("handoff", "POST", f"/v1/routing-decisions/{one}/replay") for one in ids]
+    differing = [one for one in results if not one.get("is_same", one.get("is_identical"))]
+    if as_json:
+        show_document({"replayed": len(results), "differing": differing})
+    else:
+        print(f"{len(results)} decisions computed again, {len(differing)} differ.")
+    return Exit.FAILED if differing else Exit.DONE
+
+
+def _settle(parked_id: str, what: str, body: object, *, as_json: bool) -> None:
+    with calling() as calls:
+        for service in SERVICES:
+            listed = calls.call(service, "GET", "/internal/parked", internal=True)
+            if any(one["id"] == parked_id for one in listed["parked"]):
+                calls.call(service, "POST", f"/internal/parked/{parked_id}/{what}", internal=True, body=body)
+                break
+        else:
+            raise NeedsMissing(f"No service has an open parked event {parked_id}: `baton parked list` shows them.")
+    if as_json:
+        show_document({"id": parked_id, "service": service, "state": f"{what}ed"})
+    else:
+        print(f"{parked_id} of {service}: {what}ed.")
+
+
+def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a service
+    """The decision of this id, or the newest one of the handoff of this id."""
+    handoff = calls.call("handoff", "GET", f"/v1/handoffs/{named}")
+    return calls.call("handoff", "GET", f"/v1/routing-decisions/{handoff['decision_id']}")
+
+
+def _all_decisions(calls: Any) -> list[str]:  # noqa: ANN401 - the caller's class is imported late
+    found: list[str] = []
+    cursor = ""
+    while True:
+        page = calls.call("handoff", "GET", "/v1/routing-decisions", params={"cursor": cursor} if cursor else None)
+        found += [one["decision_id"] for one in page["items"]]
+        cursor = page.get("next_cursor") or ""
+        if not cursor:
+            return found
+
+
+def _prepare(what: str, *, as_json: bool) -> None:
+    command = [sys.executable, "-m", "deploy.local.prepare", what]
+    variables = stack_variables()
+    if "BATON_DATABASE_URL" not in variables:
+        raise NeedsMissing("No stack is running and BATON_DATABASE_URL is not set: try `baton up`.")
+    done = subprocess.run(
+        command, env={**_environment(), **variables}, cwd=_ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        say(done.stderr[-2000:])
+        raise Failed(f"{what} did not finish; what it said is above.")
+    print(done.stdout.strip() if as_json else f"Done: {done.stdout.strip()}")
+
+
+def _environment() -> dict[str, str]:
+    import os  # noqa: PLC0415
+
+    return dict(os.environ)

