@@ -48,7 +48,7 @@ class Calls:
             raise NeedsMissing(
                 "No stack is running here and no key is set.\n"
                 "  baton up                               starts a stack on this machine\n"
-                "  BATON_CLI_SIGNING_KEY_FILE, BATON_<SERVICE>_URL, BATON_<SERVICE>_INTERNAL_URL   point at one elsewhere"
+                "  BATON_CLI_SIGNING_KEY_FILE with BATON_<SERVICE>_URL and _INTERNAL_URL   point at one elsewhere"
             )
         self._variables = variables
         self._tokens = ServiceTokens.from_files(COMMAND, signing_key_file=Path(key), service_keys_file=None)

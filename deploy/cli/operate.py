@@ -1,5 +1,6 @@
 """What operators do with a running stack: migrate, topics, users, the ledger, parked events, explanations."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -176,15 +177,9 @@ def _prepare(what: str, *, as_json: bool) -> None:
     if "BATON_DATABASE_URL" not in variables:
         raise NeedsMissing("No stack is running and BATON_DATABASE_URL is not set: try `baton up`.")
     done = subprocess.run(
-        command, env={**_environment(), **variables}, cwd=_ROOT, capture_output=True, text=True, check=False
+        command, env={**os.environ, **variables}, cwd=_ROOT, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         say(done.stderr[-2000:])
         raise Failed(f"{what} did not finish; what it said is above.")
     print(done.stdout.strip() if as_json else f"Done: {done.stdout.strip()}")
-
-
-def _environment() -> dict[str, str]:
-    import os  # noqa: PLC0415
-
-    return dict(os.environ)

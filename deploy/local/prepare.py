@@ -1,16 +1,19 @@
 """Brings a stack's databases and topics to the state the running code needs, before services start.
 
-`python -m deploy.local.prepare` reads the same environment as the services. Doing it twice is fine.
+`python -m deploy.local.prepare [migrate|topics]` (default both) reads the same environment as the services and prints
+one JSON document. Doing it twice is fine.
 """
 
 import asyncio
+import json
 import os
+import sys
 from urllib.parse import urlsplit, urlunsplit
 
 from shared.config import SERVICES
 from shared.db.migrate import migrate
 
-__all__ = ["database_urls", "migrate_all", "prepare_topics"]
+__all__ = ["database_urls", "main", "migrate_all", "prepare_topics"]
 
 
 def database_urls() -> dict[str, str]:
@@ -32,9 +35,18 @@ async def prepare_topics() -> None:
     """Make the topics of the catalog that are missing."""
 
 
-async def _main() -> None:
-    await asyncio.gather(migrate_all(), prepare_topics())
+async def main(what: str) -> dict[str, object]:
+    """Do what is named ("" = both); what was reached."""
+    revisions, topics = await asyncio.gather(
+        migrate_all() if what in {"", "migrate"} else _nothing(),
+        prepare_topics() if what in {"", "topics"} else _nothing(),
+    )
+    return {"revisions": revisions, "topics": topics}
+
+
+async def _nothing() -> None:
+    """The half that was not asked for."""
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    print(json.dumps(asyncio.run(main("".join(sys.argv[1:2])))))
