@@ -1,0 +1,100 @@
+"""A file of leads, cut by the import route into deliveries of at most 500 records.
+
+Columns by our names: `email user_id phone external_system external_id name first_name last_name title department
+company country language time_zone note industry employees is_target entry_channel consent consent_purpose consent_at
+consent_wording id`; others are kept with the record as answers. A record without an identifier is refused with its
+number.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qs
+
+from services.ingest.adapters import Outline
+from services.ingest.domain.csv_file import Record, records, row_id
+from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, profile_of
+from services.ingest.domain.keys import email_of, keys_of
+from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal
+from shared.senders import InboundRequest, Reply
+
+SENDER: str = "csv_leads"
+REPLY: Reply = Reply(202)
+KEPT_HEADERS: tuple[str, ...] = ()
+KINDS: Mapping[str, str] = {}
+_DEFAULT_CHANNEL: Final = "email"  # a list of addresses is written to
+
+
+def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
+    """A file names several people."""
+    return None
+
+
+def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
+    """Files shake no hands."""
+    return None
+
+
+def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form
+    """Never: the import route has proven the user."""
+    return False
+
+
+def outline(request: InboundRequest) -> Outline:
+    """Number of records."""
+    return Outline(sum(1 for _ in piece(request)))
+
+
+def parse(request: InboundRequest) -> Parsed:
+    """One identify per record, in the order of the file."""
+    observations, refusals = [], []
+    for record in piece(request):
+        refusal = refused(record)
+        if refusal is None:
+            observations.append(_observation(record))
+        else:
+            refusals.append(refusal)
+    return Parsed(tuple(observations), tuple(refusals))
+
+
+def piece(request: InboundRequest) -> Sequence[Record]:
+    """The records of one delivery, numbered as in the file."""
+    first = int(parse_qs(request.query).get("first_record", ["1"])[0])
+    return tuple(records(request.body.decode(), first=first))
+
+
+def person_of(cells: Mapping[str, str]) -> Person:
+    """The identifiers in a record."""
+    system, id_there = cells.get("external_system"), cells.get("external_id")
+    return Person(
+        anonymous_id=cells.get("anonymous_id") or None,
+        user_id=cells.get("user_id") or None,
+        email=cells.get("email") or None,
+        phone=cells.get("phone") or None,
+        external=(system, id_there) if system and id_there else None,
+    )
+
+
+def refused(record: Record) -> Refusal | None:
+    """Why a record is not taken: no identifier, or an e-mail that is none."""
+    email = record.cells.get("email")
+    if email and email_of(email) is None:
+        return Refusal(record.number, "bad_email", detail="The e-mail is no single plain address.")
+    if not keys_of(person_of(record.cells)):
+        return Refusal(record.number, "no_identifier", detail="Give an e-mail, user_id, phone with +code or CRM id.")
+    return None
+
+
+def _observation(record: Record) -> Observation:
+    cells = record.cells
+    identity = row_id(cells)
+    return Observation(
+        operation=Operation.IDENTIFY,
+        event_id=identity,
+        person=person_of(cells),
+        traits=profile_of(cells),
+        company=company_of(cells),
+        consents=consents_of(cells, is_own_act=False),
+        entry_channel=cells.get("entry_channel") or _DEFAULT_CHANNEL,
+        index=record.number,
+        fingerprint=fingerprint_of(identity.encode()),
+    )

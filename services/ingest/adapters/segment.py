@@ -1,0 +1,223 @@
+"""Segment HTTP Tracking API, single and batch, servers and browsers.
+
+Source: Segment's public "HTTP Tracking API Source" documentation, and requests recorded from unmodified libraries. One
+event that cannot be read is refused alone: the libraries drop a whole batch on any 4xx.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from services.ingest.adapters import Outline
+from services.ingest.domain import body as bodies
+from services.ingest.domain.fields import (
+    company_of,
+    consents_of,
+    fingerprint_of,
+    mapping_of,
+    moment_of,
+    profile_of,
+    text_of,
+)
+from services.ingest.domain.observation import Company, Observation, Operation, Parsed, Person, Refusal, Texts, Touch
+from shared.errors import Unreadable
+from shared.senders import InboundRequest, Reply
+
+SENDER: str = "segment"
+REPLY: Reply = Reply(200, b'{"success": true}', "application/json")
+KEPT_HEADERS: tuple[str, ...] = ("content-type", "content-encoding")
+KINDS: Mapping[str, str] = {"page": "page_view", "screen": "page_view"}
+"""`track` goes through the table of names; identify, group and alias are identity operations."""
+
+MESSAGE_ID_BYTES_MAX: Final = 256
+_TYPES: Final = frozenset({"track", "identify", "page", "screen", "group", "alias"})
+_TYPE_OF_PATH: Final[Mapping[str, str]] = {
+    "t": "track", "i": "identify", "p": "page", "g": "group", "a": "alias",
+    "track": "track", "identify": "identify", "page": "page", "screen": "screen", "group": "group", "alias": "alias",
+}  # fmt: skip
+_BATCH_ENDS: Final = ("/batch", "/b")
+
+
+class _EventOutline(msgspec.Struct, rename="camel"):
+    type: object = None
+    message_id: object = None
+    user_id: object = None
+    anonymous_id: object = None
+    previous_id: object = None
+
+
+_OUTLINE: Final = msgspec.json.Decoder(_EventOutline)
+
+
+def hint(request: InboundRequest) -> str | None:
+    """The person of a single event; a batch names several."""
+    try:
+        return outline(request).hint
+    except Unreadable:
+        return None
+
+
+def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
+    """Segment's libraries shake no hands."""
+    return None
+
+
+def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form
+    """Never: a write key proves the source, and the door checks that."""
+    return False
+
+
+def outline(request: InboundRequest) -> Outline:
+    """Number of events, those refused, and of a single event the person."""
+    plain = _plain(request)
+    if not request.path.endswith(_BATCH_ENDS):
+        return _outline_single(plain, request.path)
+    events = bodies.split_batch(plain).events
+    refusals = [refusal for index, raw in enumerate(events) if (refusal := _refusal(raw, index, None)) is not None]
+    return Outline(len(events), tuple(refusals))
+
+
+def parse(request: InboundRequest) -> Parsed:
+    """All events of the body in its order."""
+    plain = _plain(request)
+    if not request.path.endswith(_BATCH_ENDS):
+        event_type = _TYPE_OF_PATH.get(request.path.rpartition("/")[2])
+        return _parsed([plain], {}, event_type)
+    batch = bodies.split_batch(plain)
+    return _parsed(batch.events, batch.fields, None)
+
+
+def _plain(request: InboundRequest) -> bytes:
+    is_packed = request.headers.get("content-encoding", "").strip().lower() == "gzip"
+    return bodies.utf8(bodies.gunzipped(request.body) if is_packed else request.body)
+
+
+def _outline_single(plain: bytes, path: str) -> Outline:
+    refusal = _refusal(plain, 0, _TYPE_OF_PATH.get(path.rpartition("/")[2]))
+    if refusal is not None:
+        return Outline(1, (refusal,))
+    try:
+        event = _OUTLINE.decode(plain)
+        given = event.user_id or event.anonymous_id
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        given = None
+    return Outline(1, hint=given if isinstance(given, str) else None)
+
+
+def _refusal(raw: bytes, index: int, path_type: str | None) -> Refusal | None:
+    """Why one event is not taken, or None; nearly every event is judged without decoding it."""
+    try:
+        if bodies.is_plain(raw):
+            outlined = _OUTLINE.decode(raw)
+        else:
+            event = bodies.read_event(raw)
+            outlined = _EventOutline(
+                *(event.get(name) for name in ("type", "messageId", "userId", "anonymousId", "previousId"))
+            )
+    except Unreadable as error:
+        return Refusal(index, error.problem, detail=error.detail)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return Refusal(index, "not_an_object", detail="An event must be a JSON object.")
+    event_id = outlined.message_id
+    if event_id is not None and (not isinstance(event_id, str) or len(event_id.encode()) > MESSAGE_ID_BYTES_MAX):
+        return Refusal(index, "message_id", detail="messageId must be a text of at most 256 bytes.")
+    if (outlined.type or path_type) not in _TYPES:
+        return Refusal(index, "unknown_type", event_id, "type must be track, identify, page, screen, group or alias.")
+    ids = (outlined.user_id, outlined.anonymous_id, outlined.previous_id)
+    if all(text_of(one) is None for one in ids):
+        return Refusal(index, "no_person", event_id, "Send userId or anonymousId.")
+    return None
+
+
+def _parsed(raws: Sequence[bytes], fields: Mapping[str, object], path_type: str | None) -> Parsed:
+    observations, refusals = [], []
+    for index, raw in enumerate(raws):
+        refusal = _refusal(raw, index, path_type)
+        if refusal is not None:
+            refusals.append(refusal)
+            continue
+        try:
+            event = bodies.read_event(raw)
+        except Unreadable as error:
+            refusals.append(Refusal(index, error.problem, detail=error.detail))
+            continue
+        observations.append(_observation(event, raw, index, fields, path_type))
+    return Parsed(tuple(observations), tuple(refusals))
+
+
+def _observation(
+    event: Mapping[str, object], raw: bytes, index: int, fields: Mapping[str, object], path_type: str | None
+) -> Observation:
+    event_type = str(event.get("type") or path_type)
+    context = mapping_of(event.get("context")) or mapping_of(fields.get("context"))
+    properties = mapping_of(event.get("properties"))
+    traits = mapping_of(event.get("traits")) if event_type != "group" else mapping_of(context.get("traits"))
+    known = {**mapping_of(context.get("traits")), **traits}
+    operation = {
+        "identify": Operation.IDENTIFY,
+        "group": Operation.GROUP,
+        "alias": Operation.ALIAS,
+    }.get(event_type, Operation.ACTIVITY)
+    said = known if operation is not Operation.ACTIVITY else {**known, **_form_traits(properties)}
+    return Observation(
+        operation=operation,
+        event_id=text_of(event.get("messageId")),
+        kind=KINDS.get(event_type),
+        name=text_of(event.get("event")) or text_of(event.get("name")),
+        person=_person(event, event_type, said),
+        timestamp=moment_of(event.get("timestamp")) or moment_of(event.get("originalTimestamp")),
+        sent_at=moment_of(event.get("sentAt")) or moment_of(fields.get("sentAt")),
+        traits=profile_of(said),
+        company=_company(event, event_type, said),
+        touch=_touch(context, properties),
+        texts=Texts(answers=mapping_of(properties.get("answers"))),
+        consents=consents_of(said, is_own_act=operation is Operation.ACTIVITY),
+        properties=properties,
+        entry_channel=text_of(known.get("entry_channel")),
+        index=index,
+        fingerprint=fingerprint_of(raw),
+    )
+
+
+def _form_traits(properties: Mapping[str, object]) -> dict[str, object]:
+    """What a form tells of the person: forms send the answers as properties."""
+    names = ("email", "phone", "firstName", "lastName", "first_name", "last_name", "title", "job_title", "company")
+    consent = ("consent", "consent_purpose", "consent_wording", "consent_at")
+    return {name: properties[name] for name in (*names, *consent) if name in properties}
+
+
+def _person(event: Mapping[str, object], event_type: str, traits: Mapping[str, object]) -> Person:
+    anonymous_id = text_of(event.get("anonymousId"))
+    if event_type == "alias":
+        anonymous_id = text_of(event.get("previousId")) or anonymous_id
+    system, id_there = text_of(traits.get("external_system")), text_of(traits.get("external_id"))
+    return Person(
+        anonymous_id=anonymous_id,
+        user_id=text_of(event.get("userId")),
+        email=text_of(traits.get("email")),
+        phone=text_of(traits.get("phone")),
+        external=(system, id_there) if system and id_there else None,
+    )
+
+
+def _company(event: Mapping[str, object], event_type: str, traits: Mapping[str, object]) -> Company:
+    if event_type == "group":
+        return company_of(mapping_of(event.get("traits")), group_id=text_of(event.get("groupId")))
+    return company_of(traits)
+
+
+def _touch(context: Mapping[str, object], properties: Mapping[str, object]) -> Touch:
+    page, campaign = mapping_of(context.get("page")), mapping_of(context.get("campaign"))
+    url = text_of(properties.get("url")) or text_of(page.get("url"))
+    return Touch(
+        url=url or text_of(properties.get("path")) or text_of(page.get("path")),
+        referrer=text_of(properties.get("referrer")) or text_of(page.get("referrer")),
+        traffic_source=text_of(campaign.get("source")),
+        medium=text_of(campaign.get("medium")),
+        campaign=text_of(campaign.get("name")) or text_of(properties.get("campaign")),
+        asset=text_of(properties.get("asset")) or text_of(properties.get("form_id")),
+        link=text_of(properties.get("link")),
+        message=text_of(properties.get("message_id")),
+        user_agent=text_of(context.get("userAgent")),
+    )

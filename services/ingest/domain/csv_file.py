@@ -1,0 +1,102 @@
+"""Decides how an imported CSV is cut and read: records (not lines), one spelling of a header, ids of rows.
+
+Used by the import route, which cuts, and by the two CSV adapters, which read. Invariants: a quoted line break never
+makes a record; a row without an id of its own has the hash of its cells as id, so the same row again adds nothing.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from shared.errors import FieldError, Refused, Unreadable
+
+__all__ = ["ROWS_PER_DELIVERY_MAX", "Record", "cut", "records", "row_id"]
+
+ROWS_PER_DELIVERY_MAX: Final = 500  # one delivery stays one short transaction
+_COLUMNS_MAX: Final = 200
+_CELL_CHARACTERS_MAX: Final = 64 * 1024
+_DELIMITERS: Final = (",", ";", "\t")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its number from 1 (the header is none), and its cells by column."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+def cut(file: TextIO, *, rows_max: int = ROWS_PER_DELIVERY_MAX) -> Iterator[tuple[int, str, int]]:
+    """Pieces of a file as (number of the first record, CSV text with the header, number of records).
+
+    The text is written anew with `,` and CR LF. Raises Refused for a header that is missing, doubled or too wide,
+    Unreadable for what is no CSV.
+    """
+    rows = _rows(file)
+    header = _header(next(rows, []))
+    piece: list[list[str]] = []
+    first = 1
+    for row in rows:
+        piece.append(row)
+        if len(piece) == rows_max:
+            yield first, _written(header, piece), len(piece)
+            first, piece = first + len(piece), []
+    if piece:
+        yield first, _written(header, piece), len(piece)
+
+
+def records(text: str, *, first: int) -> Iterator[Record]:
+    """The records of one piece; cells beyond the header are left out, missing ones are empty."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = next(rows)
+    for index, row in enumerate(rows):
+        yield Record(first + index, {name: row[at].strip() if at < len(row) else "" for at, name in enumerate(header)})
+
+
+def row_id(cells: Mapping[str, str]) -> str:
+    """The row's own id, else the hash of its cells in the order of their names."""
+    if cells.get("id"):
+        return f"id:{cells['id']}"
+    text = "\x1e".join(f"{name}\x1f{cells[name]}" for name in sorted(cells) if cells[name])
+    return f"row:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _rows(file: TextIO) -> Iterator[list[str]]:
+    """The non-empty records of a file, by the delimiter its first line uses most."""
+    csv.field_size_limit(_CELL_CHARACTERS_MAX)
+    start = file.readline(_CELL_CHARACTERS_MAX)
+    file.seek(0)
+    delimiter = max(_DELIMITERS, key=start.count)
+    try:
+        for row in csv.reader(file, delimiter=delimiter, strict=True):
+            if any(cell.strip() for cell in row):
+                yield [cell.replace("\x00", "") for cell in row]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise Unreadable(f"The file is no UTF-8 CSV: {error}. Nothing behind that place was imported.") from error
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    names = [_column(cell) for cell in cells]
+    if not names or len(names) > _COLUMNS_MAX:
+        raise Refused("The first record must name the columns, at most 200.", slug="header")
+    doubled = next((name for name in names if name and names.count(name) > 1), None)
+    if doubled is not None:
+        error = FieldError(f"/header/{doubled}", "doubled", "a column name may stand once")
+        raise Refused("Two columns have the same name.", slug="header", errors=[error])
+    return names
+
+
+def _column(cell: str) -> str:
+    """One spelling of a column: lower-case words joined by `_`."""
+    return "_".join(cell.strip().lstrip("\ufeff").lower().replace("-", " ").split())
+
+
+def _written(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()

@@ -1,0 +1,157 @@
+"""What a sender adapter is, and the signature schemes of senders as pure functions.
+
+Ingest, feedback's adapters and handoff's Slack door share it. It knows bytes, headers and secrets, nothing of sources
+or leads. Invariant: a verifier never raises for what the outside sent; a malformed proof is simply no proof, and every
+comparison with something secret is `hmac.compare_digest`.
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+__all__ = [
+    "SIGNED_TIME_TOLERANCE_SECONDS",
+    "Headers",
+    "InboundRequest",
+    "Reply",
+    "SenderAdapter",
+    "basic_credentials",
+    "bearer_token",
+    "decoded_base64",
+    "is_ecdsa_p256_signed",
+    "is_fresh",
+    "is_hmac_signed",
+    "is_same_secret",
+]
+
+# A captured request is worth nothing after this; a sender's clock may be off by as much, either way (SENDERS 3.5).
+SIGNED_TIME_TOLERANCE_SECONDS: Final = 300
+_TIMESTAMP_DIGITS_MAX: Final = 13  # longer is no unix time, and int() of a long text is slow
+
+Headers = Mapping[str, str]
+"""Names in lower case; a doubled header is joined with ", ", so a doubled proof is a malformed one."""
+
+Parsed_co = TypeVar("Parsed_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """One request as the sender made it; `query` is the raw text behind the question mark."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer the sender expects: status, body and its media type."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+class SenderAdapter(Protocol[Parsed_co]):
+    """One sender, one module: a module with these names is an adapter, and discovery finds it.
+
+    Everything is pure and total: `hint`, `handshake` and `verify` never raise; `parse` raises Unreadable alone, when
+    the body as a whole cannot be read.
+    """
+
+    SENDER: str
+    """Its name in addresses (`/webhooks/{sender}/…`) and in activities."""
+    REPLY: Reply
+    """What a kept delivery is answered with."""
+    KEPT_HEADERS: tuple[str, ...]
+    """The headers that `parse` needs, in lower case; the others are not kept."""
+    KINDS: Mapping[str, str]
+    """Sender's kind to ours; the table first, so a reader sees what is understood."""
+
+    def hint(self, request: InboundRequest) -> str | None:
+        """A cheap guess at the person, only to spread load over partitions; None when several or nobody."""
+
+    def handshake(self, request: InboundRequest, secrets: Sequence[str]) -> Reply | None:
+        """The answer to a set-up request that is not a delivery, or None."""
+
+    def verify(self, request: InboundRequest, secret: str, now: float) -> bool:
+        """Whether the request proves knowledge of this secret at `now` (unix seconds)."""
+
+    def parse(self, request: InboundRequest) -> Parsed_co:
+        """What the request says, in our words."""
+
+
+def is_same_secret(given: str, expected: str) -> bool:
+    """Constant-time equality of two texts; an empty expectation is never met (no secret = closed)."""
+    return bool(expected) and hmac.compare_digest(given.encode(errors="replace"), expected.encode(errors="replace"))
+
+
+def is_fresh(timestamp: str, now: float, *, tolerance_seconds: float = SIGNED_TIME_TOLERANCE_SECONDS) -> bool:
+    """Whether a signed unix timestamp (seconds, plain ASCII digits) lies within the tolerance, past and future."""
+    if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > _TIMESTAMP_DIGITS_MAX:
+        return False
+    return abs(now - int(timestamp)) <= tolerance_seconds
+
+
+def decoded_base64(text: str) -> bytes | None:
+    """The bytes of strict standard base64, or None: a lenient decoder would accept mutated proofs."""
+    try:
+        return base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError, ValueError):
+        return None
+
+
+def is_hmac_signed(signed: bytes, given: str, *, key: bytes, digest: str = "sha256", encoding: str = "hex") -> bool:
+    """Whether `given` is the HMAC of `signed` under `key`, as lower-case "hex" or standard "base64"."""
+    if not key:
+        return False
+    made = hmac.new(key, signed, digest).digest()
+    text = made.hex() if encoding == "hex" else base64.b64encode(made).decode("ascii")
+    return hmac.compare_digest(given.encode(errors="replace"), text.encode())
+
+
+def is_ecdsa_p256_signed(signed: bytes, given: str, *, public_key: str) -> bool:
+    """Whether `given` (base64 DER) is an ECDSA P-256/SHA-256 signature of `signed`; the key is base64 DER."""
+    der, signature = decoded_base64(public_key.strip()), decoded_base64(given)
+    if not der or not signature:
+        return False
+    try:
+        key = load_der_public_key(der)
+    except ValueError:
+        return False
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        return False
+    try:
+        key.verify(signature, signed, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def bearer_token(authorization: str) -> str | None:
+    """The token of `Authorization: Bearer …`, or None."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def basic_credentials(authorization: str) -> tuple[str, str] | None:
+    """User and password of `Authorization: Basic …`, or None when malformed."""
+    scheme, _, encoded = authorization.partition(" ")
+    decoded = decoded_base64(encoded.strip()) if scheme.lower() == "basic" else None
+    if decoded is None:
+        return None
+    try:
+        user, separator, password = decoded.decode().partition(":")
+    except UnicodeDecodeError:
+        return None
+    return (user, password) if separator else None
