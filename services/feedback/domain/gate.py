@@ -80,18 +80,19 @@ class GateSheet:
         """Whether every test holds; only then may two people promote."""
         return all(line.is_passed for line in self.lines)
 
+    def adding(self, line: GateLine) -> "GateSheet":
+        """The sheet with one more test."""
+        return GateSheet(lines=(*self.lines, line), metrics=self.metrics)
 
-def judge(
-    compared: Compared, *, honest: GateLine, operation: GateLine, capacity_share: float | None = None
-) -> GateSheet:
-    """G1 to G6 on the same outcomes; G5 and G6 are judged where facts and cards are at hand and handed in."""
+
+def judge(compared: Compared, *, honest: GateLine, capacity_share: float | None = None) -> GateSheet:
+    """G1 to G5 on the same outcomes; G5 is judged where facts are at hand, G6 is added where the card is served."""
     lines = (
         better(compared),
         calibrated(compared),
         top_of_list(compared, capacity_share=capacity_share),
         slices_hold(compared),
         honest,
-        operation,
     )
     return GateSheet(lines=lines, metrics=metrics(compared))
 
