@@ -1,0 +1,34 @@
+"""The tables of handoff as SQLAlchemy Core: what is stored, and the invariants that SQL itself keeps."""
+
+from services.handoff.tables.clocks import absence, calendar, clock, clock_tick, escalation
+from services.handoff.tables.columns import metadata
+from services.handoff.tables.handoffs import assignment, evidence, handoff, handoff_event, note, touch
+from services.handoff.tables.leads import account, account_owner, connector, lead
+from services.handoff.tables.terms import active, agreement, member, pool, queue, rep, routing_decision, team
+
+__all__ = [
+    "absence",
+    "account",
+    "account_owner",
+    "active",
+    "agreement",
+    "assignment",
+    "calendar",
+    "clock",
+    "clock_tick",
+    "connector",
+    "escalation",
+    "evidence",
+    "handoff",
+    "handoff_event",
+    "lead",
+    "member",
+    "metadata",
+    "note",
+    "pool",
+    "queue",
+    "rep",
+    "routing_decision",
+    "team",
+    "touch",
+]

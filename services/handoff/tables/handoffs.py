@@ -1,0 +1,182 @@
+"""Handoffs with their assignments, evidence, touches and notes, and every input ever given (audit and replay source).
+
+SQL keeps: one open handoff per scope and motion, and per person and motion; one current assignment per handoff.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from services.handoff.tables.columns import at, flag, ident, jsonb, metadata, number, words
+
+__all__ = ["OPEN_SQL", "assignment", "evidence", "handoff", "handoff_event", "note", "touch"]
+
+OPEN_SQL = "state in ('qualified', 'queued', 'assigned', 'accepted', 'working', 'opportunity')"
+_OWNED_SQL = "state in ('assigned', 'accepted', 'working', 'opportunity')"
+
+handoff = Table(
+    "handoff",
+    metadata,
+    ident("id", key=True),
+    ident("lead_id"),
+    ident("root_lead_id"),
+    ident("account_id", null=True),
+    ident("scope_id"),
+    words("motion"),
+    words("product"),
+    words("tier"),
+    words("policy"),
+    number("cycle"),
+    ident("decision_id"),
+    Column("propensity", Float, nullable=False, server_default=text("1")),
+    flag("is_hand_raiser"),
+    words("state"),
+    number("token"),
+    number("seq"),
+    number("priority", default=0),
+    ident("owner_id", null=True),
+    ident("former_owner_id", null=True),
+    number("attempt", default=0),
+    Column("tried", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    words("pool", null=True),
+    words("queue", null=True),
+    words("queue_reason", null=True),
+    number("queue_level", default=0),
+    number("evidence", default=1),
+    number("pauses", default=0),
+    flag("is_paused"),
+    jsonb("carried", default="[]"),
+    number("clocks_made", default=0),
+    number("breached_at_token", null=True),
+    Column("missed_touches", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+    words("result", null=True),
+    words("reason_code", null=True),
+    Column("crm_version", BigInteger, nullable=False, server_default=text("0")),
+    flag("has_deal"),
+    number("merged_version", null=True),
+    flag("is_superseded"),
+    words("agreement_id"),
+    number("agreement_version"),
+    at("qualified_at"),
+    at("opened_at"),
+    at("state_at"),
+    at("waiting_since", null=True),
+    at("assigned_at", null=True),
+    at("accepted_at", null=True),
+    at("touched_at", null=True),
+    at("disposed_at", null=True),
+    at("closed_at", null=True),
+    at("paused_until", null=True),
+    ident("correlation_id", null=True),
+    at("changed_at"),
+    CheckConstraint(f"({_OWNED_SQL}) = (owner_id is not null)", name="handoff_owned_has_owner"),
+    CheckConstraint("(state = 'queued') = (queue is not null)", name="handoff_queued_has_queue"),
+    CheckConstraint("token >= 1 and seq >= 1 and cycle >= 1", name="handoff_counters"),
+    Index("handoff_open_scope", "scope_id", "motion", unique=True, postgresql_where=text(OPEN_SQL)),
+    Index("handoff_open_person", "root_lead_id", "motion", unique=True, postgresql_where=text(OPEN_SQL)),
+    Index("handoff_root", "root_lead_id", "motion", "cycle"),
+    Index("handoff_lead", "lead_id"),
+    Index("handoff_account", "account_id", postgresql_where=text("account_id is not null")),
+    Index("handoff_owner", "owner_id", "state", postgresql_where=text("owner_id is not null")),
+    Index("handoff_queue", "queue", "opened_at", postgresql_where=text("state = 'queued'")),
+    Index("handoff_changed", "changed_at", "id"),
+    postgresql_with={"fillfactor": "60"},
+)
+
+assignment = Table(
+    "assignment",
+    metadata,
+    ident("id", key=True),
+    Column("handoff_id", Uuid, ForeignKey("handoff.id"), nullable=False),
+    number("attempt"),
+    ident("rep_id"),
+    words("pool", null=True),
+    flag("is_over_capacity"),
+    at("started_at"),
+    at("accepted_at", null=True),
+    at("ended_at", null=True),
+    words("ended_how", null=True),
+    CheckConstraint("(ended_at is null) = (ended_how is null)", name="assignment_end_has_how"),
+    UniqueConstraint("handoff_id", "attempt", name="assignment_attempt"),
+    Index("assignment_current", "handoff_id", unique=True, postgresql_where=text("ended_at is null")),
+    Index("assignment_rep", "rep_id", "started_at"),
+)
+
+# Why it was qualified: one row per qualification that opened or joined the cycle.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("handoff_id", Uuid, ForeignKey("handoff.id"), primary_key=True),
+    ident("decision_id", key=True),
+    ident("lead_id"),
+    number("score", null=True),
+    number("fit", null=True),
+    number("engagement", null=True),
+    jsonb("reasons", default="[]"),
+    jsonb("facts", default="[]"),
+    Column("activities", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    at("attached_at"),
+)
+
+touch = Table(
+    "touch",
+    metadata,
+    ident("id", key=True),  # the activity's id, else derived from the command
+    Column("handoff_id", Uuid, ForeignKey("handoff.id"), nullable=False),
+    ident("actor_id", null=True),
+    words("kind"),
+    at("occurred_at"),
+    at("recorded_at"),
+    flag("is_late_evidence"),
+    Index("touch_handoff", "handoff_id", "occurred_at"),
+)
+
+# What people typed: never emitted, emptied when the lead is erased.
+note = Table(
+    "note",
+    metadata,
+    ident("id", key=True),
+    Column("handoff_id", Uuid, ForeignKey("handoff.id"), nullable=False),
+    ident("by_id", null=True),
+    words("about"),
+    words("text"),
+    at("written_at"),
+    Index("note_handoff", "handoff_id"),
+)
+
+# Every input with its verdict, in order: folding the ok ones through the reducer gives the handoff's row.
+handoff_event = Table(
+    "handoff_event",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    ident("handoff_id"),
+    words("kind"),
+    jsonb("input"),
+    words("actor"),
+    ident("actor_id", null=True),
+    number("token_seen", null=True),
+    words("verdict"),
+    words("why", default=""),
+    words("state_before", null=True),
+    words("state_after"),
+    number("token_after"),
+    number("seq_after"),
+    jsonb("effects", default="[]"),
+    words("agreement_id"),
+    number("agreement_version"),
+    at("at"),
+    CheckConstraint("verdict in ('ok', 'stale', 'invalid')", name="handoff_event_verdict"),
+    Index("handoff_event_handoff", "handoff_id", "id"),
+)

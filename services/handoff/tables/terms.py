@@ -1,0 +1,118 @@
+"""Who may take it and by which terms: reps, teams, pools with their fairness ledger, queues, agreements, decisions."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, text
+
+from services.handoff.tables.columns import at, flag, ident, jsonb, metadata, number, words
+
+__all__ = ["active", "agreement", "member", "pool", "queue", "rep", "routing_decision", "team"]
+
+team = Table(
+    "team",
+    metadata,
+    ident("id", key=True),
+    words("name"),
+    words("party", default="sales"),  # marketing or sales
+    ident("manager_id", null=True),
+    words("calendar", default="default"),
+    number("version", default=1),
+    at("changed_at"),
+    CheckConstraint("party in ('marketing', 'sales')", name="team_party"),
+)
+
+rep = Table(
+    "rep",
+    metadata,
+    ident("id", key=True),  # the user's id
+    ident("team_id", null=True),
+    words("name", default=""),
+    words("email", null=True),
+    words("slack_id", null=True),
+    words("calendar", null=True),  # none: the team's
+    jsonb("languages", default="[]"),
+    jsonb("skills", default="[]"),
+    flag("is_active", default=True),
+    flag("is_away"),
+    words("away_because", null=True),
+    number("load", default=0),
+    number("expiries", default=0),  # in a row
+    number("version", default=1),
+    at("changed_at"),
+    CheckConstraint("load >= 0", name="rep_load"),
+    Index("rep_team", "team_id"),
+    postgresql_with={"fillfactor": "60"},
+)
+
+pool = Table(
+    "pool",
+    metadata,
+    words("name", key=True),
+    jsonb("skills", default="[]"),
+    Column("sequence", BigInteger, nullable=False, server_default=text("0")),
+    flag("is_active", default=True),
+)
+
+# The fairness ledger: a row stays when its rep leaves the pool, counters never reset.
+member = Table(
+    "member",
+    metadata,
+    Column("pool", Text, ForeignKey("pool.name"), primary_key=True),
+    ident("rep_id", key=True),
+    number("weight", default=1),
+    number("load_max", default=5),
+    number("leads_per_30_days", default=30),
+    Column("received", BigInteger, nullable=False, server_default=text("0")),
+    Column("credited", BigInteger, nullable=False, server_default=text("0")),
+    Column("entitled", BigInteger, nullable=False, server_default=text("0")),
+    flag("is_member", default=True),
+    Index("member_rep", "rep_id"),
+    postgresql_with={"fillfactor": "60"},
+)
+
+queue = Table(
+    "queue",
+    metadata,
+    words("name", key=True),
+    words("owner"),  # a role or a user id
+    flag("is_pull", default=True),
+)
+
+# Every decision of routing with all it read: answers "why this rep, why not me" and replays to the same rep.
+routing_decision = Table(
+    "routing_decision",
+    metadata,
+    ident("id", key=True),
+    ident("handoff_id"),
+    ident("lead_id"),
+    at("decided_at"),
+    words("agreement_id"),
+    number("agreement_version"),
+    ident("rep_id", null=True),
+    words("queue", null=True),
+    words("pool", null=True),
+    words("reason"),
+    jsonb("record"),
+    Index("routing_decision_handoff", "handoff_id", "decided_at"),
+    Index("routing_decision_at", "decided_at"),
+)
+
+agreement = Table(
+    "agreement",
+    metadata,
+    words("agreement_id", key=True),
+    number("version", key=True),
+    at("effective_from"),
+    words("document"),
+    words("sha256"),
+    flag("is_unsigned_default"),
+    at("received_at"),
+)
+
+active = Table(
+    "active",
+    metadata,
+    words("slot", key=True),
+    words("agreement_id"),
+    number("version"),
+    number("generation"),
+    at("activated_at"),
+)
