@@ -1,0 +1,104 @@
+"""Decides when a score will next cross a threshold while nothing happens: the instant at which to look again.
+
+The score between activities is fit + P(t) + N(t): P falls, N (negative points) rises. An interval whose bounds cannot
+reach the threshold is left out, the others are halved down to a second: no crossing is passed over, nothing sweeps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.scoring.domain.criteria import PointsRule
+from services.scoring.domain.decay import DAY_US, decayed
+from services.scoring.domain.facts import Sums
+
+__all__ = ["HORIZON_US", "RESOLUTION_US", "Course", "course_of", "next_below", "next_qualifying"]
+
+RESOLUTION_US = 1_000_000
+# Looked at again at the horizon: a half-life of years must not make the search endless.
+HORIZON_US = 400 * DAY_US
+# Intervals looked at before giving up and looking again early; about 60 are usual.
+_STEPS_MAX = 2_000
+
+Bound = Callable[[int, int], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the halves run while nothing happens: fit stands, positive(t) never rises, negative(t) never falls."""
+
+    fit: float
+    positive: Callable[[int], float]
+    negative: Callable[[int], float]
+    has_negative: bool
+
+
+def course_of(sums: Sums, fit: float, *, rule: PointsRule) -> Course:
+    """The course of a person's points by the points rule, caps and floor included."""
+    last = len(rule.groups)
+    weights = {line.key: (line, sums.tallies[line.key].weight) for line in rule.lines if line.key in sums.tallies}
+
+    def half(now_us: int, *, is_negative: bool) -> float:
+        def weight(key: str) -> float:
+            if key not in weights or (weights[key][0].group == last) is not is_negative:
+                return 0.0
+            line, worth = weights[key]
+            return decayed(worth, now_us, half_life=line.half_life)
+
+        return sum(points for _, points in rule.engagement(lambda line: weight(line.key)))
+
+    return Course(
+        fit=fit,
+        positive=lambda now_us: half(now_us, is_negative=False),
+        negative=lambda now_us: half(now_us, is_negative=True),
+        has_negative=any(line.group == last for line, _ in weights.values()),
+    )
+
+
+def next_below(course: Course, threshold: int, *, from_us: int) -> int | None:
+    """First instant >= from_us (to a second, never early) at which the shown score is below the threshold."""
+    line = threshold - 0.5
+
+    def holds(at: int) -> bool:
+        return course.fit + course.positive(at) + course.negative(at) < line
+
+    def may_hold(start: int, end: int) -> bool:
+        return course.fit + course.positive(end) + course.negative(start) < line
+
+    return _first(holds, may_hold, from_us=from_us)
+
+
+def next_qualifying(course: Course, threshold: int, engagement_floor: int, *, from_us: int) -> int | None:
+    """First instant >= from_us at which score and engagement reach their marks; only fading negatives lift it."""
+    line, least = threshold - 0.5, engagement_floor - 0.5
+
+    def holds(at: int) -> bool:
+        engagement = course.positive(at) + course.negative(at)
+        return course.fit + engagement >= line and engagement >= least
+
+    def may_hold(start: int, end: int) -> bool:
+        engagement = course.positive(start) + course.negative(end)
+        return course.fit + engagement >= line and engagement >= least
+
+    if holds(from_us):
+        return from_us
+    return _first(holds, may_hold, from_us=from_us) if course.has_negative else None
+
+
+def _first(holds: Callable[[int], bool], may_hold: Bound, *, from_us: int) -> int | None:
+    """Leftmost instant at which it holds, within a second; the start of what is unexplored when that takes too long."""
+    if holds(from_us):
+        return from_us
+    waiting = [(from_us, from_us + HORIZON_US)]
+    for _ in range(_STEPS_MAX):
+        if not waiting:
+            return None
+        start, end = waiting.pop()
+        if not may_hold(start, end):
+            continue
+        if end - start <= RESOLUTION_US:
+            if holds(end):
+                return end
+            continue
+        middle = (start + end) // 2
+        waiting += [(middle, end), (start, middle)]
+    return waiting[-1][1] if waiting else None

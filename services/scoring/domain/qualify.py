@@ -1,0 +1,220 @@
+"""Decides whether a lead becomes qualified, is demoted, is drawn for exploration, or stays: with policy and propensity.
+
+State is a `Standing`: qualified or not, since when. Invariant: two entries are never closer than the dwell, but for a
+person who asks for a conversation again. Hard rules come before any score; nothing here knows how a score is made.
+"""
+
+import hmac
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from services.scoring.domain.criteria import Thresholds
+from services.scoring.domain.decay import DAY_US
+from services.scoring.domain.facts import Ask
+
+__all__ = [
+    "NEVER",
+    "Case",
+    "Outcome",
+    "Standing",
+    "Verdict",
+    "closed",
+    "decide",
+    "draw_of",
+    "joined",
+    "limit_of",
+    "tried",
+]
+
+# An ask older than this is history, as a file of past activities brings it, not a person who waits for an answer.
+ASK_LIVES_US = 30 * DAY_US
+# A draw comes a day after the person became known: by then it is clear who qualifies without help (SCORING section 8).
+DRAW_AFTER_US = DAY_US
+DRAW_LIMIT_MAX = 0.2
+
+
+class Outcome(StrEnum):
+    """What a decision comes to."""
+
+    STAY = "stay"
+    QUALIFY = "qualify"
+    CONFIRM = "confirm"  # explored before, now over the threshold by its own activity: propensity 1
+    DEMOTE = "demote"
+    DRAWN = "drawn"  # drawn and not explored: recorded all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a lead stands. number counts qualifications; instants in microseconds, 0 = never.
+
+    closed_us: when its last handoff ended; evidence and asks known before are spent. has_stood: whether the score has
+    been at or above `demote` since the entry, for who never stood above cannot fall below.
+    """
+
+    is_qualified: bool = False
+    since_us: int = 0
+    number: int = 0
+    policy: str = "none"
+    has_stood: bool = False
+    ask_used_us: int = 0
+    closed_us: int = 0
+    is_drawn: bool = False
+    flips: int = 0
+
+
+NEVER = Standing()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one decision looks at: displayed numbers, what was asked, which hard rules hit, when."""
+
+    score: int
+    fit: int
+    engagement: int
+    now_us: int
+    hard_rules: tuple[str, ...]
+    ask: Ask | None
+    evidence_known_us: int  # when we learned of the newest human activity
+    is_known: bool
+    has_open_handoff: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided, by which policy, and where the lead stands then."""
+
+    outcome: Outcome
+    standing: Standing
+    policy: str = "none"
+    is_below_floor: bool = False
+    propensity: float = 0.0
+    draw: float | None = None
+    draw_limit: float | None = None
+
+
+def decide(standing: Standing, case: Case, *, thresholds: Thresholds) -> Verdict:
+    """One decision by score and asks. Qualify, demote, confirm or stay; a hard rule lets nobody in (propensity 0)."""
+    if standing.is_qualified and case.score >= thresholds.demote and not standing.has_stood:
+        standing = replace(standing, has_stood=True)
+    is_past_dwell = standing.since_us == 0 or case.now_us - standing.since_us >= thresholds.dwell_us
+    if _asks(standing, case) and (not standing.is_qualified or (is_past_dwell and not case.has_open_handoff)):
+        return _enter(standing, case, policy="hand_raiser", thresholds=thresholds)
+    if standing.is_qualified:
+        return _decide_qualified(standing, case, thresholds=thresholds, is_past_dwell=is_past_dwell)
+    if is_past_dwell and _meets(case, thresholds) and _may_enter(case) and case.evidence_known_us > standing.closed_us:
+        return _enter(standing, case, policy="qualified", thresholds=thresholds)
+    return Verdict(Outcome.STAY, standing)
+
+
+def tried(standing: Standing, case: Case, *, thresholds: Thresholds, draw: float, limit: float) -> Verdict:
+    """The one draw of a lead, a day after it became known: explored when draw < limit, recorded either way.
+
+    Not drawn at all when it was ever handed off, hits a hard rule or is over the threshold.
+    """
+    done = replace(standing, is_drawn=True)
+    was_handed_off = standing.number > 0 or standing.closed_us > 0 or case.has_open_handoff
+    if standing.is_drawn or was_handed_off or not _may_enter(case) or _meets(case, thresholds):
+        return Verdict(Outcome.STAY, done)
+    if draw >= limit:
+        return Verdict(Outcome.DRAWN, done, propensity=limit, draw=draw, draw_limit=limit)
+    entered = _enter(done, case, policy="explored", thresholds=thresholds)
+    return replace(entered, is_below_floor=False, propensity=limit, draw=draw, draw_limit=limit)
+
+
+def draw_of(salt: bytes, lead_id: bytes) -> float:
+    """U = HMAC-SHA256(salt, lead id) / 2 ** 256, in [0, 1): a replay draws the same."""
+    return int.from_bytes(hmac.digest(salt, lead_id, "sha256"), "big") / 2**256
+
+
+def limit_of(handoffs: int, eligible: int, *, share: float) -> float:
+    """E = share * handoffs / eligible over 7 days, at most .2; 0 when nobody was eligible."""
+    return min(DRAW_LIMIT_MAX, share * handoffs / eligible) if eligible else 0.0
+
+
+def closed(standing: Standing, at_us: int) -> Standing:
+    """The standing after its handoff ended: not qualified; what was known until then opens no second one."""
+    if at_us <= standing.closed_us:
+        return standing
+    if standing.is_qualified and at_us <= standing.since_us:  # an older cycle's end, learned late
+        return replace(standing, closed_us=at_us)
+    return replace(
+        standing,
+        is_qualified=False,
+        has_stood=False,
+        policy="none",
+        closed_us=at_us,
+        since_us=max(standing.since_us, at_us),
+        ask_used_us=max(standing.ask_used_us, at_us),
+    )
+
+
+def joined(root: Standing, member: Standing) -> Standing:
+    """The root's standing after a merge: qualified if either was, since the later; each keeps its own counter."""
+    return replace(
+        root,
+        is_qualified=root.is_qualified or member.is_qualified,
+        since_us=max(root.since_us, member.since_us),
+        policy=root.policy if root.is_qualified or not member.is_qualified else member.policy,
+        has_stood=root.has_stood or member.has_stood,
+        ask_used_us=max(root.ask_used_us, member.ask_used_us),
+        closed_us=max(root.closed_us, member.closed_us),
+        is_drawn=root.is_drawn or member.is_drawn,
+    )
+
+
+def _decide_qualified(standing: Standing, case: Case, *, thresholds: Thresholds, is_past_dwell: bool) -> Verdict:
+    # Consent withdrawn or suppressed: nobody may act on it, so the dwell does not keep it (GLOSSARY, hard rule).
+    is_barred = any(rule in {"suppressed", "no_consent"} for rule in case.hard_rules)
+    if is_barred or (standing.has_stood and is_past_dwell and case.score < thresholds.demote):
+        left = replace(
+            standing,
+            is_qualified=False,
+            has_stood=False,
+            policy="none",
+            since_us=case.now_us,
+            ask_used_us=max(standing.ask_used_us, case.ask.known_us if case.ask else 0),
+            flips=standing.flips + 1,
+        )
+        return Verdict(Outcome.DEMOTE, left)
+    if standing.policy == "explored" and _meets(case, thresholds) and set(case.hard_rules) <= {"open_handoff"}:
+        confirmed = replace(standing, policy="qualified", number=standing.number + 1)
+        return Verdict(Outcome.CONFIRM, confirmed, policy="qualified", propensity=1.0)
+    return Verdict(Outcome.STAY, standing)
+
+
+def _enter(standing: Standing, case: Case, *, policy: str, thresholds: Thresholds) -> Verdict:
+    entered = replace(
+        standing,
+        is_qualified=True,
+        since_us=case.now_us,
+        number=standing.number + 1,
+        policy=policy,
+        has_stood=case.score >= thresholds.demote,
+        ask_used_us=max(standing.ask_used_us, case.ask.known_us if case.ask else 0),
+        flips=standing.flips + 1,
+    )
+    return Verdict(
+        Outcome.QUALIFY, entered, policy=policy, is_below_floor=case.fit < thresholds.fit_floor, propensity=1.0
+    )
+
+
+def _asks(standing: Standing, case: Case) -> bool:
+    """Whether the person waits for an answer: asked since the last one was served, lately, and may be handed off."""
+    if case.ask is None or not _may_enter(case):
+        return False
+    is_new = case.ask.known_us > max(standing.ask_used_us, standing.closed_us)
+    return is_new and case.now_us - case.ask.occurred_us < ASK_LIVES_US
+
+
+def _may_enter(case: Case) -> bool:
+    """An anonymous visitor cannot be called, and no score overrides a hard rule."""
+    return case.is_known and not case.hard_rules
+
+
+def _meets(case: Case, thresholds: Thresholds) -> bool:
+    return (
+        case.score >= thresholds.qualify
+        and case.fit >= thresholds.fit_floor
+        and case.engagement >= thresholds.engagement_floor
+    )

@@ -1,0 +1,203 @@
+"""One rule each: account breadth and caps, trees of members, consent, customers, records by version."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from services.scoring.domain.account import AccountStanding, PersonShare, decide_account, score_account, shares_of
+from services.scoring.domain.criteria import compile_rule
+from services.scoring.domain.decay import DAY_US
+from services.scoring.domain.facts import NO_SUMS, Activity, fold
+from services.scoring.domain.member import Attributes, Deal, HandoffSeen, Link, Member, Permission, with_record
+from services.scoring.domain.person import Person, facts_of
+from services.scoring.domain.scorecard import Model, score_of, score_of_facts
+from shared.contracts.agreement import default_agreement
+from shared.contracts.model_card import CardLine, ModelCard
+from shared.ids import AccountId, ActivityId, LeadId, derived_id
+
+NOW = 1_780_000_000_000_000
+RULE = compile_rule(default_agreement().criteria_of("default"))
+ALL = RULE.hard_rules
+ACCOUNT = AccountId(UUID(int=900))
+A, B = LeadId(UUID(int=1)), LeadId(UUID(int=2))
+
+
+def share(number: int, engagement: float, *, is_active: bool = True) -> PersonShare:
+    return PersonShare(LeadId(UUID(int=number)), engagement, is_active, may_be_handed_off=True)
+
+
+def member(lead_id: LeadId, *kinds: str, days_ago: int = 0, **records: object) -> Member:
+    at = NOW - days_ago * DAY_US
+    activities = [
+        Activity(ActivityId(derived_id(lead_id, place)), lead_id, kind, None, None, "server_key", at, at, 1.0)
+        for place, kind in enumerate(kinds)
+    ]
+    return replace(Member(lead_id, sums=fold(NO_SUMS, activities, rule=RULE)), **records)  # type: ignore[arg-type]  # fields by name
+
+
+def allowed(version: int = 1, *, consent: str = "granted", purpose: str = "profiling") -> Permission:
+    return Permission(version, NOW, purpose, consent, consent == "granted")
+
+
+def profile(version: int, values: dict[str, str], *, known_us: int = NOW, is_known: bool = True) -> Attributes:
+    return Attributes(version, known_us, values, is_known)
+
+
+def test_one_noisy_person_stays_at_the_cap() -> None:
+    score = score_account([share(1, 100.0)], {}, people=1, rule=RULE)
+    assert (score.engagement, score.engaged_people) == (40, 1)
+
+
+def test_four_quiet_people_qualify_an_account() -> None:
+    score = score_account([share(number, 19.99) for number in range(1, 5)], {}, people=4, rule=RULE)
+    assert score.score == 67
+    assert sum(points for _, points in score.reasons) == score.engagement
+    entered = decide_account(AccountStanding(), score, now_us=NOW, agreed=RULE.account, has_candidate=True)
+    assert (entered.is_qualified, entered.number) == (True, 1)
+
+
+def test_breadth_counts_further_active_people_up_to_its_most() -> None:
+    shares = [share(1, 20.0), share(2, 12.0, is_active=False), *(share(number, 10.0) for number in range(3, 9))]
+    score = score_account(shares, {"staff_band": "201-1000", "title_level": "vp"}, people=9, rule=RULE)
+    assert score.fit == 20  # firmographic points only
+    assert score.engagement == 61  # 20 + 6 + 2.5 + 1.25 + .6 + .3 + .2 + .1, and 30 of breadth
+
+
+def test_an_account_needs_two_engaged_people_and_its_dwell() -> None:
+    score = score_account(
+        [share(1, 40.0), share(2, 5.0, is_active=False)], {"staff_band": "201-1000"}, people=2, rule=RULE
+    )
+    high = replace(score, score=80)
+    agreed = RULE.account
+    assert not decide_account(AccountStanding(), high, now_us=NOW, agreed=agreed, has_candidate=True).is_qualified
+    both = replace(high, engaged_people=2)
+    assert not decide_account(AccountStanding(), both, now_us=NOW, agreed=agreed, has_candidate=False).is_qualified
+    entered = decide_account(AccountStanding(), both, now_us=NOW, agreed=agreed, has_candidate=True)
+    low = replace(both, score=10)
+    inside = decide_account(entered, low, now_us=NOW + DAY_US, agreed=agreed, has_candidate=True)
+    after = decide_account(entered, low, now_us=NOW + 3 * DAY_US, agreed=agreed, has_candidate=True)
+    assert (inside.is_qualified, after.is_qualified) == (True, False)
+
+
+def test_who_may_not_be_scored_is_no_part_of_the_account() -> None:
+    ok = member(A, "demo_requested", permissions={"profiling": allowed()}, known_since_us=NOW)
+    gone = member(B, "demo_requested", permissions={"profiling": allowed(consent="withdrawn")}, known_since_us=NOW)
+    shares = shares_of([Person([ok]), Person([gone])], NOW, rule=RULE)
+    assert [(each.lead_id, each.may_be_handed_off) for each in shares] == [(A, True)]
+
+
+def test_a_tree_sums_its_members_whoever_is_the_root() -> None:
+    a, b = (
+        member(A, "pricing_viewed", "pricing_viewed", "webinar_attended"),
+        member(B, "pricing_viewed", "pricing_viewed"),
+    )
+    one, other = Person([a, b]), Person([b, a])
+    assert one.sums == other.sums
+    assert score_of(one.sums, {}, now_us=NOW, rule=RULE).engagement == 55
+
+
+def test_of_an_attribute_the_newest_counts_and_of_the_origin_the_first() -> None:
+    came_first = member(A, "page_view", days_ago=9)
+    came_first = with_record(
+        came_first, profile(1, {"entry_channel": "web", "title_level": "manager"}, known_us=NOW - 9)
+    )
+    later = member(B, "page_view", days_ago=1)
+    later = with_record(later, profile(1, {"entry_channel": "email", "title_level": "vp"}))
+    for members in ([came_first, later], [later, came_first]):
+        assert Person(members).attributes == {"entry_channel": "web", "title_level": "vp"}
+
+
+def test_a_profile_names_the_country_before_the_account_does() -> None:
+    linked = with_record(Member(A), Link(1, NOW, ACCOUNT, {"country": "FR", "is_target_industry": "true"}))
+    named = with_record(linked, profile(1, {"country": "DE"}))
+    assert Person([linked]).attributes["country"] == "FR"
+    assert Person([named]).attributes["country"] == "DE"
+    assert Person([named]).account_id == ACCOUNT
+    assert Person([Member(A)]).account_id is None
+
+
+def test_unknown_consent_is_not_allowed_and_one_withdrawal_holds_for_all() -> None:
+    yes, no = (
+        Member(A, permissions={"profiling": allowed()}),
+        Member(B, permissions={"profiling": allowed(consent="withdrawn")}),
+    )
+    assert Person([yes]).may_be_scored
+    assert not Person([Member(A)]).may_be_scored
+    assert not Person([yes, no]).may_be_scored
+    assert Person([yes, no]).hard_rules(ALL) == ("suppressed", "no_consent")
+    assert Person([Member(A)]).hard_rules(ALL) == ("no_consent",)
+
+
+def test_contact_may_be_refused_where_scoring_is_allowed() -> None:
+    both = {"profiling": allowed(), "contact": allowed(consent="unknown", purpose="contact")}
+    person = Person([Member(A, permissions=both)])
+    assert person.may_be_scored
+    assert person.hard_rules(ALL) == ("no_consent",)
+
+
+def test_hard_rules_of_accounts_deals_and_handoffs() -> None:
+    ok = Member(A, permissions={"profiling": allowed()})
+    assert Person([ok]).hard_rules(ALL) == ()
+    assert Person([ok], is_account_customer=True).hard_rules(ALL) == ("customer",)
+    rival = with_record(ok, Link(1, NOW, ACCOUNT, {"is_competitor": "true"}))
+    assert Person([rival]).hard_rules(ALL) == ("competitor",)
+    assert Person([rival]).hard_rules(()) == ()
+    won = with_record(ok, Deal(1, NOW, "deal", "won"))
+    assert Person([won]).hard_rules(ALL) == ("customer",)
+    assert Person([with_record(won, Deal(1, NOW + 1, "contract", "churned"))]).hard_rules(ALL) == ()
+    working = with_record(ok, HandoffSeen(3, NOW, "h", "working", NOW))
+    assert Person([working]).hard_rules(ALL) == ("open_handoff",)
+    ended = with_record(working, HandoffSeen(4, NOW, "h", "disqualified", NOW))
+    assert Person([ended]).hard_rules(ALL) == ("disqualified",)
+
+
+def test_a_handoff_ends_once_and_a_merged_one_lives_on() -> None:
+    ok = Member(A)
+    ended = with_record(ok, HandoffSeen(5, NOW, "h", "lost", NOW))
+    ended = with_record(ended, HandoffSeen(6, NOW + 9, "h", "nurture", NOW + 9))
+    assert Person([ended]).closed_us == NOW
+    assert Person([with_record(ok, HandoffSeen(5, NOW, "h", "merged", NOW))]).closed_us == 0
+
+
+def test_a_lower_version_changes_nothing() -> None:
+    new = with_record(Member(A), profile(2, {"title_level": "vp"}, known_us=NOW))
+    same = with_record(new, profile(1, {"title_level": "staff"}, known_us=NOW - 5))
+    assert same.profile == new.profile
+    assert same.known_since_us == NOW - 5
+    assert with_record(new, profile(1, {}, is_known=False)) == new
+
+
+def test_handoffs_of_a_lead_are_bounded() -> None:
+    lead = Member(A)
+    for number in range(60):
+        lead = with_record(lead, HandoffSeen(1, NOW + number, f"h{number}", "nurture", NOW + number))
+    assert len(lead.handoffs) == 50
+    assert "h59" in lead.handoffs
+
+
+def test_a_decision_scores_again_from_its_stored_facts() -> None:
+    lead = with_record(
+        member(A, "pricing_viewed", "webinar_attended", "email_spam", days_ago=3), profile(1, {"title_level": "vp"})
+    )
+    person = Person([lead])
+    facts = {name: value for name, (value, _) in facts_of(person, NOW, rule=RULE).items()}
+    bins = CardLine(fact="days_since.pricing_viewed", kind="number", cuts=(2.0, 10.0), points=(9, 4, -7))
+    for family in ("points_platt", "scorecard"):
+        card = ModelCard(family=family, agreement_version=1, base=-60, a=1.0, lines=(bins,))
+        model = Model(UUID(int=5), card, 0.3)
+        first = score_of(person.sums, person.attributes, now_us=NOW, rule=RULE, model=model)
+        assert score_of_facts(facts, rule=RULE, model=model) == first
+        assert sum(points for _, points in first.lines) == first.score
+        assert first.p_win is not None
+
+
+def test_65_means_the_agreed_probability_under_a_scorecard() -> None:
+    card = ModelCard(family="scorecard", agreement_version=1, base=0, a=0.0)
+    score = score_of(NO_SUMS, {}, now_us=NOW, rule=RULE, model=Model(UUID(int=5), card, 0.5))
+    assert (score.score, score.p_win) == (65, 0.5)
+
+
+def test_a_scorecard_is_clamped_with_a_line_of_its_own() -> None:
+    card = ModelCard(family="scorecard", agreement_version=1, base=200, a=0.0)
+    score = score_of(NO_SUMS, {}, now_us=NOW, rule=RULE, model=Model(UUID(int=5), card, 0.5))
+    assert score.score == 100
+    assert score.lines == (("model:scale", 65), ("model:base", 200), ("clamp", -165))
