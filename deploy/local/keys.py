@@ -6,6 +6,7 @@ made anew, since stored secrets and identity hashes rest on it.
 
 import base64
 import json
+import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -53,3 +54,7 @@ def variables_of_keys(folder: Path) -> dict[str, str]:
 def _write(file: Path, content: bytes) -> None:
     file.touch(mode=0o600)
     file.write_bytes(content)
+
+
+if __name__ == "__main__":
+    make_keys(Path(sys.argv[1]))

@@ -6,7 +6,6 @@ that takes the stack down again, so nothing half-started stays. It holds a lock 
 
 import argparse
 import fcntl
-import http.client
 import json
 import os
 import signal
@@ -17,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from urllib.parse import urlsplit
 
 from deploy.local import kafka, postgres, state
 from deploy.local.environment import choose_services, service_variables
+from deploy.local.healthcheck import is_ready
 from deploy.local.kafka import Kafka
 from deploy.local.keys import make_keys
 from deploy.local.missing import Missing
@@ -172,7 +171,7 @@ class Supervisor:
                 if self.attempts.get(name, Attempts()).in_a_row >= _ENDS_BEFORE_GIVING_UP:
                     log = self.state.services[name].log
                     raise _Failed(f"{name} ends again and again; {log} ends with:\n{_tail(Path(log))}")
-                if _is_ready(self.state.services[name].internal_url):
+                if is_ready(self.state.services[name].internal_url):
                     waiting.discard(name)
                     _report(step=f"{name} is ready")
             if monotonic() > deadline:
@@ -235,17 +234,6 @@ def _only_one(home: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise _Failed(f"Another supervisor holds {home}.") from error
         yield
-
-
-def _is_ready(internal_url: str) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(internal_url).netloc, timeout=2)
-    try:
-        connection.request("GET", "/healthz/ready")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _report(**what: object) -> None:
