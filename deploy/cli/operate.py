@@ -36,7 +36,7 @@ def verify(*, as_json: AsJson = False) -> int:
     Is everything that came in accounted for, by id? Exit code 1 on a gap.
     """
     with calling() as calls:
-        audits = {service: calls.call(service, "GET", "/internal/audit", internal=True) for service in SERVICES}
+        audits = {service: calls.call(service, "GET", "/internal/verify", internal=True) for service in SERVICES}
     gaps = [{"service": service, **gap} for service, audit in audits.items() for gap in audit["gaps"]]
     total = sum(int(gap["rows"]) for gap in gaps)
     if as_json:
@@ -80,7 +80,7 @@ def parked_discard(
     as_json: AsJson = False,
 ) -> None:
     """Give a parked event up, with a reason."""
-    _settle(parked_id, "discard", {"because": because}, as_json=as_json)
+    _settle(parked_id, "discard", {"reason": because}, as_json=as_json)
 
 
 @user.command("add")

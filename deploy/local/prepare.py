@@ -12,6 +12,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from shared.config import SERVICES
 from shared.db.migrate import migrate
+from shared.stream.topics import create_topics
+
+# Of a laptop; production sets 12 (RELIABILITY 4). Partitions are never added in place.
+_PARTITIONS = "4"
 
 __all__ = ["database_urls", "main", "migrate_all", "prepare_topics"]
 
@@ -31,8 +35,14 @@ async def migrate_all() -> dict[str, str]:
     return {service: await migrate(url, service) for service, url in database_urls().items()}
 
 
-async def prepare_topics() -> None:
-    """Make the topics of the catalog that are missing."""
+async def prepare_topics() -> list[str]:
+    """Make the topics of the catalog that are missing; their names."""
+    return await create_topics(
+        os.environ["BATON_KAFKA_BOOTSTRAP_SERVERS"],
+        partitions=int(os.environ.get("BATON_TOPIC_PARTITIONS", _PARTITIONS)),
+        replication=int(os.environ.get("BATON_TOPIC_REPLICATION", "1")),
+        topic_prefix=os.environ.get("BATON_TOPIC_PREFIX", "baton."),
+    )
 
 
 async def main(what: str) -> dict[str, object]:
