@@ -136,10 +136,10 @@ class Change:
             if clock.number == number:
                 self._end(clock, state)
 
-    def advance(self, number: int) -> Clock:
-        """Fire one rung of an armed clock; the clock as it is after it."""
+    def advance(self, number: int, level: int) -> Clock:
+        """Fire an armed clock up to a rung; the clock as it is after it."""
         clock = next(each for each in self.handoff.clocks if each.number == number)
-        fired = replace(clock, level=clock.level + 1)
+        fired = replace(clock, level=level)
         self.set(clocks=tuple(fired if each.number == number else each for each in self.handoff.clocks))
         return fired
 

@@ -20,26 +20,29 @@ _NOTHING: frozenset[ClockKind] = frozenset()
 
 
 def fire(handoff: Handoff, event: inputs.Fire, policy: Policy) -> Decision:
-    """The rung after `event.level` of clock `event.number` is due."""
+    """The rung after `event.level` of clock `event.number` is due; rungs passed before it was armed are left out."""
     clock = next((each for each in handoff.clocks if each.number == event.number), None)
     if clock is None or clock.token != handoff.token:
         return stale(handoff, "clock_ended")
-    if clock.level != event.level:
+    rungs = policy.rungs[clock.kind]
+    if event.level < clock.level or event.level >= len(rungs):
         return stale(handoff, "rung_fired")
     if clock.kind in _JUST_ENDS:
         return _end_of_rest(handoff, clock)
     change = Change(handoff)
-    rungs = policy.rungs[clock.kind]
-    level = clock.level + 1
-    is_last = level >= len(rungs)
-    do = QUEUE_LADDER[handoff.queue_level] if clock.kind is ClockKind.QUEUE else rungs[min(clock.level, len(rungs) - 1)]
-    fired = change.advance(clock.number)
+    level = event.level + 1
+    is_last = level == len(rungs)
+    do = QUEUE_LADDER[handoff.queue_level] if clock.kind is ClockKind.QUEUE else rungs[event.level]
+    fired = change.advance(clock.number, level)
     change.effects.append(Escalate(clock.number, clock.kind, level, do, is_last, event.is_verified))
     if is_last:
         change.end(fired.number, ClockState.BREACHED)
         change.set(breached_at_token=handoff.token)
     change.announce("escalated", clock_number=clock.number, level=level, is_verified=event.is_verified)
-    if is_last:
+    if is_last and do == "pull_back":
+        change.enter(State.NURTURE, ended="expired")
+        change.close("pulled_back")
+    elif is_last:
         _consequence(change, fired, policy)
     return change.done()
 
@@ -80,8 +83,5 @@ def _consequence(change: Change, clock: Clock, policy: Policy) -> None:
         case ClockKind.TOUCH:
             change.set(missed_touches=(*change.handoff.missed_touches, clock.number))
             reroute(change, ended="expired", meets=_NOTHING, policy=policy)
-        case ClockKind.PULL_BACK:
-            change.enter(State.NURTURE, ended="closed")
-            change.close("pulled_back")
-        case ClockKind.DISPOSE | ClockKind.STALE | ClockKind.ENROL | ClockKind.RESUME | ClockKind.COOLOFF:
+        case _:
             pass
