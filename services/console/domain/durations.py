@@ -1,0 +1,57 @@
+"""How times and spans read on the screens; the page's ticker draws the same texts as `remaining_text`.
+
+Spans are whole units, the two largest that are not zero: people plan in hours, not in seconds.
+"""
+
+from datetime import datetime
+
+__all__ = ["ago_text", "day_text", "epoch", "remaining_text", "span_text"]
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def span_text(seconds: float) -> str:
+    """A span >= 0 as its two largest units: "3 h 10 min", "4 d 2 h", "12 s"."""
+    rest = int(seconds)
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+    return " ".join(parts)
+
+
+def remaining_text(seconds: float) -> str:
+    """What is left of a clock: "4:05" below an hour, "3 h 10 min" above; past due "late by 2 min 5 s"."""
+    if seconds < 0:
+        late = -seconds
+        return f"late by {span_text(late if late < 60 else late // 60 * 60)}"
+    if seconds < 3_600:
+        minutes, rest = divmod(int(seconds), 60)
+        return f"{minutes}:{rest:02d}"
+    return span_text(seconds)
+
+
+def ago_text(at: datetime, *, now: datetime) -> str:
+    """How long ago a moment was, coarse: "just now", "5 min ago", "3 d ago"."""
+    seconds = (now - at).total_seconds()
+    if seconds < 60:
+        return "just now"
+    for unit, size in _UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "just now"
+
+
+def day_text(at: datetime) -> str:
+    """A day as people write it: "Mon 23 Nov"."""
+    return f"{at:%a} {at.day} {at:%b}"
+
+
+def epoch(at: datetime) -> int:
+    """Whole seconds since 1970: what `data-due` carries."""
+    return int(at.timestamp())

@@ -1,0 +1,18 @@
+// Starts the page's modules; each owns one thing and knows nothing of the others.
+import { startArrivals } from "./arrivals.js";
+import { startDialogs } from "./dialogs.js";
+import { startKeys } from "./keys.js";
+import { startPalette } from "./palette.js";
+import { startSelection } from "./selection.js";
+import { startStreamLine } from "./stream-line.js";
+import { startThemeSwitch } from "./theme-switch.js";
+import { startTicker } from "./ticker.js";
+
+startThemeSwitch();
+startDialogs();
+startSelection();
+startKeys();
+startPalette();
+startArrivals();
+startStreamLine();
+startTicker();
