@@ -22,6 +22,8 @@ class Outline:
     events: int
     refusals: tuple[Refusal, ...] = ()
     hint: str | None = None
+    key: str | None = None
+    """The write key in the body, for senders that put it there."""
 
 
 class Adapter(SenderAdapter[Parsed], Protocol):

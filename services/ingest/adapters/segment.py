@@ -45,6 +45,7 @@ class _EventOutline(msgspec.Struct, rename="camel"):
     user_id: object = None
     anonymous_id: object = None
     previous_id: object = None
+    write_key: object = None
 
 
 _OUTLINE: Final = msgspec.json.Decoder(_EventOutline)
@@ -73,9 +74,11 @@ def outline(request: InboundRequest) -> Outline:
     plain = _plain(request)
     if not request.path.endswith(_BATCH_ENDS):
         return _outline_single(plain, request.path)
-    events = bodies.split_batch(plain).events
-    refusals = [refusal for index, raw in enumerate(events) if (refusal := _refusal(raw, index, None)) is not None]
-    return Outline(len(events), tuple(refusals))
+    batch = bodies.split_batch(plain)
+    refusals = [
+        refusal for index, raw in enumerate(batch.events) if (refusal := _refusal(raw, index, None)) is not None
+    ]
+    return Outline(len(batch.events), tuple(refusals), key=text_of(batch.fields.get("writeKey")))
 
 
 def parse(request: InboundRequest) -> Parsed:
@@ -95,26 +98,18 @@ def _plain(request: InboundRequest) -> bytes:
 
 def _outline_single(plain: bytes, path: str) -> Outline:
     refusal = _refusal(plain, 0, _TYPE_OF_PATH.get(path.rpartition("/")[2]))
-    if refusal is not None:
-        return Outline(1, (refusal,))
     try:
         event = _OUTLINE.decode(plain)
-        given = event.user_id or event.anonymous_id
     except (msgspec.DecodeError, msgspec.ValidationError):
-        given = None
-    return Outline(1, hint=given if isinstance(given, str) else None)
+        event = _outline_of(bodies.read_event(plain)) if refusal is None else _EventOutline()
+    hint_text = text_of(event.user_id) or text_of(event.anonymous_id)
+    return Outline(1, () if refusal is None else (refusal,), hint_text, text_of(event.write_key))
 
 
 def _refusal(raw: bytes, index: int, path_type: str | None) -> Refusal | None:
     """Why one event is not taken, or None; nearly every event is judged without decoding it."""
     try:
-        if bodies.is_plain(raw):
-            outlined = _OUTLINE.decode(raw)
-        else:
-            event = bodies.read_event(raw)
-            outlined = _EventOutline(
-                *(event.get(name) for name in ("type", "messageId", "userId", "anonymousId", "previousId"))
-            )
+        outlined = _OUTLINE.decode(raw) if bodies.is_plain(raw) else _outline_of(bodies.read_event(raw))
     except Unreadable as error:
         return Refusal(index, error.problem, detail=error.detail)
     except (msgspec.DecodeError, msgspec.ValidationError):
@@ -128,6 +123,11 @@ def _refusal(raw: bytes, index: int, path_type: str | None) -> Refusal | None:
     if all(text_of(one) is None for one in ids):
         return Refusal(index, "no_person", event_id, "Send userId or anonymousId.")
     return None
+
+
+def _outline_of(event: Mapping[str, object]) -> _EventOutline:
+    names = ("type", "messageId", "userId", "anonymousId", "previousId", "writeKey")
+    return _EventOutline(*(event.get(name) for name in names))
 
 
 def _parsed(raws: Sequence[bytes], fields: Mapping[str, object], path_type: str | None) -> Parsed:

@@ -1,0 +1,95 @@
+"""The front door: bytes of senders in, one record on `baton.deliveries` out, and only then an answer.
+
+Raw ASGI, mounted in front of the FastAPI app; whatever path it does not know goes there untouched. It needs neither
+PostgreSQL nor a healthy Kafka to say something true. Order of work: bounds, source, handshake, verify, outline, keep,
+answer (SENDERS section 1). Invariants: 2xx only after the acknowledgement; bad input never makes a 5xx.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.ingest.collector import collection, webhooks
+from services.ingest.collector.answers import Refused, Response, cors_headers, problem
+from services.ingest.collector.desk import Desk, DoorRates
+from services.ingest.collector.directory import SourceDirectory
+from services.ingest.collector.keep import Keeper
+from services.ingest.collector.rates import Rates
+from services.ingest.collector.wire import InFlight, headers_of
+from shared.telemetry import announce, count
+
+__all__ = ["Collector", "Desk", "DoorRates", "InFlight", "Keeper", "Rates", "SourceDirectory"]
+
+_WEBHOOK_RATE: Final = b"120"  # a minute, told to CloudEvents senders that ask
+
+
+class Collector:
+    """The ASGI app of the door; `app` answers what is not the door's. public_url is what senders see."""
+
+    def __init__(self, app: ASGIApp, *, desk: Desk, public_url: str) -> None:
+        self._app = app
+        self._desk = desk
+        self._public_host = public_url.partition("://")[2].rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the door's own paths, hand on the others."""
+        if scope["type"] != "http" or not _is_ours(scope["path"], scope["method"]):
+            await self._app(scope, receive, send)
+            return
+        origin = ""
+        try:
+            headers = headers_of(scope)
+            origin = headers.get("origin", "")
+            response = await self._answer(scope, receive, headers)
+        except Refused as error:
+            count("baton_refused_total", slug=error.problem)
+            response = problem(error)
+        added: tuple[tuple[bytes, bytes], ...] = ()
+        if origin and self._desk.directory.is_listed(origin):
+            added = cors_headers(origin, is_preflight=scope["method"] == "OPTIONS")
+        await announce("accept:before_reply")
+        await _send(send, response, added)
+
+    async def _answer(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
+        path, method = scope["path"], scope["method"]
+        if method == "OPTIONS":
+            return self._options(path, headers)
+        if path.startswith(webhooks.START):
+            return await webhooks.take_webhook(self._desk, scope, receive, headers)
+        key = collection.settings_key(path)
+        if key is not None:
+            return collection.library_settings(self._desk, key, self._public_host)
+        if path == collection.METRICS_PATH:
+            return await collection.discard(receive, headers)
+        return await collection.collect(self._desk, scope, receive, headers)
+
+    def _options(self, path: str, headers: Mapping[str, str]) -> Response:
+        """A preflight of a listed origin, or the question of a CloudEvents sender whether it may deliver."""
+        directory = self._desk.directory
+        asked = headers.get("webhook-request-origin")
+        if path == "/v1/events" and asked is not None:
+            if not directory.is_listed(asked) and not directory.is_listed(f"https://{asked}"):
+                raise Refused(403, "origin_not_listed", "Register this origin on a source first.")
+            allowed = (b"webhook-allowed-origin", asked.encode("latin-1"))
+            return Response(200, headers=(allowed, (b"webhook-allowed-rate", _WEBHOOK_RATE)))
+        if not directory.is_listed(headers.get("origin", "")):
+            raise Refused(403, "origin_not_listed", "Add this origin to the source.")
+        return Response(204)
+
+
+def _is_ours(path: str, method: str) -> bool:
+    if path in collection.PATHS or path == collection.METRICS_PATH:
+        return method in {"POST", "OPTIONS"}
+    if path.startswith(webhooks.START):
+        return True
+    return method == "GET" and collection.settings_key(path) is not None
+
+
+async def _send(send: Send, response: Response, added: tuple[tuple[bytes, bytes], ...]) -> None:
+    length = (b"content-length", str(len(response.body)).encode())
+    headers = [*response.headers, length, *added]
+    if response.status == 413:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

@@ -1,0 +1,86 @@
+"""The answers of the front door: exact codes of SENDERS section 1, CORS on each of them, problem+json for refusals.
+
+Invariant: no answer here is a 5xx but 503, which speaks of our state and always carries Retry-After.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from services.ingest.domain.observation import Refusal
+from shared.errors import AppError
+from shared.senders import Reply
+
+__all__ = ["Refused", "Response", "cors_headers", "problem", "report"]
+
+Header = tuple[bytes, bytes]
+_JSON: Final = (b"content-type", b"application/json")
+_PROBLEM: Final = (b"content-type", b"application/problem+json")
+_KEPT_ALL: Final = b'{"success":true,"accepted":%d,"rejected":[]}'
+_REFUSALS_SHOWN_MAX: Final = 1_000
+
+
+class Refused(AppError):
+    """The door says no: a status of the table, a slug, whole seconds to wait (0 = no Retry-After)."""
+
+    def __init__(self, status_code: int, slug: str, detail: str, *, retry_after: int = 0) -> None:
+        super().__init__(detail, slug=slug)
+        self.status_code = status_code
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Status, headers and body of one answer."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[Header, ...] = ()
+
+    @classmethod
+    def of(cls, reply: Reply) -> "Response":
+        """The answer a sender expects."""
+        return cls(reply.status, reply.body, ((b"content-type", reply.content_type.encode()),))
+
+
+def report(events: int, refusals: Sequence[Refusal], *, status: int) -> Response:
+    """What became of each event: the kept ones by number, the refused ones by place, id and reason."""
+    if not refusals:
+        return Response(status, _KEPT_ALL % events, (_JSON,))
+    body = {
+        "success": True,
+        "accepted": events - len(refusals),
+        "rejected": [
+            {"index": one.index, "id": one.event_id, "reason": one.reason, "detail": one.detail}
+            for one in refusals[:_REFUSALS_SHOWN_MAX]
+        ],
+    }
+    return Response(status, orjson.dumps(body), (_JSON,))
+
+
+def problem(error: Refused) -> Response:
+    """A refusal as problem+json."""
+    body = {
+        "type": f"/problems/{error.problem}",
+        "title": "The delivery was not kept",
+        "status": error.status_code,
+        "detail": error.detail,
+    }
+    headers: tuple[Header, ...] = (_PROBLEM,)
+    if error.retry_after:
+        headers += ((b"retry-after", str(error.retry_after).encode()),)
+    return Response(error.status_code, orjson.dumps(body), headers)
+
+
+def cors_headers(origin: str, *, is_preflight: bool) -> tuple[Header, ...]:
+    """The headers for a listed origin, echoed, never `*`."""
+    headers: tuple[Header, ...] = ((b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin"))
+    if is_preflight:
+        headers += (
+            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+            (b"access-control-allow-headers", b"authorization, content-type, x-write-key, anonymousid, sentat"),
+            (b"access-control-max-age", b"7200"),
+        )
+    return headers

@@ -1,0 +1,122 @@
+"""What both kinds of paths (collection, webhooks) share: who proved himself, how fast, how a request is kept."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import Scope
+
+from services.ingest.adapters import Adapter, Outline
+from services.ingest.collector.answers import Refused
+from services.ingest.collector.directory import SourceDirectory
+from services.ingest.collector.keep import Keeper
+from services.ingest.collector.rates import Rates
+from services.ingest.collector.wire import InFlight
+from services.ingest.domain.source import Source
+from shared import clock
+from shared.errors import TooLarge, Unreadable
+from shared.senders import InboundRequest
+
+__all__ = ["Desk", "DoorRates", "Proof", "check_encoding", "outlined", "request_of", "status_of"]
+
+_THREAD_FROM_BYTES: Final = 256 * 1024  # smaller bodies are read faster than a thread is woken
+_STALE_SECONDS: Final = 5
+_TOO_LARGE: Final = frozenset({"event_too_large", "text_too_long", "too_many_keys"})
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRates:
+    """Requests a second allowed by default; a source's own setting goes before."""
+
+    server_key: int
+    browser_key: int
+    browser_address: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """From whom a request is, and how that was proven."""
+
+    source: Source
+    verified_by: str
+    secret_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The parts of the door that all its paths use."""
+
+    directory: SourceDirectory
+    keeper: Keeper
+    default_rates: DoorRates
+    rates: Rates
+    in_flight: InFlight
+
+    def unproven(self, detail: str) -> Refused:
+        """401 when we are sure, 503 while the directory is stale: we never say "unknown" while we cannot know."""
+        if not self.directory.is_fresh(clock.monotonic()):
+            return Refused(503, "directory_stale", "We cannot check it now; send it again.", retry_after=_STALE_SECONDS)
+        return Refused(401, "not_proven", detail)
+
+    async def keep(
+        self,
+        request: InboundRequest,
+        proof: Proof,
+        *,
+        headers: Mapping[str, str],
+        network: str | None,
+        hint: str | None,
+        adapter: Adapter,
+    ) -> None:
+        """Write the delivery. Raises Refused 503 when it could not be kept."""
+        received_at = clock.now()
+        origin = headers.get("origin", "").rstrip("/").lower()
+        is_foreign = proof.verified_by == "browser_key" and origin and origin not in proof.source.settings.origins
+        said: dict[str, object] = {
+            "source_id": str(proof.source.id),
+            "sender": adapter.SENDER,
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "headers": {name: headers[name] for name in adapter.KEPT_HEADERS if name in headers},
+            "verified_by": proof.verified_by,
+            "secret_id": proof.secret_id,
+            "address": network,
+            "received_at": received_at.isoformat(),
+            "is_gpc": headers.get("sec-gpc") == "1",
+            "parked_as": "origin_not_listed" if is_foreign else None,
+        }
+        await self.keeper.keep(
+            request.body, request=said, source_id=proof.source.id, hint=hint, received_at=received_at
+        )
+
+
+def request_of(scope: Scope, headers: Mapping[str, str], body: bytes) -> InboundRequest:
+    """The request as adapters see it."""
+    query: bytes = scope["query_string"]
+    return InboundRequest(scope["method"], scope["path"], query.decode("latin-1"), headers, body)
+
+
+def check_encoding(headers: Mapping[str, str]) -> None:
+    """Raise Refused 415 for an encoding other than identity or one gzip."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise Refused(415, "unsupported_encoding", "Send the body plain or packed once with gzip.")
+
+
+async def outlined(adapter: Adapter, request: InboundRequest) -> Outline:
+    """The outline of a body, of a large one in a thread. Raises Refused 400 or 413 when it cannot be read whole."""
+    try:
+        if len(request.body) >= _THREAD_FROM_BYTES or request.headers.get("content-encoding"):
+            return await asyncio.to_thread(adapter.outline, request)
+        return adapter.outline(request)
+    except TooLarge as error:
+        raise Refused(413, error.problem, error.detail) from error
+    except Unreadable as error:
+        raise Refused(status_of(error.problem), error.problem, error.detail) from error
+
+
+def status_of(reason: str) -> int:
+    """The status for a body that consists of one refused event."""
+    return 413 if reason in _TOO_LARGE else 400

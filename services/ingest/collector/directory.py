@@ -1,0 +1,58 @@
+"""The source directory in memory: who may deliver, by key or by address, as last read outside the accept path.
+
+A key that is not in it is unknown only while the last reading is fresh; before that nobody can say (SENDERS 1.2).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.ingest.domain.source import Source, SourceKey, key_hash
+
+__all__ = ["FRESH_SECONDS", "GONE_FOR", "SourceDirectory"]
+
+FRESH_SECONDS: Final = 60.0  # an older reading may lack a key that was made since
+GONE_FOR: Final = timedelta(days=30)  # a deleted webhook answers 410 as long, so that its sender stops
+
+
+class SourceDirectory:
+    """Keys, secrets, origins and settings of all sources. Replaced whole; never changed in place."""
+
+    def __init__(self) -> None:
+        self._keys: dict[bytes, tuple[Source, SourceKey]] = {}
+        self._addresses: dict[tuple[str, str], Source] = {}
+        self._origins: frozenset[str] = frozenset()
+        self._decoys: dict[str, str] = {}
+        self._read_at: float | None = None
+
+    def replace(self, sources: Iterable[Source], keys: Iterable[SourceKey], *, read_at: float) -> None:
+        """Take a new reading; read_at is machine time (monotonic) when it began."""
+        by_id = {source.id: source for source in sources}
+        self._keys = {key.sha256: (by_id[key.source_id], key) for key in keys if key.source_id in by_id}
+        self._addresses = {(source.sender, source.address): source for source in by_id.values()}
+        self._origins = frozenset(origin for source in by_id.values() for origin in source.settings.origins)
+        self._decoys = {source.sender: source.secrets[0].value for source in by_id.values() if source.secrets}
+        self._read_at = read_at
+
+    def is_fresh(self, monotonic_now: float) -> bool:
+        """Whether "not in it" means "does not exist"."""
+        return self._read_at is not None and monotonic_now - self._read_at < FRESH_SECONDS
+
+    def by_key(self, key: str, now: datetime) -> tuple[Source, SourceKey] | None:
+        """The source of a write key that is valid now and not deleted; a look-up by hash tells no time."""
+        found = self._keys.get(key_hash(key))
+        if found is None or found[0].deleted_at is not None:
+            return None
+        return None if found[1].valid_until is not None and found[1].valid_until <= now else found
+
+    def by_address(self, sender: str, address: str) -> Source | None:
+        """The source at a webhook address, deleted ones included."""
+        return self._addresses.get((sender, address))
+
+    def is_listed(self, origin: str) -> bool:
+        """Whether any source lists this origin: all a preflight can be asked."""
+        return origin.rstrip("/").lower() in self._origins
+
+    def decoy(self, sender: str) -> str:
+        """Some secret of the sender, so that an unknown address costs the same time as a wrong signature."""
+        return self._decoys.get(sender, "")

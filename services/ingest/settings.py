@@ -1,0 +1,49 @@
+"""What an ingest process must know beside the common settings."""
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from shared.config import Environment, ServiceSettings
+from shared.errors import Fatal
+
+__all__ = ["Settings"]
+
+# Outside production a laptop works without key files; the data it makes is then readable by whoever reads this line.
+_LOCAL_KEY = b"baton on a laptop: not a secret"
+
+
+class Settings(ServiceSettings):
+    """Settings of ingest, BATON_INGEST_<NAME>."""
+
+    service: ClassVar[str] = "ingest"
+
+    public_url: str = Field("http://127.0.0.1:8100", description="what senders see before the path, in addresses")
+    directory_copy_file: Path | None = Field(
+        None, description="copy of the source directory (0600), so that the door starts without PostgreSQL"
+    )
+    requests_in_flight_max: int = Field(2000, ge=1, description="requests between body and answer; above it 503")
+    bytes_in_flight_max: int = Field(64 * 1024 * 1024, ge=1, description="their bytes together; above it 503")
+    server_key_rate: int = Field(500, ge=1, description="requests a second of one server key")
+    browser_key_rate: int = Field(200, ge=1, description="requests a second of one browser key")
+    browser_address_rate: int = Field(
+        20, ge=1, description="requests a second of one client address with a browser key"
+    )
+    anonymous_days: int = Field(180, ge=1, description="days an anonymous lead stays after its last activity")
+
+    def keyed_hash_key(self) -> bytes:
+        """The key of identity hashes and hints. Raises Fatal in production without a key file."""
+        return self._key(self.hint_key_file, "hint_key_file")
+
+    def wrapping_key(self) -> bytes:
+        """32 bytes from which stored secrets are wrapped. Raises Fatal in production without a key file."""
+        return hashlib.sha256(self._key(self.fernet_key_file, "fernet_key_file")).digest()
+
+    def _key(self, file: Path | None, name: str) -> bytes:
+        if file is not None:
+            return file.read_bytes().strip()
+        if self.environment is Environment.PRODUCTION:
+            raise Fatal(f"Set BATON_{name.upper()}: production keeps no personal data under a key that anybody knows.")
+        return _LOCAL_KEY
