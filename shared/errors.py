@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 __all__ = [
     "AppError",
     "Busy",
+    "Fatal",
     "FieldError",
     "Forbidden",
     "NotFound",
@@ -157,3 +158,7 @@ class Busy(AppError):
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class Fatal(Exception):
+    """This process cannot go on: it ends with exit code 70 and the reason in its log."""

@@ -31,6 +31,7 @@ __all__ = [
     "TeamId",
     "UserId",
     "derived_id",
+    "jitter",
     "new_id",
     "secret_token",
 ]
@@ -71,3 +72,8 @@ def derived_id(*parts: object) -> UUID:
 def secret_token(nbytes: int = 32) -> str:
     """A url-safe secret with nbytes (>= 16) random bytes."""
     return secrets.token_urlsafe(nbytes)
+
+
+def jitter() -> float:
+    """A uniform random number in [0, 1): spreads retries, decides nothing."""
+    return secrets.randbelow(1 << 30) / (1 << 30)

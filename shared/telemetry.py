@@ -1,5 +1,6 @@
-"""Logs, metrics, traces and announced steps: how a process says what it does. Ids only, never names, addresses or
-payloads.
+"""Logs, metrics, traces and announced steps: how a process says what it does.
+
+Ids only, never names, addresses or payloads.
 
 Metric names and step names are closed sets. A step is a signal for tests and a failpoint: in production `announce`
 does nothing, and no setting can change that; only a test's own entry installs a hook, before it calls a service's
@@ -58,9 +59,7 @@ _hook: Callable[[Step], Awaitable[None]] | None = None
 
 
 def install_hook(hook: Callable[[Step], Awaitable[None]] | None) -> None:
-    """For the entry of tests alone: every announced step is awaited through the hook, which may stall, raise or
-    kill.
-    """
+    """For the entry of tests alone: each announced step is awaited through the hook, which may stall, raise, kill."""
     global _hook  # noqa: PLW0603 - one hook per process, set before anything runs
     _hook = hook
 

@@ -20,10 +20,20 @@ from shared.contracts.envelope import Event
 from shared.db.outbox_rows import write_outbox
 from shared.telemetry import Step, announce
 
-__all__ = ["Database", "ReadTx", "TransactionName", "Tx", "driver_url", "is_transient", "reading", "transaction"]
+__all__ = [
+    "Database",
+    "ReadTx",
+    "TransactionName",
+    "Tx",
+    "Workload",
+    "driver_url",
+    "is_transient",
+    "reading",
+    "transaction",
+]
 
 TransactionName = Literal[
-    "batch", "park", "batch_start", "command", "clocks", "dispatch", "periodic", "rechecks", "tuner"
+    "batch", "park", "park:replay", "batch_start", "command", "clocks", "dispatch", "periodic", "rechecks", "tuner"
 ]
 Workload = Literal["api", "worker"]
 
@@ -62,7 +72,13 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, application_name: str = "baton", workload: Workload = "worker"
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        application_name: str = "baton",
+        workload: Workload = "worker",
+        outbox_written: asyncio.Event | None = None,
     ) -> None:
         self.url = url
         self.pool_size = pool_size
@@ -84,7 +100,7 @@ class Database:
             },
         )
         # Woken after every commit that wrote outbox rows; the relay of this process waits on it.
-        self.outbox_written = asyncio.Event()
+        self.outbox_written = outbox_written or asyncio.Event()
 
     async def close(self) -> None:
         """Close all connections; doing it twice is fine."""
@@ -140,13 +156,17 @@ async def transaction(database: Database, name: TransactionName) -> AsyncIterato
         wrote = await write_outbox(connection, tx.pending)
         if name == "batch":
             await announce("batch:after_outbox")
-        await announce(cast("Step", f"{name}:before_commit"))
+        await announce(_step(name, "before_commit"))
         await connection.commit()
-        await announce(cast("Step", f"{name}:after_commit"))
+        await announce(_step(name, "after_commit"))
     if wrote:
         database.outbox_written.set()
     for run in tx.after_commit:
         run()
+
+
+def _step(name: TransactionName, moment: str) -> Step:
+    return cast("Step", f"{name}_{moment}" if ":" in name else f"{name}:{moment}")
 
 
 def is_transient(error: BaseException) -> bool:

@@ -1,8 +1,9 @@
-"""Brings one service's database to its newest schema: creates the database when it is missing, then runs Alembic
-under a lock.
+"""Brings one service's database to its newest schema.
 
-Each file runs in its own transaction with lock timeout 4 s and statement timeout 5 s; an advisory lock keeps two
-runs apart, and a run that was killed half-way is finished by the next one.
+Creates the database when it is missing, then runs Alembic under a lock.
+
+Each file runs in its own transaction with lock timeout 4 s and statement timeout 5 s; an advisory lock keeps two runs
+apart, and a run that was killed half-way is finished by the next one.
 """
 
 from importlib.util import find_spec

@@ -51,10 +51,13 @@ async def write_outbox(connection: AsyncConnection, events: Sequence[Event[Any]]
 
 
 def headers_to_text(headers: Headers) -> str:
-    """Record headers as one JSON object, in order; names are unique in our envelope."""
-    return orjson.dumps({name: value.decode() for name, value in headers}).decode()
+    """Record headers as one JSON object, in order; names are unique in our envelope.
+
+    Total: any bytes come back the same.
+    """
+    return orjson.dumps({name: value.decode("latin-1") for name, value in headers}).decode()
 
 
 def headers_from_text(value: str) -> list[tuple[str, bytes]]:
     """The headers that `headers_to_text` wrote."""
-    return [(name, text.encode()) for name, text in orjson.loads(value).items()]
+    return [(name, text.encode("latin-1")) for name, text in orjson.loads(value).items()]

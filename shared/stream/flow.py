@@ -1,12 +1,12 @@
-"""Pure: what to do with a batch, and with its failure. No I/O, no time, no randomness; the consumer carries the
-answers out.
+"""Pure: what to do with a batch, and with its failure.
 
-A batch is a run of records of one partition. It is applied whole; a transient failure repeats it for ever with
-back-off; a deterministic one cuts it in halves down to one record, which gets one more try and is then parked alone.
-A crash loop is met by counting starts, a bad release by the breaker. Source: RELIABILITY 3.2 to 3.4.
+No I/O, no time, no randomness; the consumer carries the answers out.
+
+A batch is a run of records of one partition. It is applied whole; a transient failure repeats it for ever with back-
+off; a deterministic one cuts it in halves down to one record, which gets one more try and is then parked alone. A
+crash loop is met by counting starts, a bad release by the breaker. Source: RELIABILITY 3.2 to 3.4.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -102,9 +102,12 @@ class Work:
         return self.slices[0]
 
 
-def contiguity(offsets: Sequence[int], *, expected: int) -> Contiguity:
-    """Whether a fetched batch (not empty) begins at the expected offset and has no holes."""
-    if offsets[0] != expected or offsets[-1] - offsets[0] != len(offsets) - 1:
+def contiguity(first: int, last: int, *, records: int, expected: int) -> Contiguity:
+    """Whether a fetched batch from offset first to last (records >= 1) begins at the expected offset and has no.
+
+    Holes.
+    """
+    if first != expected or last - first != records - 1:
         return Contiguity.ELSEWHERE
     return Contiguity.WHOLE
 
@@ -141,16 +144,18 @@ def failed(work: Work, failure: Failure, *, park_at_once: bool = False) -> Work:
 
 
 def back_off_seconds(transient: int, *, jitter: float) -> float:
-    """How long to wait before try number transient + 1 (transient >= 1): full jitter (0..1) below a doubling bound,
-    0.1 to 5 s.
+    """How long to wait before try number transient + 1 (transient >= 1).
+
+    Full jitter (0..1) below a doubling bound, 0.1 to 5 s.
     """
     bound = min(_BACK_OFF_MOST, _BACK_OFF_FIRST * float(2 ** min(transient - 1, 10)))
     return max(_BACK_OFF_FIRST, bound * jitter)
 
 
 def next_batch_size(size: int, *, seconds: float, records: int) -> int:
-    """The records the next batch may have: halved above 250 ms a commit, doubled below 50 ms when the last one was
-    full.
+    """The records the next batch may have.
+
+    Halved above 250 ms a commit, doubled below 50 ms when the last one was full.
     """
     if seconds > _SLOW_SECONDS:
         return max(BATCH_MIN, size // 2)
@@ -160,8 +165,9 @@ def next_batch_size(size: int, *, seconds: float, records: int) -> int:
 
 
 def crash_guard(starts: int) -> Guard:
-    """What the number of starts at one offset allows: the third start goes one record at a time, the third of those
-    parks it.
+    """What the number of starts at one offset allows.
+
+    The third start goes one record at a time, the third of those parks it.
 
     A start that ends in the death of the process is never told; only the next opening can count it.
     """

@@ -32,8 +32,9 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class Asked(BaseModel):
-    """Base of request models: strict numbers, an unknown field is a 422. Mark times, ids and enums
-    `Field(strict=False)`.
+    """Base of request models: strict numbers, an unknown field is a 422.
+
+    Mark times, ids and enums `Field(strict=False)`.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -112,8 +113,9 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
 
 
 class RequestFrame:
-    """Round every request: Request-Id in and out, correlation in the logs, one metric, and a last answer for what
-    nobody caught.
+    """Round every request: Request-Id in and out, correlation in the logs, one metric.
+
+    And a last answer for what nobody caught.
     """
 
     def __init__(self, app: ASGIApp) -> None:

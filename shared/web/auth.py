@@ -183,8 +183,9 @@ class ServiceTokens:
     def from_files(
         cls, service: str, *, signing_key_file: Path | None, service_keys_file: Path | None
     ) -> "ServiceTokens":
-        """Read the private key (PEM) and everybody's public keys (JSON: service → PEM). Raises ValueError when
-        unreadable.
+        """Read the private key (PEM) and everybody's public keys (JSON: service → PEM).
+
+        Raises ValueError when unreadable.
         """
         signing = OKPKey.import_key(signing_key_file.read_bytes()) if signing_key_file else None
         listed: dict[str, str] = json.loads(service_keys_file.read_text()) if service_keys_file else {}

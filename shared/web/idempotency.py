@@ -1,9 +1,9 @@
-"""Commands: one effect per idempotency key, kept with its answer in the effect's transaction; versions by If-Match
-and ETag; pages.
+"""Commands: one effect per idempotency key, kept with its answer in the effect's transaction.
 
-A second request with the same key waits for the first and gets its answer; with another body it is refused; while
-the first still runs it gets 409. Stored are 2xx, 409 stale and 422; a 5xx never is. Source: RELIABILITY 3.8, SENDERS
-10.
+Versions by If-Match and ETag; pages.
+
+A second request with the same key waits for the first and gets its answer; with another body it is refused; while the
+first still runs it gets 409. Stored are 2xx, 409 stale and 422; a 5xx never is. Source: RELIABILITY 3.8, SENDERS 10.
 """
 
 import base64
@@ -155,8 +155,9 @@ def _response(status: int, answer: str, *, is_replayed: bool) -> Response:
 
 
 def parse_key(header: str | None) -> str:
-    """The idempotency key of a header: an RFC 8941 string, or the bare token; both mean the same key. Raises
-    Unreadable.
+    """The idempotency key of a header: an RFC 8941 string, or the bare token; both mean the same key.
+
+    Raises Unreadable.
     """
     if header is None:
         raise Unreadable(
@@ -171,10 +172,10 @@ def parse_key(header: str | None) -> str:
     return key
 
 
-# ------------------------------------------------------------------------------------------------------- versions
+# ---- versions
 # and pages
 def etag_of(*version: object) -> str:
-    """A strong ETag of version numbers: etag_of(token, version) is `"3.17"`."""
+    """Make a strong ETag of version numbers, joined by dots in their order."""
     return '"' + ".".join(map(str, version)) + '"'
 
 

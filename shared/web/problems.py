@@ -52,8 +52,9 @@ def problem_response(body: Mapping[str, Any], *, instance: str, headers: Mapping
 
 
 def problem_of(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
-    """The problem's members and headers of any exception; an unexpected one is a 500 that says nothing about its
-    inside.
+    """The problem's members and headers of any exception.
+
+    An unexpected one is a 500 that says nothing about its inside.
     """
     if isinstance(error, AppError):
         more = {"current": error.current} if isinstance(error, Stale) and error.current else None

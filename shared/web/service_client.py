@@ -78,8 +78,9 @@ class ServiceClient:
             raise Busy(f"The service {self.callee} does not answer now; try again in a moment.") from error
 
     async def call(self, method: str, path: str, **named: Any) -> Any:  # noqa: ANN401 - JSON of another service
-        """As `send`, for 2xx: the decoded JSON (None when empty). Any other answer is raised as the AppError it
-        stands for.
+        """As `send`, for 2xx: the decoded JSON (None when empty).
+
+        Any other answer is raised as the AppError it stands for.
         """
         answer = await self.send(method, path, **named)
         if not answer.is_success:

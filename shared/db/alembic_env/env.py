@@ -1,5 +1,6 @@
-"""Run by Alembic: executes the pending files on the connection that `shared.db.migrate` hands over, one transaction
-each.
+"""Run by Alembic: executes the pending files on the connection that `shared.db.migrate` hands over.
+
+One transaction each.
 """
 
 from alembic import context

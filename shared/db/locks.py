@@ -1,0 +1,71 @@
+"""Advisory locks of a session: who leads, and who owns an instance id.
+
+Membership is for speed; the fence stays the truth.
+
+The lock lives on a connection of its own, outside the pool, which is asked every second whether it still stands.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from shared.clock import sleep
+from shared.db.engine import Database, driver_url
+
+__all__ = ["LockNotGot", "SessionLock", "session_lock"]
+
+LOOK_SECONDS = 1.0
+RETRY_SECONDS = 0.2
+_TRY = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
+_ALIVE = text("select 1")
+
+
+class LockNotGot(Exception):
+    """Somebody else holds the lock."""
+
+
+class SessionLock:
+    """A lock that is held; `lost()` returns when it no longer is."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def lost(self) -> None:
+        """Return when the session broke: somebody else may hold the lock now. Runs until then (cancel it to end)."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS * 5):
+                    await self._connection.execute(_ALIVE)
+            except Exception:  # noqa: BLE001 - whatever broke it, it is broken
+                return
+            await sleep(LOOK_SECONDS)
+
+
+@asynccontextmanager
+async def session_lock(database: Database, name: str, *, wait_seconds: float | None) -> AsyncIterator[SessionLock]:
+    """Hold a named lock for the body. Raises LockNotGot after wait_seconds (None: waits for ever)."""
+    engine = create_async_engine(
+        driver_url(database.url),
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 10,
+            "server_settings": {"application_name": f"baton-lock {name}"[:63], "tcp_user_timeout": "8000"},
+        },
+    )
+    try:
+        async with engine.connect() as connection:
+            loop = asyncio.get_running_loop()
+            until = None if wait_seconds is None else loop.time() + wait_seconds
+            while not (await connection.execute(_TRY, {"name": name})).scalar_one():
+                if until is not None and loop.time() >= until:
+                    raise LockNotGot(name)
+                await sleep(RETRY_SECONDS)
+            yield SessionLock(connection)
+    finally:
+        await engine.dispose()

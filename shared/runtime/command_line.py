@@ -1,0 +1,60 @@
+"""The command line of a service's process: `python -m services.<name>.app [run|migrate|rebuild] [--role a,b]`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+
+import uvloop
+from pydantic import ValidationError
+
+from shared.db.migrate import migrate
+from shared.errors import Fatal
+from shared.runtime.process import Runtime
+from shared.telemetry import log
+
+__all__ = ["EXIT_FATAL", "main"]
+
+EXIT_WRONG_USE = 2
+EXIT_FATAL = 70
+
+
+def main(build: Callable[[], Runtime]) -> None:
+    """Run a service's process until SIGTERM or SIGINT; never returns. build makes the runtime of app.py."""
+    arguments = _parser().parse_args()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(build, arguments.command, arguments.role))
+    except ValidationError as error:
+        fields = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        sys.stderr.write(f"The settings are incomplete or wrong: {fields}. See .env.example. Nothing was started.\n")
+        sys.exit(EXIT_WRONG_USE)
+    except (Fatal, BaseExceptionGroup) as error:
+        reasons = [leaf for leaf in _leaves(error) if isinstance(leaf, Fatal)]
+        if not reasons:
+            raise
+        log.critical("process_cannot_go_on", reason="; ".join(map(str, reasons)))
+        sys.exit(EXIT_FATAL)
+    sys.exit(0)
+
+
+async def _run(build: Callable[[], Runtime], command: str, roles: str) -> None:
+    runtime = build()
+    if command == "migrate":
+        revision = await migrate(runtime.settings.service_database_url, runtime.settings.service)
+        log.info("migrated", revision=revision)
+    else:
+        await runtime.run(frozenset(filter(None, roles.split(","))))
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for one in error.exceptions for leaf in _leaves(one)]
+    return [error]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="One process of a Baton service.")
+    parser.add_argument("command", nargs="?", default="run", choices=["run", "migrate"])
+    parser.add_argument("--role", default="", help="comma-separated roles to run (default: all)")
+    return parser

@@ -1,0 +1,375 @@
+"""One consumer of a service: its group membership, opening its partitions by `progress`, polling, and the watchdog.
+
+Kafka's group says which partitions to try, PostgreSQL's `progress` says where each stands and the fence who is
+right. No rebalance listeners: before each poll every assigned partition that is not open is opened. Judged by
+progress alone: lag without progress ends the process (exit 70), and a static member is back in a third of a second.
+Settings: RELIABILITY 4; hazards of the client: RELIABILITY 2.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.clock import monotonic, sleep
+from shared.config import ServiceSettings
+from shared.db.engine import Database
+from shared.db.locks import LockNotGot, SessionLock, session_lock
+from shared.errors import Fatal
+from shared.ids import jitter
+from shared.stream.batch import Position
+from shared.stream.flow import BATCH_MAX, Breaker, back_off_seconds
+from shared.stream.handlers import Handlers
+from shared.stream.partition import BATCH_SECONDS, Health, Partition
+from shared.stream.progress import Standing, first_positions, read_positions, stop_position
+from shared.stream.topics import FETCH_BYTES, check_topics
+from shared.telemetry import announce, count, gauge, log
+
+__all__ = ["CONSUMER_SETTINGS", "Consumer"]
+
+CONSUMER_SETTINGS: Mapping[str, Any] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",
+    "partition_assignment_strategy": (RangePartitionAssignor,),
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 2_000,
+    "rebalance_timeout_ms": 10_000,
+    "max_poll_interval_ms": 60_000,
+    "request_timeout_ms": 11_000,
+    "isolation_level": "read_committed",
+    "max_partition_fetch_bytes": FETCH_BYTES,
+    "fetch_max_wait_ms": 250,
+    "metadata_max_age_ms": 30_000,
+}
+assert CONSUMER_SETTINGS["max_poll_interval_ms"] / 1000 > BATCH_SECONDS * 2, "a long batch would loop for ever"
+
+INSTANCE_LOCK_SECONDS = 30.0
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+POLL_MS, POLL_MS_FULL = 200, 10  # with everything fetched, look again soon: a partition has room after each commit
+POLL_RECORDS = 4 * BATCH_MAX
+POLL_DEADLINE_SECONDS = 2.0  # the client waits without bound for a new assignment
+COMMIT_EVERY_SECONDS, COMMIT_SECONDS = 1.0, 1.0
+NO_PROGRESS_SECONDS = 15.0
+NOTHING_ASSIGNED_SECONDS = 30.0
+WATCH_SECONDS, ASK_SECONDS = 1.0, 5.0
+_NO_PARTITION = TopicPartition("", -1)  # getmany() of it fetches nothing, and keeps the member alive
+
+
+class Consumer:
+    """Reads the topics of its handlers until stopped. Raises Fatal from `run` when the process must end."""
+
+    def __init__(self, settings: ServiceSettings, handlers: Handlers, database: Database) -> None:
+        self.handlers = handlers
+        self.stopped_because: str | None = None
+        self._settings = settings
+        self._database = database
+        self._worker = f"{settings.service}-consumer-{settings.instance}"
+        self._health = Health(Breaker())
+        self._slots = asyncio.Semaphore(settings.batches_at_once)
+        self._kafka: Any = None
+        self._counts: dict[str, int] = {}
+        self._partitions: dict[TopicPartition, Partition] = {}
+        self._assigned_at = 0.0
+
+    @property
+    def handled(self) -> int:
+        """Records this process moved past: handled, repeats, skipped and parked."""
+        return self._health.handled
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it reads: a member with its assignment, not stopped by the breaker."""
+        return self._kafka is not None and bool(self._partitions) and self.stopped_because is None
+
+    async def lag(self) -> int:
+        """Records between the committed positions and the ends of the logs, over all partitions. Raises KafkaError."""
+        if self._kafka is None:
+            return 0
+        ends = await self._ends()
+        standings = await read_positions(self._database, self.handlers.consumer)
+        behind: dict[str, int] = dict.fromkeys(self._counts, 0)
+        for (topic, partition), end in ends.items():
+            standing = standings.get((topic, partition), Standing(0, None))
+            behind[topic] += max(0, end - standing.next_offset)
+        for topic, records in behind.items():
+            gauge("baton_consumer_lag_events", records, topic=topic)
+        return sum(behind.values())
+
+    # ---- life
+    async def run(self, stop: asyncio.Event) -> None:
+        """Take the instance id, join, and read until stop is set; then finish what runs, commit, leave."""
+        name = f"instance {self._worker}"
+        try:
+            async with session_lock(self._database, name, wait_seconds=INSTANCE_LOCK_SECONDS) as lock:
+                await self._join(stop)
+                if not stop.is_set():
+                    await self._read(stop, lock)
+        except LockNotGot as error:
+            raise Fatal(f"Another process is {self._worker}: give each process its own BATON_INSTANCE.") from error
+        finally:
+            await self._leave()
+
+    async def _join(self, stop: asyncio.Event) -> None:
+        """Check the topics, make the rows of progress, join the group; again while Kafka or PostgreSQL is away."""
+        tries = 0
+        while not stop.is_set():
+            try:
+                bootstrap, prefix = self._settings.kafka_bootstrap_servers, self._settings.topic_prefix
+                self._counts = await check_topics(bootstrap, self.handlers.topics, topic_prefix=prefix)
+                kafka = AIOKafkaConsumer(
+                    *(prefix + topic for topic in self.handlers.topics),
+                    bootstrap_servers=bootstrap,
+                    client_id=self._worker,
+                    group_id=f"baton-{self.handlers.consumer}",
+                    group_instance_id=self._worker,
+                    **CONSUMER_SETTINGS,
+                )
+                async with asyncio.timeout(START_SECONDS):
+                    await kafka.start()
+                self._kafka = kafka
+                starts = await kafka.beginning_offsets(self._all())
+                named = {(self._short(one.topic), one.partition): offset for one, offset in starts.items()}
+                await first_positions(self._database, self.handlers.consumer, named)
+            except (KafkaError, TimeoutError, OSError, SQLAlchemyError) as error:
+                tries += 1
+                log.warning("consumer_waits", reason=type(error).__name__, again=tries)
+                await self._leave()
+                await sleep(back_off_seconds(tries, jitter=jitter()))
+            else:
+                self._assigned_at = monotonic()
+                self._health.moved()
+                return
+
+    async def _read(self, stop: asyncio.Event, lock: SessionLock) -> None:
+        async with asyncio.TaskGroup() as group:
+            watchers = [
+                group.create_task(self._watch(), name="watchdog"),
+                group.create_task(self._watch_lock(lock), name="instance-lock"),
+                group.create_task(self._commit_for_ever(), name="kafka-commit"),
+            ]
+            try:
+                await self._poll_until(stop, group)
+            finally:
+                for partition in self._partitions.values():
+                    partition.close()
+                for watcher in watchers:
+                    watcher.cancel()
+
+    async def _leave(self) -> None:
+        kafka, self._kafka = self._kafka, None
+        if kafka is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._commit(kafka)
+                await kafka.stop()
+        except (TimeoutError, KafkaError) as error:
+            log.warning("consumer_left_late", reason=type(error).__name__)
+
+    # ---- poll
+    async def _poll_until(self, stop: asyncio.Event, group: asyncio.TaskGroup) -> None:
+        while not stop.is_set():
+            if self._health.breaker.is_open and self.stopped_because is None:
+                self._stop_consumer("Too many events failed: this is a release that cannot read its events.")
+            self._take_assignment(group)
+            await self._open_partitions()
+            await self._note_stops()
+            roomy = [one for one, partition in self._partitions.items() if partition.has_room]
+            is_full = len(roomy) < len(self._partitions)
+            try:
+                async with asyncio.timeout(POLL_DEADLINE_SECONDS):
+                    fetched = await self._kafka.getmany(
+                        *(roomy or (_NO_PARTITION,)),
+                        timeout_ms=POLL_MS_FULL if is_full else POLL_MS,
+                        max_records=POLL_RECORDS,
+                    )
+            except TimeoutError:
+                continue
+            except KafkaError as error:
+                await self._poll_failed(error)
+                continue
+            for one, records in fetched.items():
+                partition = self._partitions.get(one)
+                if partition is None or not partition.is_open:
+                    continue
+                if not partition.fetched(records):
+                    log.info("batch_thrown_away", place=partition.position.place)
+                    await announce("partition:after_throw_away")
+
+    async def _poll_failed(self, error: KafkaError) -> None:
+        """Offsets out of range and missing offsets mean: open again.
+
+        All else is the client's to mend, or the watchdog's.
+        """
+        log.info("poll_failed", reason=type(error).__name__)
+        for partition in self._partitions.values():
+            if not partition.is_busy:
+                partition.is_open = False
+        await sleep(0.1)
+
+    def _take_assignment(self, group: asyncio.TaskGroup) -> None:
+        assigned = self._kafka.assignment()
+        if assigned:
+            self._assigned_at = monotonic()
+        for one in [one for one in self._partitions if one not in assigned]:
+            self._partitions.pop(one).close()
+        for one in assigned - self._partitions.keys():
+            position = Position(self.handlers.consumer, self._short(one.topic), one.partition, self._worker)
+            partition = Partition(
+                position, self.handlers, database=self._database, slots=self._slots, health=self._health
+            )
+            self._partitions[one] = partition
+            group.create_task(partition.run(), name=f"partition {position.place}")
+
+    async def _open_partitions(self) -> None:
+        """Seek each assigned partition that is not open to the offset `progress` names, or stop it there."""
+        closed = {
+            one: partition
+            for one, partition in self._partitions.items()
+            if not partition.is_open and not partition.is_busy and not partition.is_stopped
+        }
+        if not closed or self.stopped_because is not None:
+            return
+        try:
+            async with asyncio.timeout(START_SECONDS / 3):
+                standings = await read_positions(self._database, self.handlers.consumer)
+                starts = await self._kafka.beginning_offsets(list(closed))
+                ends = await self._kafka.end_offsets(list(closed))
+        except (KafkaError, TimeoutError, OSError, SQLAlchemyError) as error:
+            log.warning("opening_waits", reason=type(error).__name__)
+            await sleep(0.2)
+            return
+        still = self._kafka.assignment()
+        for one, partition in closed.items():
+            if one not in still or partition.is_busy:
+                continue
+            standing = standings[(partition.position.topic, partition.position.partition)]
+            if standing.stopped_because is not None:
+                partition.stop(standing.stopped_because)
+            elif not starts[one] <= standing.next_offset <= ends[one]:
+                partition.stop(
+                    f"not the log we read: it holds {starts[one]} to {ends[one]}, we stand at {standing.next_offset}"
+                )
+            else:
+                self._kafka.seek(one, standing.next_offset)
+                partition.open_at(standing.next_offset)
+                await announce("partition:after_open")
+
+    async def _note_stops(self) -> None:
+        """Write the reason of each partition that stopped itself into its row."""
+        for partition in self._partitions.values():
+            if partition.stopped_because is not None and not partition.is_stop_noted:
+                position = partition.position
+                reason = partition.stopped_because
+                await stop_position(
+                    self._database,
+                    self.handlers.consumer,
+                    topic=position.topic,
+                    partition=position.partition,
+                    reason=reason,
+                )
+                partition.is_stop_noted = True
+                log.critical("partition_stopped", place=position.place, reason=reason)
+        stopped = sum(partition.is_stopped for partition in self._partitions.values())
+        gauge("baton_stopped_partitions", stopped)
+
+    def _stop_consumer(self, reason: str) -> None:
+        self.stopped_because = reason
+        log.critical("consumer_stopped", reason=reason)
+        for partition in self._partitions.values():
+            partition.is_open = False
+
+    # ---- watching
+    async def _watch(self) -> None:
+        """The watchdog: lag and no progress, or nothing assigned, ends the process."""
+        asked_at = monotonic()
+        while True:
+            await sleep(WATCH_SECONDS)
+            now = monotonic()
+            if self.stopped_because is not None or now - asked_at < ASK_SECONDS:
+                continue
+            if not self._partitions and now - self._assigned_at > NOTHING_ASSIGNED_SECONDS and self._is_due_some():
+                asked_at = now
+                if await self._ends_or_none() is not None:
+                    raise Fatal("No partition was assigned for 30 s although there are some.")
+            if self._stands_still and not self._is_anyone_waiting():
+                asked_at = now
+                ends = await self._ends_or_none()
+                if ends is not None and self._is_behind(ends) and self._stands_still:
+                    raise Fatal("There are records to read and nothing moved for 15 s.")
+
+    @property
+    def _stands_still(self) -> bool:
+        return monotonic() - self._health.moved_at > NO_PROGRESS_SECONDS
+
+    def _is_due_some(self) -> bool:
+        """Whether this instance should have partitions: there are at least as many as its ordinal."""
+        ordinal = int(self._settings.instance) if self._settings.instance.isdigit() else 0
+        return ordinal < max(self._counts.values(), default=0)
+
+    def _is_anyone_waiting(self) -> bool:
+        return any(partition.is_waiting for partition in self._partitions.values())
+
+    def _is_behind(self, ends: Mapping[tuple[str, int], int]) -> bool:
+        return any(
+            ends.get((partition.position.topic, partition.position.partition), 0) > partition.next_offset
+            for partition in self._partitions.values()
+            if not partition.is_stopped
+        )
+
+    async def _ends_or_none(self) -> dict[tuple[str, int], int] | None:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await self._ends()
+        except (KafkaError, TimeoutError, OSError):
+            return None  # the broker is away: that is not our standstill
+
+    async def _ends(self) -> dict[tuple[str, int], int]:
+        ends = await self._kafka.end_offsets(self._all())
+        return {(self._short(one.topic), one.partition): end for one, end in ends.items()}
+
+    async def _watch_lock(self, lock: SessionLock) -> None:
+        await lock.lost()
+        raise Fatal(f"The lock on the instance id {self._worker} was lost with its connection to PostgreSQL.")
+
+    # ---- commit
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await sleep(COMMIT_EVERY_SECONDS)
+            await self._commit(self._kafka)
+
+    async def _commit(self, kafka: Any) -> None:  # noqa: ANN401 - the client has no types
+        """Tell Kafka how far we are, for lag tools only: what fails is counted and forgotten."""
+        offsets = {
+            one: partition.committed_offset
+            for one, partition in self._partitions.items()
+            if partition.committed_offset is not None
+        }
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await kafka.commit(offsets)
+        except (KafkaError, TimeoutError, ValueError) as error:
+            count("baton_batches_total", end="kafka_commit_failed")
+            log.debug("kafka_commit_failed", reason=type(error).__name__)
+            return
+        for one, offset in offsets.items():
+            partition = self._partitions.get(one)
+            if partition is not None and partition.committed_offset == offset:
+                partition.committed_offset = None
+        await announce("batch:after_kafka_commit")
+
+    def _all(self) -> Sequence[TopicPartition]:
+        prefix = self._settings.topic_prefix
+        return [
+            TopicPartition(prefix + topic, index) for topic, number in self._counts.items() for index in range(number)
+        ]
+
+    def _short(self, topic: str) -> str:
+        return topic.removeprefix(self._settings.topic_prefix)

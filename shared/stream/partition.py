@@ -1,0 +1,272 @@
+"""One partition of one consumer: its buffer, and its records carried out batch by batch as the flow says.
+
+Knows no Kafka. The consumer fills it and seeks; here a batch becomes transactions, failures become retries, halves
+and parked events, and a position that is not ours any more becomes the wish to be opened again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.clock import monotonic
+from shared.db.engine import Database, is_transient
+from shared.errors import AppError, Fatal
+from shared.ids import jitter
+from shared.stream import flow
+from shared.stream.batch import Applied, Fenced, Position, Verdict, apply_batch, mark_start, park_one
+from shared.stream.decode import Fetched, Received, receive
+from shared.stream.flow import Breaker, Contiguity, Failure, Guard, Move, Work
+from shared.stream.handlers import Handlers, ParkError
+from shared.stream.parked import TooManyParked
+from shared.telemetry import announce, count, log, observe
+
+__all__ = ["BATCH_SECONDS", "Health", "Partition"]
+
+# Below the watchdog's 15 s and half of max_poll_interval_ms: a longer one would loop for ever on the same records.
+BATCH_SECONDS = 10.0
+TRANSIENT_ALARM_SECONDS = 60.0
+
+
+@dataclass
+class Health:
+    """What the partitions of one consumer share: the breaker, the counts, and the moment anything last moved."""
+
+    breaker: Breaker
+    handled: int = 0
+    moved_at: float = 0.0
+
+    def moved(self) -> None:
+        """Note progress, for the watchdog."""
+        self.moved_at = monotonic()
+
+
+class Partition:
+    """One assigned partition. `fetched` takes records, `run` applies them until `close`."""
+
+    def __init__(
+        self,
+        position: Position,
+        handlers: Handlers,
+        *,
+        database: Database,
+        slots: asyncio.Semaphore,
+        health: Health,
+    ) -> None:
+        self.position = position
+        self.next_offset = -1  # the offset the next committed batch begins at; -1: not open
+        self.is_open = False
+        self.is_closed = False
+        self.is_waiting = False  # in back-off, or trying again after one: no reason for the watchdog
+        self.is_busy = False  # a batch is being carried out: not the moment to open it again
+        self.committed_offset: int | None = None  # not told to Kafka yet
+        self.stopped_because: str | None = None
+        self.is_stop_noted = False
+        self._handlers = handlers
+        self._database = database
+        self._slots = slots
+        self._health = health
+        self._buffer: deque[Fetched] = deque()
+        self._fetch_next = -1
+        self._size = flow.BATCH_MAX
+        self._must_mark = True
+        self._arrived = asyncio.Event()
+        self._thrown_at: int | None = None
+
+    # ---- called by the poll
+    # task
+    def open_at(self, offset: int) -> None:
+        """Begin (again) at the offset `progress` names. Only while `run` waits, or before it runs."""
+        self._buffer.clear()
+        self.next_offset = self._fetch_next = offset
+        self.is_open, self._must_mark = True, True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more records may be fetched: at most one batch is applied and one waits."""
+        return self.is_open and len(self._buffer) * 2 < self._size
+
+    def fetched(self, records: Sequence[Fetched]) -> bool:
+        """Take records (not empty) in offset order.
+
+        False: they do not follow on, were thrown away, and it must be opened.
+        """
+        first, last = records[0].offset, records[-1].offset
+        fits = flow.contiguity(first, last, records=len(records), expected=self._fetch_next)
+        if fits is not Contiguity.WHOLE:
+            self.is_open = False
+            self._buffer.clear()
+            if self._thrown_at == self.next_offset:
+                self.stop(f"gap: after offset {self.next_offset} came {first}, twice")
+            self._thrown_at = self.next_offset
+            return False
+        self._buffer.extend(records)
+        self._fetch_next = records[-1].offset + 1
+        self._arrived.set()
+        return True
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it waits for a person."""
+        return self.stopped_because is not None
+
+    def stop(self, reason: str) -> None:
+        """Take no more records until a person cleared the reason in `progress`."""
+        self.stopped_because = reason
+        self.is_open = False
+
+    def close(self) -> None:
+        """End `run` after the transaction it is in."""
+        self.is_closed = True
+        self.is_open = False
+        self._arrived.set()
+
+    # ---- the apply task
+    async def run(self) -> None:
+        """Apply what arrives until closed."""
+        while not self.is_closed:
+            if not self._buffer:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            batch = [self._buffer.popleft() for _ in range(min(self._size, len(self._buffer)))]
+            self.is_busy = True
+            await announce("batch:after_fetch")
+            await self._carry_out(batch)
+            self.is_busy = False
+
+    async def _carry_out(self, batch: Sequence[Fetched]) -> None:
+        received = [receive(self._handlers, record, place=self.position.place) for record in batch]
+        try:
+            guard = await self._guarded(received[0].record.offset)
+            work = flow.begin(len(received), guard=guard)
+            if guard is Guard.PARK:
+                verdict = Verdict("crash_loop", "The process died each time this event was being applied.")
+            else:
+                verdict = Verdict("", "")
+            while work.move is not Move.DONE and not self.is_closed and not self._health.breaker.is_open:
+                work, verdict = await self._step(work, received, verdict, is_counting=guard is not Guard.WHOLE)
+        except Fenced:
+            count("baton_batches_total", end="fenced")
+            self.is_open = False
+            self._buffer.clear()
+        except TooManyParked as reason:
+            self._buffer.clear()
+            self.stop(str(reason))
+
+    async def _step(
+        self, work: Work, received: Sequence[Received], verdict: Verdict, *, is_counting: bool
+    ) -> tuple[Work, Verdict]:
+        part = received[work.first.start : work.first.stop]
+        if work.move is Move.BACK_OFF:
+            await self._back_off(work)
+            if self.is_closed:
+                return work, verdict
+        elif is_counting and work.first.start > 0 and work.failures == 0:
+            await self._mark(part[0].record.offset)
+        try:
+            async with self._slots, asyncio.timeout(BATCH_SECONDS):
+                if verdict.slug:
+                    await self._park(part[0], verdict)
+                else:
+                    await self._apply(part)
+        except (Fatal, Fenced, TooManyParked):
+            raise
+        except ParkError as error:
+            found = Verdict(error.slug, error.reason, is_ours=error.is_ours, source=error.source)
+            return self._after(work, found, park_at_once=True)
+        except Exception as error:  # noqa: BLE001 - the consumer is one of the two places
+            return self._after_exception(work, error, verdict)
+        self.is_waiting = False
+        return flow.succeeded(work), Verdict("", "")
+
+    def _after_exception(self, work: Work, error: Exception, verdict: Verdict) -> tuple[Work, Verdict]:
+        if is_transient(error) or (isinstance(error, AppError) and error.retryable):
+            count("baton_batches_total", end="transient")
+            log.warning("batch_waits", place=self.position.place, reason=type(error).__name__, again=work.transient + 1)
+            return flow.failed(work, Failure.TRANSIENT), verdict
+        if verdict.slug:
+            log.exception("parking_failed", place=self.position.place, exc_info=error)
+            raise TooManyParked(f"parking failed: {_place_of(error)}") from error
+        if len(work.first) == 1:
+            log.exception("event_failed", place=self.position.place, exc_info=error)
+        # An exception's text may hold values of the event; its name and place do not. What we raise ourselves is clean.
+        detail = str(error) if isinstance(error, AppError) else _place_of(error)
+        return self._after(work, Verdict(_slug_of(error), detail), park_at_once=False)
+
+    def _after(self, work: Work, found: Verdict, *, park_at_once: bool) -> tuple[Work, Verdict]:
+        self.is_waiting = False
+        count("baton_batches_total", end="failed")
+        after = flow.failed(work, Failure.DETERMINISTIC, park_at_once=park_at_once)
+        return after, found if after.move is Move.PARK else Verdict("", "")
+
+    async def _apply(self, part: Sequence[Received]) -> None:
+        started = monotonic()
+        applied = await apply_batch(self._database, self.position, part)
+        seconds = monotonic() - started
+        observe("baton_batch_seconds", seconds)
+        self._size = flow.next_batch_size(self._size, seconds=seconds, records=len(part))
+        self._moved(part, applied)
+        self._health.breaker = self._health.breaker.handled(len(part))
+
+    async def _park(self, one: Received, verdict: Verdict) -> None:
+        kept = await park_one(self._database, self.position, one, verdict)
+        log.error("event_parked", event_id=str(one.event_id), type=one.event_type, reason=verdict.slug, kept=kept)
+        self._moved([one], Applied(0, 0, 0))
+        count("baton_consumed_events_total", verdict="parked")
+        self._health.breaker = self._health.breaker.parked(is_ours=verdict.is_ours)
+
+    def _moved(self, part: Sequence[Received], applied: Applied) -> None:
+        self.next_offset = self.committed_offset = part[-1].record.offset + 1
+        self._thrown_at = None
+        self._health.handled += len(part)
+        self._health.moved()
+        count("baton_batches_total", end="committed")
+        verdicts = {"handled": applied.handled, "repeat": applied.repeats, "skipped": applied.skipped}
+        for verdict, number in verdicts.items():
+            if number:
+                count("baton_consumed_events_total", number, verdict=verdict)
+
+    async def _guarded(self, offset: int) -> Guard:
+        """Note the start of the first batch after an opening, and what the crash-loop guard makes of it."""
+        if not self._must_mark:
+            return Guard.WHOLE
+        starts = await self._mark(offset)
+        self._must_mark = False
+        return flow.crash_guard(starts)
+
+    async def _mark(self, offset: int) -> int:
+        transient = 0
+        while True:
+            try:
+                return await mark_start(self._database, self.position, offset)
+            except Exception as error:
+                if not is_transient(error) or self.is_closed:
+                    raise
+                transient += 1
+                await self._back_off(Work((flow.Slice(0, 1),), Move.BACK_OFF, transient))
+
+    async def _back_off(self, work: Work) -> None:
+        self.is_waiting = True
+        try:
+            async with asyncio.timeout(flow.back_off_seconds(work.transient, jitter=jitter())):
+                while not self.is_closed:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            pass
+
+
+def _slug_of(error: Exception) -> str:
+    return error.problem if isinstance(error, AppError) else "failed"
+
+
+def _place_of(error: Exception) -> str:
+    """The exception's type and the line of ours that raised it."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if "/site-packages/" not in name:
+            place = f" in {'/'.join(name.split('/')[-2:])}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return type(error).__name__ + place
