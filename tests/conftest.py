@@ -1,7 +1,8 @@
 """Starts the real servers once per run and hands out their addresses and cloned databases.
 
 Fixtures: `postgres_url`, `kafka` (session; addresses) · `database_of` (async: service -> URL of a fresh migrated
-clone) · `empty_database` (URL; runtime tables only) · `topic_prefix` (unique, ends with a dot).
+clone) · `baton_stack` (session; see tests/support/stack.py) · `empty_database` (URL; runtime tables only) ·
+`topic_prefix` (unique, ends with a dot).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,6 +14,7 @@ import pytest_asyncio
 from shared.ids import new_id
 from tests.support.databases import Databases
 from tests.support.servers import Servers
+from tests.support.stack import BatonStack, running_stack
 
 # Tiers that never ask for a server: a run of only these starts none before its workers.
 _PURE_TIERS = {"unit", "property", "architecture"}
@@ -58,6 +60,13 @@ async def empty_database(postgres_url: str) -> AsyncIterator[str]:
     databases = Databases(postgres_url)
     yield await databases.empty()
     await databases.drop_all()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def baton_stack() -> AsyncIterator[BatonStack]:
+    """All five services with their own servers, shared by the end-to-end tests of a process."""
+    async with running_stack() as stack:
+        yield stack
 
 
 @pytest.fixture

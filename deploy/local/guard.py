@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.local import stack
 from deploy.local.processes import Running, end
 
 __all__ = ["Guard"]
@@ -35,6 +36,10 @@ class Guard:
         """Delete this folder when the run is gone, after the processes."""
         self._tell({"folder": str(folder)})
 
+    def sweep_stack(self, home: Path) -> None:
+        """End the stack of this home and delete it when the run is gone."""
+        self._tell({"stack": str(home)})
+
     def release(self) -> None:
         """The run is over in good order: the guard finds whatever is still there and ends."""
         os.close(self._writing)
@@ -50,6 +55,9 @@ def _stand_guard() -> None:
     for order in reversed([one for one in orders if "pid" in one]):
         end(Running(order["pid"], order["started"]), by=order["by"], within_seconds=5)
     for order in orders:
+        if "stack" in order:
+            stack.down(Path(order["stack"]))
+            shutil.rmtree(order["stack"], ignore_errors=True)
         if "folder" in order:
             shutil.rmtree(order["folder"], ignore_errors=True)
 
