@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx2
+from typing_extensions import override
 
 from deploy.local.keys import COMMAND
 from deploy.local.state import State
@@ -31,6 +32,7 @@ class CallError(Exception):
     text: str
     problem: Mapping[str, Any]
 
+    @override
     def __str__(self) -> str:
         return self.text
 
