@@ -13,11 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 
+from shared.contracts.envelope import Event
 from shared.db.engine import Database, Tx, transaction
 from shared.stream import parked
 from shared.stream.decode import Received
 from shared.stream.handlers import ParkError
-from shared.telemetry import announce
+from shared.telemetry import announce, consuming
 
 __all__ = ["Applied", "Fenced", "Position", "Verdict", "apply_batch", "mark_start", "park_one"]
 
@@ -93,6 +94,14 @@ async def apply_batch(database: Database, position: Position, received: Sequence
     if flaw is not None:
         raise ParkError(flaw, "unreadable")
     wanted = [one for one in received if one.usecase is not None]
+    parents = [one.event.traceparent for one in wanted if isinstance(one.event, Event)]
+    with consuming(f"consume {position.topic}", parents):
+        return await _apply(database, position, received, wanted)
+
+
+async def _apply(
+    database: Database, position: Position, received: Sequence[Received], wanted: Sequence[Received]
+) -> Applied:
     async with transaction(database, "batch") as tx:
         await _fence(tx, position, received)
         new = await _new_ids(tx, position.consumer, [one.event_id for one in wanted])

@@ -19,7 +19,7 @@ from shared.db.runtime_ddl import SENT_SLOTS
 from shared.ids import jitter
 from shared.stream.flow import back_off_seconds
 from shared.stream.producer import Producer, Unacked
-from shared.telemetry import announce, count, gauge, log
+from shared.telemetry import announce, count, gauge, log, producing
 
 __all__ = ["Relay", "outbox_waiting"]
 
@@ -114,7 +114,8 @@ class Relay:
         await announce("relay:after_read")
         records = [(row.topic, row.key, row.payload.encode(), headers_from_text(row.headers)) for row in rows]
         try:
-            await self._producer.send_all(records, deadline_seconds=ROUND_SECONDS, half_way="relay:mid_send")
+            with producing("publish round"):
+                await self._producer.send_all(records, deadline_seconds=ROUND_SECONDS, half_way="relay:mid_send")
         except Unacked as reason:
             log.warning("relay_round_unknown", rows=len(rows), reason=str(reason))
             return 0

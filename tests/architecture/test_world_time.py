@@ -10,7 +10,7 @@ from tests.architecture.layout import ROOT, python_files
 MACHINE_TIME = {
     "shared/db/runtime_ddl.py",
     "shared/db/engine.py",
-    "shared/db/parked.py",
+    "shared/db/ledger.py",
     "shared/stream",
     "shared/web/idempotency.py",
     "services/handoff/store/dispatches.py",

@@ -1,0 +1,24 @@
+"""How a process says what it does: logs, metrics, traces and announced steps. Ids only, no names or payloads."""
+
+from shared.telemetry.logs import configure_logs, log
+from shared.telemetry.metrics import METRICS, MetricName, count, exposition, gauge, observe
+from shared.telemetry.steps import Step, announce, install_hook
+from shared.telemetry.traces import configure_traces, consuming, producing, traceparent
+
+__all__ = [
+    "METRICS",
+    "MetricName",
+    "Step",
+    "announce",
+    "configure_logs",
+    "configure_traces",
+    "consuming",
+    "count",
+    "exposition",
+    "gauge",
+    "install_hook",
+    "log",
+    "observe",
+    "producing",
+    "traceparent",
+]
