@@ -18,7 +18,7 @@ HUMAN_LEAST = 0.5  # below it the activity is software's: kept and counted, wort
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One activity as scoring keeps it. Instants in microseconds UTC; human as judged at the moment of reading."""
+    """One activity as scoring keeps it. Instants in microseconds UTC; human as judged at judged_us (0: as recorded)."""
 
     activity_id: ActivityId
     member_id: LeadId
@@ -29,6 +29,12 @@ class Activity:
     occurred_us: int
     recorded_us: int
     human: float
+    judged_us: int = 0
+
+    @property
+    def known_us(self) -> int:
+        """When we learned what we know of it: of its recording, or of the last judgement of `human`."""
+        return max(self.recorded_us, self.judged_us)
 
     @property
     def counts_from_us(self) -> int:
@@ -88,7 +94,7 @@ def fold(sums: Sums, activities: Iterable[Activity], *, rule: PointsRule) -> Sum
     tallies, kinds = dict(sums.tallies), dict(sums.kinds)
     ask, first = sums.ask, sums.first_us
     for activity in activities:
-        at, known, is_human = activity.counts_from_us, activity.recorded_us, activity.human >= HUMAN_LEAST
+        at, known, is_human = activity.counts_from_us, activity.known_us, activity.human >= HUMAN_LEAST
         first = at if first is None or at < first else first
         seen = kinds.get(activity.kind)
         own = KindCount(1, int(is_human), at if is_human else 0, known)

@@ -87,6 +87,10 @@ class Member:
     handoffs: Mapping[str, HandoffSeen] = field(default_factory=dict)
     deals: Mapping[str, Deal] = field(default_factory=dict)
 
+    def with_sums(self, sums: Sums) -> "Member":
+        """The member with other sums."""
+        return replace(self, sums=sums)
+
 
 def with_record(member: Member, record: Record) -> Member:
     """The member after one more record; any order and any repeat of the same records gives the same member."""

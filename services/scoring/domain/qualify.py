@@ -13,6 +13,7 @@ from services.scoring.domain.decay import DAY_US
 from services.scoring.domain.facts import Ask
 
 __all__ = [
+    "DRAW_AFTER_US",
     "NEVER",
     "Case",
     "Outcome",
@@ -21,6 +22,7 @@ __all__ = [
     "closed",
     "decide",
     "draw_of",
+    "is_drawable",
     "joined",
     "limit_of",
     "tried",
@@ -120,6 +122,11 @@ def tried(standing: Standing, case: Case, *, thresholds: Thresholds, draw: float
         return Verdict(Outcome.DRAWN, done, propensity=limit, draw=draw, draw_limit=limit)
     entered = _enter(done, case, policy="explored", thresholds=thresholds)
     return replace(entered, is_below_floor=False, propensity=limit, draw=draw, draw_limit=limit)
+
+
+def is_drawable(standing: Standing, known_since_us: int) -> bool:
+    """Whether a lead still has its one draw before it: known, never drawn, never handed off."""
+    return known_since_us > 0 and not standing.is_drawn and standing.number == 0 and standing.closed_us == 0
 
 
 def draw_of(salt: bytes, lead_id: bytes) -> float:

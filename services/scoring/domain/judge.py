@@ -1,0 +1,139 @@
+"""Decides everything about one person at one instant: score, verdict, what is shown, when to look again.
+
+The one place where score, hard rules, standing and exploration meet; the same function judges live, in a simulation and
+in the replay of the history. Who may not be scored has no score: counted, not scored, not handed off.
+"""
+
+from dataclasses import dataclass
+
+from services.scoring.domain.criteria import NEGATIVE, PointsRule, Thresholds
+from services.scoring.domain.crossing import HORIZON_US, course_of, next_below, next_qualifying
+from services.scoring.domain.decay import DAY_US
+from services.scoring.domain.person import Person
+from services.scoring.domain.qualify import (
+    DRAW_AFTER_US,
+    Case,
+    Outcome,
+    Standing,
+    Verdict,
+    closed,
+    decide,
+    is_drawable,
+    tried,
+)
+from services.scoring.domain.scorecard import Model, Score, score_of
+
+__all__ = ["NO_SCORE", "Draw", "Judgement", "judge"]
+
+NO_SCORE = Score(0, 0, 0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The chance of one lead: u, and the limit below which it is explored."""
+
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one look at a person comes to. is_scored is False without permission; recheck_us: when to look again."""
+
+    score: Score
+    is_scored: bool
+    case: Case
+    verdict: Verdict
+    recheck_us: int | None
+
+
+def judge(
+    person: Person,
+    standing: Standing,
+    *,
+    now_us: int,
+    rule: PointsRule,
+    model: Model | None = None,
+    draw: Draw | None = None,
+) -> Judgement:
+    """Judge one person. draw is given when its draw is due; without it nobody is explored."""
+    is_scored = person.may_be_scored
+    score = NO_SCORE
+    if is_scored:
+        score = score_of(person.sums, person.attributes, now_us=now_us, rule=rule, model=model)
+    case = _case(person, score, now_us, rule)
+    thresholds = rule.thresholds(person.attributes.get("entry_channel"))
+    verdict = decide(closed(standing, person.closed_us), case, thresholds=thresholds)
+    if (
+        draw is not None
+        and is_scored
+        and verdict.outcome is Outcome.STAY
+        and is_drawable(verdict.standing, person.known_since_us)
+    ):
+        verdict = tried(verdict.standing, case, thresholds=thresholds, draw=draw.value, limit=draw.limit)
+    recheck = _next_look(person, case, verdict.standing, thresholds, rule=rule, model=model) if is_scored else None
+    return Judgement(score, is_scored, case, verdict, recheck)
+
+
+def _case(person: Person, score: Score, now_us: int, rule: PointsRule) -> Case:
+    return Case(
+        score=score.score,
+        fit=score.fit,
+        engagement=score.engagement,
+        now_us=now_us,
+        hard_rules=person.hard_rules(rule.hard_rules),
+        ask=person.sums.ask,
+        evidence_known_us=max((tally.known_us for tally in person.sums.tallies.values()), default=0),
+        is_known=person.known_since_us > 0,
+        has_open_handoff=person.has_open_handoff,
+    )
+
+
+def _next_look(
+    person: Person,
+    case: Case,
+    standing: Standing,
+    thresholds: Thresholds,
+    *,
+    rule: PointsRule,
+    model: Model | None,
+) -> int | None:
+    """The next instant at which time alone can change something: a crossing, the end of a dwell, the draw."""
+    found: list[int | None] = []
+    has_share = rule.exploration.share > 0 or rule.exploration.share_small > 0
+    if has_share and is_drawable(standing, person.known_since_us):
+        found.append(person.known_since_us + DRAW_AFTER_US)
+    after_dwell = max(case.now_us, standing.since_us + thresholds.dwell_us if standing.since_us else 0)
+    if model is not None and model.card.family == "scorecard":
+        if standing.is_qualified or after_dwell > case.now_us:
+            found.append(min(case.now_us + DAY_US, max(after_dwell, case.now_us + 1)))  # bins move by the day
+    elif standing.is_qualified:
+        found.append(_fall(person, case, standing, thresholds, rule=rule, from_us=after_dwell))
+    else:
+        found.append(_rise(person, case, standing, thresholds, rule=rule, from_us=after_dwell))
+    later = [at for at in found if at is not None and at > case.now_us]
+    return min(later, default=None)
+
+
+def _fall(
+    person: Person, case: Case, standing: Standing, thresholds: Thresholds, *, rule: PointsRule, from_us: int
+) -> int | None:
+    if not standing.has_stood:
+        return None
+    fit = sum(points for _, points in rule.fit(person.attributes))
+    at = next_below(course_of(person.sums, fit, rule=rule), thresholds.demote, from_us=from_us)
+    return at if at is not None else case.now_us + HORIZON_US
+
+
+def _rise(
+    person: Person, case: Case, standing: Standing, thresholds: Thresholds, *, rule: PointsRule, from_us: int
+) -> int | None:
+    has_negative = any(NEGATIVE in key for key in person.sums.tallies)
+    is_waiting = from_us > case.now_us and case.score >= thresholds.qualify
+    if not (has_negative or is_waiting) or case.hard_rules or case.evidence_known_us <= standing.closed_us:
+        return None
+    if case.fit < thresholds.fit_floor:
+        return None
+    fit = sum(points for _, points in rule.fit(person.attributes))
+    course = course_of(person.sums, fit, rule=rule)
+    return next_qualifying(course, thresholds.qualify, thresholds.engagement_floor, from_us=from_us)

@@ -1,0 +1,284 @@
+"""What leads are folded from: activities, corrections of their `human`, records; read again as of any moment.
+
+Appended only, each by an id or version of its own, so that a repeat adds nothing. Kept 25 months.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Text, Uuid, bindparam, text
+
+from services.scoring.domain.decay import micros, moment
+from services.scoring.domain.facts import Activity
+from services.scoring.domain.member import Record
+from services.scoring.store.encoding import record_from, record_key, record_text
+from shared.db.engine import ReadTx, Tx
+from shared.ids import ActivityId, LeadId
+
+__all__ = [
+    "Correction",
+    "Move",
+    "activities_of",
+    "add_activities",
+    "add_corrections",
+    "add_moves",
+    "add_records",
+    "corrected_leads",
+    "drop_old_activities",
+    "evidence_of",
+    "newest_moves",
+    "records_of",
+]
+
+RETENTION_DAYS = 760  # 25 months
+DROP_SLICE = 5_000
+_EVIDENCE_LOOKED_AT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A changed judgement whether a person did it."""
+
+    activity_id: ActivityId
+    event_id: UUID
+    lead_id: LeadId
+    human: float
+    recorded_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A lead's pointer in its identity tree: its parent, or None when it stands alone; version is the identity's."""
+
+    lead_id: LeadId
+    parent_id: LeadId | None
+    version: int
+    recorded_us: int
+
+
+_ADD_ACTIVITIES = text(
+    """
+    insert into activity (activity_id, lead_id, kind, content, is_hard, verified_by, human, occurred_at, recorded_at)
+    select * from unnest(:activity_ids, :lead_ids, :kinds, :contents, :hard, :verified, :human, :occurred, :recorded)
+    on conflict do nothing
+    returning activity_id
+    """
+).bindparams(
+    bindparam("activity_ids", type_=ARRAY(Uuid)),
+    bindparam("lead_ids", type_=ARRAY(Uuid)),
+    bindparam("kinds", type_=ARRAY(Text)),
+    bindparam("contents", type_=ARRAY(Text)),
+    bindparam("hard", type_=ARRAY(Boolean)),
+    bindparam("verified", type_=ARRAY(Text)),
+    bindparam("human", type_=ARRAY(Double)),
+    bindparam("occurred", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
+)
+_ADD_CORRECTIONS = text(
+    """
+    insert into correction (activity_id, event_id, lead_id, human, recorded_at)
+    select * from unnest(:activity_ids, :event_ids, :lead_ids, :human, :recorded) on conflict do nothing
+    """
+).bindparams(
+    bindparam("activity_ids", type_=ARRAY(Uuid)),
+    bindparam("event_ids", type_=ARRAY(Uuid)),
+    bindparam("lead_ids", type_=ARRAY(Uuid)),
+    bindparam("human", type_=ARRAY(Double)),
+    bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
+)
+_ADD_RECORDS = text(
+    """
+    insert into lead_record (lead_id, kind, name, version, recorded_at, content)
+    select * from unnest(:lead_ids, :kinds, :names, :versions, :recorded, :contents) on conflict do nothing
+    """
+).bindparams(
+    bindparam("lead_ids", type_=ARRAY(Uuid)),
+    bindparam("kinds", type_=ARRAY(Text)),
+    bindparam("names", type_=ARRAY(Text)),
+    bindparam("versions", type_=ARRAY(BigInteger)),
+    bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("contents", type_=ARRAY(Text)),
+)
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+_ACTIVITIES = text(
+    """
+    select a.activity_id, a.lead_id, a.kind, a.content, a.is_hard, a.verified_by, a.occurred_at, a.recorded_at,
+           coalesce(c.human, a.human) as human, c.recorded_at as judged_at
+      from activity a
+      left join lateral (
+           select human, recorded_at from correction
+            where activity_id = a.activity_id and recorded_at <= :as_of
+            order by recorded_at desc, event_id desc limit 1) c on true
+     where a.lead_id = any(:ids) and a.recorded_at <= :as_of
+     order by a.lead_id, a.recorded_at, a.activity_id
+    """
+).bindparams(_ids)
+_EVIDENCE = text(
+    """
+    select a.activity_id, a.lead_id, a.kind, a.content, a.is_hard, a.verified_by, a.occurred_at, a.recorded_at,
+           a.human, null::timestamptz as judged_at
+      from unnest(:ids) as wanted (lead_id)
+     cross join lateral (
+           select * from activity where lead_id = wanted.lead_id order by recorded_at desc limit :most) a
+    """
+).bindparams(_ids)
+_CORRECTED = text("select distinct lead_id from correction where activity_id = any(:ids)").bindparams(_ids)
+_RECORDS = text(
+    """
+    select lead_id, kind, content from lead_record
+     where lead_id = any(:ids) and kind <> 'identity' and recorded_at <= :as_of order by lead_id, kind, name, version
+    """
+).bindparams(_ids)
+_MOVES = text(
+    """
+    select distinct on (lead_id) lead_id, name, version, recorded_at from lead_record
+     where kind = 'identity' and recorded_at <= :as_of
+       and (lead_id = any(:ids) or lead_id in (
+            select lead_id from lead_record where kind = 'identity' and name = any(:names)))
+     order by lead_id, version desc
+    """
+).bindparams(_ids, bindparam("names", type_=ARRAY(Text)))
+_DROP = text(
+    """
+    with old as (
+        select activity_id from activity where recorded_at < :before limit :most),
+    gone as (delete from correction where activity_id in (select activity_id from old))
+    delete from activity where activity_id in (select activity_id from old)
+    """
+)
+
+
+async def add_activities(tx: Tx, activities: Sequence[Activity]) -> frozenset[ActivityId]:
+    """Append activities; returns the ids that were new."""
+    if not activities:
+        return frozenset()
+    added = await tx.execute(
+        _ADD_ACTIVITIES,
+        {
+            "activity_ids": [each.activity_id for each in activities],
+            "lead_ids": [each.member_id for each in activities],
+            "kinds": [each.kind for each in activities],
+            "contents": [each.content for each in activities],
+            "hard": [each.is_hard for each in activities],
+            "verified": [each.verified_by for each in activities],
+            "human": [each.human for each in activities],
+            "occurred": [moment(each.occurred_us) for each in activities],
+            "recorded": [moment(each.recorded_us) for each in activities],
+        },
+    )
+    return frozenset(added.scalars())
+
+
+async def corrected_leads(tx: ReadTx, activity_ids: Collection[ActivityId]) -> frozenset[LeadId]:
+    """Leads with a correction of one of these activities that came before the activity itself."""
+    found = await tx.execute(_CORRECTED, {"ids": sorted(activity_ids)})
+    return frozenset(found.scalars())
+
+
+async def add_corrections(tx: Tx, corrections: Sequence[Correction]) -> None:
+    """Append corrections; a repeat adds nothing."""
+    if corrections:
+        await tx.execute(
+            _ADD_CORRECTIONS,
+            {
+                "activity_ids": [each.activity_id for each in corrections],
+                "event_ids": [each.event_id for each in corrections],
+                "lead_ids": [each.lead_id for each in corrections],
+                "human": [each.human for each in corrections],
+                "recorded": [moment(each.recorded_us) for each in corrections],
+            },
+        )
+
+
+async def add_records(tx: Tx, records: Sequence[tuple[LeadId, Record]]) -> None:
+    """Append records of leads; a version that is there stays as it is."""
+    keys = [record_key(record) for _, record in records]
+    await _add_records(
+        tx,
+        [
+            (lead_id, kind, name, record.version, record.known_us, record_text(record))
+            for (lead_id, record), (kind, name) in zip(records, keys, strict=True)
+        ],
+    )
+
+
+async def add_moves(tx: Tx, moves: Sequence[Move]) -> None:
+    """Append moves in the identity trees."""
+    await _add_records(
+        tx,
+        [(each.lead_id, "identity", str(each.parent_id or ""), each.version, each.recorded_us, "") for each in moves],
+    )
+
+
+async def activities_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, list[Activity]]:
+    """The activities of these members recorded until as_of, with `human` as judged then."""
+    found: dict[LeadId, list[Activity]] = defaultdict(list)
+    for row in (await tx.execute(_ACTIVITIES, {"ids": sorted(lead_ids), "as_of": as_of})).all():
+        activity = _activity(row)
+        found[activity.member_id].append(activity)
+    return found
+
+
+async def evidence_of(tx: ReadTx, lead_ids: Collection[LeadId]) -> dict[LeadId, list[Activity]]:
+    """The newest activities of these members, newest first: what the evidence of a decision is chosen from."""
+    found: dict[LeadId, list[Activity]] = defaultdict(list)
+    for row in (await tx.execute(_EVIDENCE, {"ids": sorted(lead_ids), "most": _EVIDENCE_LOOKED_AT})).all():
+        activity = _activity(row)
+        found[activity.member_id].append(activity)
+    return found
+
+
+async def records_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, list[Record]]:
+    """The records of these leads known until as_of."""
+    found: dict[LeadId, list[Record]] = defaultdict(list)
+    rows: Sequence[Any] = (await tx.execute(_RECORDS, {"ids": sorted(lead_ids), "as_of": as_of})).all()
+    for row in rows:
+        found[row.lead_id].append(record_from(row.kind, row.content))
+    return found
+
+
+async def newest_moves(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, LeadId | None]:
+    """The pointer as of a moment of each of these leads, and of every lead that ever pointed to one of them."""
+    ids = sorted(lead_ids)
+    asked = {"ids": ids, "names": [str(each) for each in ids], "as_of": as_of}
+    rows: Sequence[Any] = (await tx.execute(_MOVES, asked)).all()
+    return {row.lead_id: LeadId(UUID(row.name)) if row.name else None for row in rows}
+
+
+async def drop_old_activities(tx: Tx, *, before: datetime) -> int:
+    """Delete one slice of activities older than the retention; returns how many."""
+    return (await tx.execute(_DROP, {"before": before, "most": DROP_SLICE})).rowcount
+
+
+async def _add_records(tx: Tx, rows: Sequence[tuple[LeadId, str, str, int, int, str]]) -> None:
+    if rows:
+        await tx.execute(
+            _ADD_RECORDS,
+            {
+                "lead_ids": [row[0] for row in rows],
+                "kinds": [row[1] for row in rows],
+                "names": [row[2] for row in rows],
+                "versions": [row[3] for row in rows],
+                "recorded": [moment(row[4]) for row in rows],
+                "contents": [row[5] for row in rows],
+            },
+        )
+
+
+def _activity(row: Any) -> Activity:  # noqa: ANN401 - a row of the driver
+    return Activity(
+        activity_id=row.activity_id,
+        member_id=row.lead_id,
+        kind=row.kind,
+        content=row.content,
+        is_hard=row.is_hard,
+        verified_by=row.verified_by,
+        occurred_us=micros(row.occurred_at),
+        recorded_us=micros(row.recorded_at),
+        human=row.human,
+        judged_us=0 if row.judged_at is None else micros(row.judged_at),
+    )

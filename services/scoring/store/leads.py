@@ -1,0 +1,222 @@
+"""Rows of leads: identity trees locked in id order, folded state read and written for a whole batch at once.
+
+A tree is read without locks, locked in id order, and compared: one that grew meanwhile is `TreeGrew`, and the batch
+runs again (DECISIONS section 1). The row of a lead is made by whichever event names it first.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, Text, Uuid, bindparam, text
+
+from services.scoring.domain.decay import micros, moment
+from services.scoring.domain.member import Member
+from services.scoring.domain.person import Person
+from services.scoring.domain.qualify import Standing
+from services.scoring.store.encoding import member_from, member_text, standing_from, standing_text
+from shared.db.engine import ReadTx, Tx
+from shared.errors import Busy
+from shared.ids import AccountId, LeadId
+
+__all__ = ["Forest", "LeadRow", "TreeGrew", "due_leads", "lock_trees", "next_roots", "read_trees", "save_leads"]
+
+
+class TreeGrew(Busy):
+    """A tree of the batch was joined to another between reading and locking; the same batch again is right."""
+
+    slug = "tree_grew"
+
+
+@dataclass(slots=True)
+class LeadRow:
+    """One row of `lead` inside a transaction; what is set here is written by `save_leads`."""
+
+    lead_id: LeadId
+    root_id: LeadId
+    parent_id: LeadId | None
+    identity_version: int
+    tree_size: int
+    member: Member
+    print: str
+    standing: Standing
+    shown: str
+    score_version: int
+    recheck_us: int | None
+
+
+@dataclass(slots=True)
+class Forest:
+    """The locked (or read) trees of a batch: every member of every tree that was asked for."""
+
+    rows: dict[LeadId, LeadRow] = field(default_factory=dict)
+
+    def root_of(self, lead_id: LeadId) -> LeadRow:
+        """The root's row of a lead."""
+        return self.rows[self.rows[lead_id].root_id]
+
+    def tree(self, root_id: LeadId) -> list[LeadRow]:
+        """The rows of one tree, the root first, the others by id."""
+        root = self.rows[root_id]
+        if root.tree_size == 1:
+            return [root]
+        others = [row for row in self.rows.values() if row.root_id == root_id and row.lead_id != root_id]
+        return [root, *sorted(others, key=lambda row: row.lead_id.int)]
+
+    def person(self, root_id: LeadId, *, customers: Collection[AccountId] = ()) -> Person:
+        """The person of one tree; customers are the accounts that are customers."""
+        members = [row.member for row in self.tree(root_id)]
+        person = Person(members)
+        if person.account_id is not None and person.account_id in customers:
+            return Person(members, is_account_customer=True)
+        return person
+
+
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+_ROOTS = text(
+    """
+    select l.lead_id, l.root_id, r.tree_size
+      from lead l join lead r on r.lead_id = l.root_id
+     where l.lead_id = any(:ids)
+    """
+).bindparams(_ids)
+_MEMBERS = text("select lead_id from lead where root_id = any(:ids) and root_id <> lead_id").bindparams(_ids)
+_MAKE = text(
+    "insert into lead (lead_id, root_id) select id, id from unnest(:ids) as row (id) order by 1 on conflict do nothing"
+).bindparams(_ids)
+_SELECT = """
+    select lead_id, root_id, parent_id, identity_version, tree_size, state, print, standing, shown, score_version,
+           recheck_at
+      from lead where lead_id = any(:ids) order by lead_id
+"""
+_LOCK = text(_SELECT + " for update").bindparams(_ids)
+_READ = text(_SELECT).bindparams(_ids)
+_DUE = text(
+    """
+    select lead_id from lead where recheck_at <= :now and root_id = lead_id order by recheck_at, lead_id limit :most
+    """
+)
+_NEXT = text("select lead_id from lead where lead_id > :after and root_id = lead_id order by lead_id limit :most")
+_SAVE = text(
+    """
+    update lead
+       set root_id = new.root_id, parent_id = new.parent_id, identity_version = new.identity_version,
+           tree_size = new.tree_size, account_id = new.account_id, state = new.state, print = new.print,
+           active_us = new.active_us, standing = new.standing, shown = new.shown, score_version = new.score_version,
+           recheck_at = new.recheck_at
+      from unnest(:lead_ids, :root_ids, :parent_ids, :identity_versions, :tree_sizes, :account_ids, :states, :prints,
+                  :active, :standings, :shown, :score_versions, :rechecks)
+        as new (lead_id, root_id, parent_id, identity_version, tree_size, account_id, state, print, active_us, standing,
+                shown, score_version, recheck_at)
+     where lead.lead_id = new.lead_id
+    """
+).bindparams(
+    bindparam("lead_ids", type_=ARRAY(Uuid)),
+    bindparam("root_ids", type_=ARRAY(Uuid)),
+    bindparam("parent_ids", type_=ARRAY(Uuid)),
+    bindparam("identity_versions", type_=ARRAY(Integer)),
+    bindparam("tree_sizes", type_=ARRAY(Integer)),
+    bindparam("account_ids", type_=ARRAY(Uuid)),
+    bindparam("states", type_=ARRAY(Text)),
+    bindparam("prints", type_=ARRAY(Text)),
+    bindparam("active", type_=ARRAY(BigInteger)),
+    bindparam("standings", type_=ARRAY(Text)),
+    bindparam("shown", type_=ARRAY(Text)),
+    bindparam("score_versions", type_=ARRAY(Integer)),
+    bindparam("rechecks", type_=ARRAY(DateTime(timezone=True))),
+)
+
+
+async def lock_trees(tx: Tx, lead_ids: Collection[LeadId]) -> Forest:
+    """Lock the trees of these leads, made where they are new. Raises TreeGrew when one was joined meanwhile."""
+    ids = sorted(lead_ids)
+    found: Sequence[Any] = (await tx.execute(_ROOTS, {"ids": ids})).all()
+    if len(found) < len(ids):
+        missing = set(ids).difference(row.lead_id for row in found)
+        await tx.execute(_MAKE, {"ids": sorted(missing)})
+    wanted = await _with_trees(tx, ids, found)
+    forest = _forest((await tx.execute(_LOCK, {"ids": wanted})).all())
+    sizes: dict[UUID, int] = {}
+    for row in forest.rows.values():
+        sizes[row.root_id] = sizes.get(row.root_id, 0) + 1
+    for root_id, size in sizes.items():
+        root = forest.rows.get(LeadId(root_id))
+        if root is None or root.tree_size != size:
+            raise TreeGrew("A tree of the batch was joined meanwhile; the batch runs again.")
+    return forest
+
+
+async def read_trees(tx: ReadTx, lead_ids: Collection[LeadId]) -> Forest:
+    """The trees of these leads as they stand, without locks; leads that do not exist are absent."""
+    ids = sorted(lead_ids)
+    found = (await tx.execute(_ROOTS, {"ids": ids})).all()
+    return _forest((await tx.execute(_READ, {"ids": await _with_trees(tx, ids, found)})).all())
+
+
+async def save_leads(tx: Tx, rows: Sequence[LeadRow]) -> None:
+    """Write rows of locked leads."""
+    if not rows:
+        return
+    links = [row.member.link for row in rows]
+    await tx.execute(
+        _SAVE,
+        {
+            "lead_ids": [row.lead_id for row in rows],
+            "root_ids": [row.root_id for row in rows],
+            "parent_ids": [row.parent_id for row in rows],
+            "identity_versions": [row.identity_version for row in rows],
+            "tree_sizes": [row.tree_size for row in rows],
+            "account_ids": [None if link is None else link.account_id for link in links],
+            "states": [member_text(row.member) for row in rows],
+            "prints": [row.print for row in rows],
+            "active": [row.member.sums.last_human_us for row in rows],
+            "standings": [standing_text(row.standing) for row in rows],
+            "shown": [row.shown for row in rows],
+            "score_versions": [row.score_version for row in rows],
+            "rechecks": [None if row.recheck_us is None else moment(row.recheck_us) for row in rows],
+        },
+    )
+
+
+async def due_leads(tx: ReadTx, *, most: int) -> list[LeadId]:
+    """Roots whose re-check is due, longest due first. Not locked: what is due is decided again under the lock."""
+    return list((await tx.execute(_DUE, {"now": tx.now, "most": most})).scalars())
+
+
+async def next_roots(tx: ReadTx, after: UUID, *, most: int) -> list[LeadId]:
+    """Roots in id order behind one id: how all leads are scored again under new terms."""
+    return list((await tx.execute(_NEXT, {"after": after, "most": most})).scalars())
+
+
+async def _with_trees(tx: ReadTx, ids: Sequence[LeadId], found: Iterable[Any]) -> list[UUID]:
+    """The ids with the members of their trees, in id order."""
+    wanted: set[UUID] = set(ids)
+    large: set[UUID] = set()
+    for row in found:
+        wanted.add(row.root_id)
+        if row.tree_size > 1:
+            large.add(row.root_id)
+    if large:
+        wanted.update((await tx.execute(_MEMBERS, {"ids": sorted(large)})).scalars())
+    return sorted(wanted)
+
+
+def _forest(rows: Iterable[Any]) -> Forest:
+    return Forest({row.lead_id: _row(row) for row in rows})
+
+
+def _row(row: Any) -> LeadRow:  # noqa: ANN401 - a row of the driver
+    return LeadRow(
+        lead_id=row.lead_id,
+        root_id=row.root_id,
+        parent_id=row.parent_id,
+        identity_version=row.identity_version,
+        tree_size=row.tree_size,
+        member=member_from(row.lead_id, row.state),
+        print=row.print,
+        standing=standing_from(row.standing),
+        shown=row.shown,
+        score_version=row.score_version,
+        recheck_us=None if row.recheck_at is None else micros(row.recheck_at),
+    )
