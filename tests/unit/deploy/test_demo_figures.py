@@ -14,8 +14,8 @@ _T0 = datetime(2026, 6, 1, 8, tzinfo=UTC)
 _ANNA, _OWEN = derived_id("anna"), derived_id("owen")
 
 
-def _event(kind: type[Any], minute: int, *, handoff: str = "h", lead: str = "l", **fields: Any) -> Event[Any]:
-    values = {
+def _event(kind: type[Any], minute: int, *, handoff: str = "h", lead: str = "l", **fields: Any) -> Event[Any]:  # noqa: ANN401 - any field
+    values: dict[str, Any] = {
         "handoff_id": derived_id(handoff),
         "lead_id": derived_id(lead),
         "root_lead_id": derived_id(lead),
@@ -33,12 +33,12 @@ def _event(kind: type[Any], minute: int, *, handoff: str = "h", lead: str = "l",
     return Event.first(kind(**values), source="/baton/handoff", occurred_at=at, recorded_at=at)
 
 
-def _opened(minute: int = 0, **fields: Any) -> Event[Any]:
+def _opened(minute: int = 0, **fields: Any) -> Event[Any]:  # noqa: ANN401 - any field
     return _event(HandoffOpened, minute, seq=1, state=HandoffState.QUALIFIED, policy="qualified", **fields)
 
 
-def _assigned(minute: int, owner: UUID, *, seq: int = 2, **fields: Any) -> Event[Any]:
-    values = {"is_rotated": True, "is_reassigned": False, "decision_id": derived_id("d"), **fields}
+def _assigned(minute: int, owner: UUID, *, seq: int = 2, **fields: Any) -> Event[Any]:  # noqa: ANN401 - any field
+    values: dict[str, Any] = {"is_rotated": True, "is_reassigned": False, "decision_id": derived_id("d"), **fields}
     return _event(HandoffAssigned, minute, seq=seq, state=HandoffState.ASSIGNED, owner_id=owner, **values)
 
 

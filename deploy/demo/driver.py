@@ -1,0 +1,102 @@
+"""Steps the world from due moment to due moment: sends what is due, lets everything be handled, then moves the clock.
+
+World time stands still while anything is handled, so machine latency is never counted as somebody's delay. It knows no
+HTTP: the doors are handed in. Invariant: nothing of the story is sent before its moment, and no due moment is stepped
+over.
+"""
+
+import heapq
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from deploy.demo.standing import Standing
+from deploy.demo.story import Act
+
+__all__ = ["Doors", "Driver", "Hand", "Planned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Something a person does at a moment, planned when they were given work.
+
+    `do` says whether it still could be done.
+    """
+
+    at: datetime
+    who: str
+    do: Callable[[], Awaitable[bool]]
+
+
+class Hand(Protocol):
+    """What moves the world clock."""
+
+    def now(self) -> datetime:
+        """World time at this moment."""
+
+    async def set(self, *, at: datetime | None = None, speed: float | None = None) -> datetime:
+        """Go on from `at` at this speed."""
+
+
+class Doors(Protocol):
+    """What the driver asks of the outside: deliveries, looking for new work, and rest."""
+
+    async def deliver(self, act: Act) -> None:
+        """Send one act of the story through its door."""
+
+    async def new_work(self) -> Sequence[Planned]:
+        """What people plan because of what has changed since the last look."""
+
+    async def quiet(self) -> Standing:
+        """Wait until everything sent has been handled; how the stack then stands."""
+
+
+@dataclass(slots=True)
+class Driver:
+    """One telling of a story."""
+
+    doors: Doors
+    hand: Hand
+    acts: Sequence[Act]
+    ends_at: datetime
+    tell: Callable[[datetime, int], None]
+    moments: int = 0
+    late_for: int = 0
+    _plan: list[tuple[datetime, int, Planned]] = field(default_factory=list)
+    _added: int = 0
+    _sent: int = 0
+
+    def add(self, planned: Planned) -> None:
+        """Put something on the plan."""
+        self._added += 1
+        heapq.heappush(self._plan, (planned.at, self._added, planned))
+
+    async def play(self) -> None:
+        """From the clock's moment to the end of the story; afterwards everything is at rest."""
+        while True:
+            standing = await self.doors.quiet()
+            for planned in await self.doors.new_work():
+                self.add(planned)
+            moment = self._next(standing)
+            if moment > self.ends_at:
+                return
+            await self.hand.set(at=moment, speed=0)
+            self.moments += 1
+            self.tell(moment, len(self.acts) - self._sent)
+            await self._do_what_is_due(moment)
+
+    def _next(self, standing: Standing) -> datetime:
+        """The earliest moment at which anything happens: in the story, on the plan, or by a clock of the services."""
+        story = self.acts[self._sent].at if self._sent < len(self.acts) else None
+        planned = self._plan[0][0] if self._plan else None
+        found = [moment for moment in (story, planned, standing.next_due_at) if moment is not None]
+        return max(min(found), self.hand.now()) if found else datetime.max.replace(tzinfo=self.ends_at.tzinfo)
+
+    async def _do_what_is_due(self, moment: datetime) -> None:
+        while self._sent < len(self.acts) and self.acts[self._sent].at <= moment:
+            await self.doors.deliver(self.acts[self._sent])
+            self._sent += 1
+        while self._plan and self._plan[0][0] <= moment:
+            _, _, planned = heapq.heappop(self._plan)
+            self.late_for += not await planned.do()
