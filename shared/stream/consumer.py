@@ -9,6 +9,7 @@ Settings: RELIABILITY 4; hazards of the client: RELIABILITY 2.
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -125,8 +126,8 @@ class Consumer:
                     *(prefix + topic for topic in self.handlers.topics),
                     bootstrap_servers=bootstrap,
                     client_id=self._worker,
-                    group_id=f"baton-{self.handlers.consumer}",
-                    group_instance_id=self._worker,
+                    group_id=f"{prefix.rstrip('.')}-{self.handlers.consumer}",
+                    group_instance_id=f"{self._worker}-{_name_of(self.handlers.topics)}",
                     **CONSUMER_SETTINGS,
                 )
                 async with asyncio.timeout(START_SECONDS):
@@ -373,3 +374,12 @@ class Consumer:
 
     def _short(self, topic: str) -> str:
         return topic.removeprefix(self._settings.topic_prefix)
+
+
+def _name_of(topics: Sequence[str]) -> str:
+    """A short name of a set of topics: with other topics a static member is another one.
+
+    The broker gives a returning static member its old assignment without looking at what it subscribes to now, and the
+    client then refuses the topics it no longer reads.
+    """
+    return f"{crc32(','.join(topics).encode()):08x}"
