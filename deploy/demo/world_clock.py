@@ -12,7 +12,7 @@ from pathlib import Path
 from shared.clock import WorldClock, machine_now
 from shared.db.engine import Database, transaction
 
-__all__ = ["INSTALL", "WorldClockHand", "install", "move", "write_file"]
+__all__ = ["INSTALL", "NotOurs", "WorldClockHand", "install", "move", "write_file"]
 
 INSTALL = (
     "create schema if not exists world_clock",
@@ -29,10 +29,24 @@ INSTALL = (
     """,
 )
 
+_IS_SOMEBODYS = "select to_regnamespace('world_clock') is null and exists (select from inbox)"
+
+
+class NotOurs(Exception):
+    """The database belongs to somebody else: it holds events and has no movable clock."""
+
 
 async def install(database: Database) -> None:
-    """Give a migrated database the movable clock, running at the host's time until it is moved."""
+    """Give a migrated database the movable clock, running at the host's time until it is moved.
+
+    Raises NotOurs for a database that is in use without one: a demo must never bend the time of real data.
+    """
     async with transaction(database, "command") as tx:
+        if (await tx.execute(_IS_SOMEBODYS)).scalar_one():
+            raise NotOurs(
+                f"{database.url.rpartition('/')[2]} holds events and has no movable clock: it is not a demo's.\n"
+                "  Unset BATON_DATABASE_URL, or name a server without Baton's databases. Nothing was changed."
+            )
         for statement in INSTALL:
             await tx.execute(statement)
 
