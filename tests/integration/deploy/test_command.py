@@ -1,0 +1,72 @@
+"""The `baton` command: its exit codes, its one JSON document, its words when nothing is running."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[3]
+
+
+def _baton(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BATON_")}
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *arguments],
+        env={**own, "BATON_HOME": str(home)},
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_doctor_prints_one_document_with_what_to_do(tmp_path: Path) -> None:
+    done = _baton(tmp_path, "doctor", "--json")
+    findings = json.loads(done.stdout)["findings"]
+    assert {finding["name"] for finding in findings} >= {"python", "java", "jars", "postgres", "libgomp", "ports"}
+    assert all(finding["is_there"] or finding["to_do"] for finding in findings)
+
+
+def test_status_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
+    done = _baton(tmp_path, "status")
+    assert (done.returncode, "baton up" in done.stdout) == (4, True)
+
+
+def test_down_without_a_stack_is_fine(tmp_path: Path) -> None:
+    done = _baton(tmp_path, "down", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"ended": {}})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["verify"],
+        ["parked", "list"],
+        ["explain", "an-id"],
+        ["replay-decision"],
+        ["user", "add", "a@example.org"],
+        ["topics"],
+    ],
+)
+def test_what_needs_a_stack_ends_with_4_and_says_so(tmp_path: Path, arguments: list[str]) -> None:
+    done = _baton(tmp_path, *arguments)
+    assert done.returncode == 4
+    assert "baton up" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], ["parked", "discard", "an-id"], ["up", "--bogus"]])
+def test_wrong_use_ends_with_2_and_shows_the_usage(tmp_path: Path, arguments: list[str]) -> None:
+    done = _baton(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert "Usage: baton" in done.stderr or "Usage:" in done.stderr
+
+
+def test_the_installed_script_is_the_command() -> None:
+    subprocess.run([sys.executable, "-m", "deploy.cli.install"], cwd=_ROOT, check=True, capture_output=True)
+    script = Path(sys.executable).with_name("baton")
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True, cwd="/")
+    assert "closed-loop lead handoff" in done.stdout
