@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -43,11 +44,11 @@ class HandedOff:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """One recorded end of a handoff: a win, or a loss that counts (explicit, or rejected as unfit)."""
+    """One recorded outcome: a win, a loss that counts (explicit, or unfit), or none, which may take an end back."""
 
     outcome_id: UUID
     handoff_id: UUID
-    is_win: bool
+    verdict: Literal["win", "loss", "none"]
     occurred_at: datetime
     recorded_at: datetime
     supersedes: UUID | None = None
@@ -117,7 +118,7 @@ def label(
         if row.handed_at > as_of:
             continue
         own = by_handoff.get(row.handoff_id, ())
-        if len({ending.is_win for ending in own}) > 1:
+        if len({ending.verdict for ending in own}) > 1:
             conflicts.append(row.handoff_id)
             continue
         age = (as_of - row.handed_at).total_seconds() / DAY_SECONDS
@@ -179,7 +180,7 @@ def _standing_endings(endings: Iterable[Ending], as_of: datetime) -> dict[UUID, 
     superseded = {ending.supersedes for ending in seen}
     standing: dict[UUID, list[Ending]] = {}
     for ending in sorted(seen, key=lambda each: (each.recorded_at, each.outcome_id)):
-        if ending.outcome_id not in superseded:
+        if ending.outcome_id not in superseded and ending.verdict != "none":
             standing.setdefault(ending.handoff_id, []).append(ending)
     return dict(standing)
 
@@ -192,7 +193,7 @@ def _standing(
     for ending in own:
         happened_after = (ending.occurred_at - row.handed_at).total_seconds() / DAY_SECONDS
         delay = max(0.0, (ending.recorded_at - row.handed_at).total_seconds() / DAY_SECONDS)
-        if not ending.is_win:
+        if ending.verdict == "loss":
             return Standing.LOST, age, delay
         if happened_after <= horizon:
             return Standing.WON, age, delay

@@ -60,6 +60,7 @@ class Wanted:
     declared_rate: float
     agreement_version: int
     declared: Mapping[str, provenance.Writer]
+    qualify: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Proposal:
     open: int
     open_weight: float
     rho: float
+    p_threshold: float
     sheet: GateSheet
 
 
@@ -94,13 +96,14 @@ def propose(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Want
         matured = len(labels.rows) - counts[Standing.OPEN]
         needs = _needs(wanted.family)
         return NotYet(f"{matured} matured outcomes with {counts[Standing.WON]} wins; needs {needs[0]} with {needs[1]}")
-    kept = _in_order(usable, labels)
+    kept = in_order(usable, labels)
     fit, known = _fit(kept, labels, wanted.family, wanted.horizon_days)
     counts = labels.counts()
     soft = labels.mask(Standing.OPEN)
+    card = tuning.to_card(fit, agreement_version=wanted.agreement_version)
     return Proposal(
         family=wanted.family,
-        card=tuning.to_card(fit, agreement_version=wanted.agreement_version),
+        card=card,
         window_from=min(row.handed_at for row in kept),
         rows_sha256=_hash(kept, fit.targets),
         wins=counts[Standing.WON],
@@ -108,8 +111,21 @@ def propose(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Want
         open=counts[Standing.OPEN],
         open_weight=float(soft.sum()) / len(kept),
         rho=known.rho,
+        p_threshold=threshold_of(card, kept, qualify=wanted.qualify),
         sheet=_judge(kept, labels, endings, wanted),
     )
+
+
+def threshold_of(card: ModelCard, rows: Sequence[TrainingRow], *, qualify: int) -> float:
+    """Find p_T, the chance a score of `qualify` means, so that as many of these leads qualify as by signed points.
+
+    Of the points alone it is the card's own value at `qualify`. SCORING 5.
+    """
+    if not card.lines:
+        return card.p_win(qualify, {})
+    qualified = sum(row.points >= qualify for row in rows)
+    ranked = sorted((card.p_win(row.points, row.facts) for row in rows), reverse=True)
+    return ranked[min(max(qualified, 1), len(ranked)) - 1]
 
 
 def matured_cohorts(labels: Labels) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -143,10 +159,10 @@ def as_emitted_weekly(rows: Sequence[TrainingRow], endings: Sequence[Ending], wa
         week = [row for row in rows if start <= row.handed_at < start + WEEK and row.handoff_id not in found]
         before = [row for row in rows if row.handed_at < start]
         labels = labelling.label(
-            [_handed(row) for row in before], endings, as_of=start, horizon_days=wanted.horizon_days
+            [handed(row) for row in before], endings, as_of=start, horizon_days=wanted.horizon_days
         )
         if week and _may_fit(labels, wanted.family):
-            fit, _ = _fit(_in_order(before, labels), labels, wanted.family, wanted.horizon_days)
+            fit, _ = _fit(in_order(before, labels), labels, wanted.family, wanted.horizon_days)
             card = tuning.to_card(fit, agreement_version=wanted.agreement_version)
             found.update({row.handoff_id: card.p_win(row.points, row.facts) for row in week})
         start += WEEK
@@ -161,7 +177,7 @@ def _judge(rows: Sequence[TrainingRow], labels: Labels, endings: Sequence[Ending
     won = labels.mask(Standing.WON).astype(np.float64)
     compared = Compared(
         won=won[judged],
-        champion=np.array([_p_of_champion(rows[at], wanted) for at in judged], dtype=np.float64),
+        champion=np.array([p_emitted(rows[at], wanted) for at in judged], dtype=np.float64),
         challenger=np.array([emitted[rows[at].handoff_id] for at in judged], dtype=np.float64),
         propensity=np.array([rows[at].propensity for at in judged], dtype=np.float64),
         slices={"source": [rows[at].group for at in judged], "policy": [rows[at].policy for at in judged]},
@@ -198,9 +214,7 @@ def _fit(
 
 
 def _labels(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Wanted) -> Labels:
-    return labelling.label(
-        [_handed(row) for row in rows], endings, as_of=wanted.as_of, horizon_days=wanted.horizon_days
-    )
+    return labelling.label([handed(row) for row in rows], endings, as_of=wanted.as_of, horizon_days=wanted.horizon_days)
 
 
 def _usable(rows: Sequence[TrainingRow], as_of: datetime) -> list[TrainingRow]:
@@ -211,13 +225,14 @@ def _usable(rows: Sequence[TrainingRow], as_of: datetime) -> list[TrainingRow]:
     )
 
 
-def _in_order(rows: Sequence[TrainingRow], labels: Labels) -> list[TrainingRow]:
+def in_order(rows: Sequence[TrainingRow], labels: Labels) -> list[TrainingRow]:
     """The rows the labels speak of, in their order: rows in conflict are gone."""
     by_id = {row.handoff_id: row for row in rows}
     return [by_id[row.handoff_id] for row in labels.rows]
 
 
-def _handed(row: TrainingRow) -> HandedOff:
+def handed(row: TrainingRow) -> HandedOff:
+    """The row a label is given to."""
     return HandedOff(handoff_id=row.handoff_id, handed_at=row.handed_at, group=row.group)
 
 
@@ -229,7 +244,8 @@ def _columns(rows: Sequence[TrainingRow], names: Sequence[str]) -> dict[str, Col
     return {name: [row.facts.get(name) for row in rows] for name in names}
 
 
-def _p_of_champion(row: TrainingRow, wanted: Wanted) -> float:
+def p_emitted(row: TrainingRow, wanted: Wanted) -> float:
+    """The champion's probability as emitted; where none was, the declared rate is what both teams were told."""
     return wanted.declared_rate if row.p_win is None else row.p_win
 
 

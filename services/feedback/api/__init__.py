@@ -1,0 +1,10 @@
+"""HTTP of feedback: request model, use case or store, response; one router per subject."""
+
+from fastapi import APIRouter
+
+from services.feedback.api.agreements import router as _agreements
+from services.feedback.api.models import router as _models
+from services.feedback.api.outcomes import router as _outcomes
+from services.feedback.api.reports import router as _reports
+
+ROUTERS: tuple[APIRouter, ...] = (_outcomes, _reports, _agreements, _models)

@@ -1,0 +1,42 @@
+"""Feedback as a process: settings, databases, consumer, routes, tuner, ledger. A table of contents."""
+
+from datetime import timedelta
+
+from services.feedback.api import ROUTERS
+from services.feedback.consumer import HANDLERS
+from services.feedback.settings import Settings
+from services.feedback.store.ledger import LEDGER, agreements_standing, credits_standing
+from services.feedback.tuner import Tuner
+from services.feedback.usecases.agreements import keep_current
+from services.feedback.usecases.outcomes import credit_due
+from services.feedback.usecases.tuning import TunerStanding
+from shared.runtime import Runtime, main
+from shared.web.app_factory import create_app
+from shared.web.auth import by_service_token
+
+ACTIVATION_SECONDS = 1.0
+CREDITS_SECONDS = 1.0
+# A CSV of 5,000 outcomes, or an agreement with every pool of a large company.
+BODY_BYTES = 2 * 1024 * 1024
+
+
+def build() -> Runtime:
+    """The parts of this service."""
+    settings = Settings()
+    runtime = Runtime(settings)
+    requests, work = runtime.database("api"), runtime.database("worker")
+    state = {"database": requests, "scoring": runtime.client("scoring", internal=True)}
+    authenticate = by_service_token(runtime.tokens)
+    runtime.serve_api(create_app(settings, ROUTERS, authenticate=authenticate, state=state, body_bytes=BODY_BYTES))
+    tuner_standing = TunerStanding(every=timedelta(days=settings.retune_days), outcomes_more=settings.retune_outcomes)
+    runtime.serve_internal(requests, standing=[credits_standing, agreements_standing, tuner_standing], ledger=LEDGER)
+    runtime.consume(HANDLERS, work)
+    runtime.relay(work)
+    runtime.every(ACTIVATION_SECONDS, "activation", keep_current, database=work)
+    runtime.every(CREDITS_SECONDS, "credits", credit_due, database=work)
+    runtime.loop("tuner", Tuner(settings, work).run)
+    return runtime
+
+
+if __name__ == "__main__":
+    main(build)

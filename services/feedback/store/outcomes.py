@@ -1,0 +1,328 @@
+"""Rows of what became of handoffs.
+
+Outcomes (append-only), CRM opportunities, their credits, spend and imported files.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from services.feedback.domain.attribution import Credit
+from services.feedback.domain.labels import Ending
+from services.feedback.store.loop import read_json
+from shared.db.engine import ReadTx, Tx
+
+_ADD = text(
+    """
+    insert into outcome (outcome_id, lead_id, handoff_id, what, reason_code, amount_minor, currency, occurred_at,
+                         recorded_at, source, object, object_version, supersedes, is_conflict, tags)
+    values (:outcome_id, :lead_id, :handoff_id, :what, :reason_code, :amount_minor, :currency, :occurred_at,
+            :recorded_at, :source, :object, :object_version, :supersedes, :is_conflict, cast(:tags as text[]))
+    on conflict (outcome_id) do nothing
+    returning outcome_id
+    """
+)
+_BY_ID = text("select * from outcome where outcome_id = :outcome_id")
+_CURRENT_OF_HANDOFF = text(
+    "select * from current_outcome where handoff_id = :handoff_id order by recorded_at, outcome_id"
+)
+_OF_LEADS = text("select * from outcome where lead_id = any(cast(:ids as uuid[])) order by recorded_at, outcome_id")
+_CURRENT_BETWEEN = text(
+    """
+    select * from current_outcome where occurred_at >= :since and occurred_at < :until order by occurred_at, outcome_id
+    """
+)
+# Openings come along although they end nothing: one that supersedes a win takes the win back.
+_ENDINGS = text(
+    """
+    select outcome_id, handoff_id, occurred_at, recorded_at, supersedes, what = 'won' as is_win,
+           what in ('won', 'lost', 'disqualified') or (what = 'rejected' and 'unfit' = any(tags)) as is_ending
+      from outcome where handoff_id is not null and recorded_at <= :as_of
+    """
+)
+_LOCK_OPPORTUNITY = text("select * from opportunity where system = :system and external_id = :external_id for update")
+_OPPORTUNITY = text("select * from opportunity where system = :system and external_id = :external_id")
+_OPPORTUNITY_BY_ID = text("select * from opportunity where opportunity_id = :opportunity_id")
+_SAVE_OPPORTUNITY = text(
+    """
+    insert into opportunity (opportunity_id, system, external_id, lead_id, account_id, handoff_id, crm_status, result,
+                             reason_code, amount_minor, currency, opened_at, occurred_at, recorded_at, object_version,
+                             body_sha256, outcome_id)
+    values (:opportunity_id, :system, :external_id, :lead_id, :account_id, :handoff_id, :crm_status, :result,
+            :reason_code, :amount_minor, :currency, :opened_at, :occurred_at, :recorded_at, :object_version,
+            :body_sha256, :outcome_id)
+    on conflict (opportunity_id) do update
+       set lead_id = excluded.lead_id, account_id = excluded.account_id, handoff_id = excluded.handoff_id,
+           crm_status = excluded.crm_status, result = excluded.result, reason_code = excluded.reason_code,
+           amount_minor = excluded.amount_minor, currency = excluded.currency, opened_at = excluded.opened_at,
+           occurred_at = excluded.occurred_at, recorded_at = excluded.recorded_at,
+           object_version = excluded.object_version, body_sha256 = excluded.body_sha256,
+           outcome_id = excluded.outcome_id
+    """
+)
+_OPPORTUNITIES = text(
+    """
+    select o.*, l.root_id from opportunity o left join lead l on l.lead_id = o.lead_id
+     where o.opened_at < :until order by o.opened_at, o.opportunity_id
+    """
+)
+_DROP_CREDITS = text("delete from credit where opportunity_id = :opportunity_id")
+_ADD_CREDIT = text(
+    """
+    insert into credit (opportunity_id, model, position, activity_id, lead_id, touched_at, traffic_source, medium,
+                        campaign, asset, amount_minor)
+    values (:opportunity_id, :model, :position, :activity_id, :lead_id, :touched_at, :traffic_source, :medium,
+            :campaign, :asset, :amount_minor)
+    """
+)
+_CREDITS = text(
+    "select * from credit where opportunity_id = any(cast(:ids as uuid[])) order by opportunity_id, model, position"
+)
+_CREDIT_DUE = text(
+    """
+    insert into credit_due (opportunity_id)
+    select distinct o.opportunity_id from opportunity o join lead m on m.lead_id = o.lead_id
+      join lead l on l.root_id = m.root_id
+     where l.lead_id = any(cast(:ids as uuid[])) and o.opened_at >= :since
+    """
+)
+_TAKE_CREDIT_DUE = text(
+    """
+    delete from credit_due where id in (select id from credit_due order by id limit :most for update skip locked)
+    returning opportunity_id
+    """
+)
+_ADD_SPEND = text(
+    """
+    insert into spend (spend_id, since_on, until_on, traffic_source, campaign, amount_minor, currency, recorded_at)
+    values (:spend_id, :since_on, :until_on, :traffic_source, :campaign, :amount_minor, :currency, :recorded_at)
+    on conflict (spend_id) do nothing
+    """
+)
+_SPEND = text(
+    """
+    select since_on, until_on, traffic_source, campaign, amount_minor, currency from spend
+     where since_on < :until_on and until_on >= :since_on order by since_on, spend_id
+    """
+)
+_FILE = text("select answer from import_file where sha256 = :sha256")
+_ADD_FILE = text(
+    """
+    insert into import_file (sha256, kind, recorded_at, answer)
+    values (:sha256, :kind, :recorded_at, cast(:answer as jsonb))
+    on conflict (sha256) do nothing
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """One recorded outcome; a correction is another row that supersedes it."""
+
+    outcome_id: UUID
+    lead_id: UUID
+    handoff_id: UUID | None
+    what: str
+    reason_code: str
+    amount_minor: int | None
+    currency: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    source: str
+    object: str | None
+    object_version: int | None
+    supersedes: UUID | None
+    is_conflict: bool
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityRow:
+    """A CRM deal as last reported; `outcome_id` is the current outcome it stands for."""
+
+    opportunity_id: UUID
+    system: str
+    external_id: str
+    lead_id: UUID
+    account_id: UUID | None
+    handoff_id: UUID | None
+    crm_status: str
+    result: str
+    reason_code: str
+    amount_minor: int | None
+    currency: str | None
+    opened_at: datetime
+    occurred_at: datetime
+    recorded_at: datetime
+    object_version: int
+    body_sha256: str
+    outcome_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """Money spent on a source or campaign over whole days, both ends included."""
+
+    since_on: date
+    until_on: date
+    traffic_source: str
+    campaign: str
+    amount_minor: int
+    currency: str
+
+
+async def add_outcome(tx: Tx, row: OutcomeRow) -> bool:
+    """Append one outcome; False when its id is there already."""
+    values = {name: getattr(row, name) for name in OutcomeRow.__slots__} | {"tags": list(row.tags)}
+    return (await tx.execute(_ADD, values)).first() is not None
+
+
+async def outcome_by_id(tx: ReadTx, outcome_id: UUID) -> OutcomeRow | None:
+    """One outcome, current or superseded."""
+    row = (await tx.execute(_BY_ID, {"outcome_id": outcome_id})).first()
+    return None if row is None else _outcome(row)
+
+
+async def current_of_handoff(tx: ReadTx, handoff_id: UUID) -> list[OutcomeRow]:
+    """What stands of one handoff."""
+    return [_outcome(row) for row in await tx.execute(_CURRENT_OF_HANDOFF, {"handoff_id": handoff_id})]
+
+
+async def outcomes_of(tx: ReadTx, lead_ids: Iterable[UUID]) -> list[OutcomeRow]:
+    """Everything ever recorded of these leads, superseded ones too, as learned."""
+    return [_outcome(row) for row in await tx.execute(_OF_LEADS, {"ids": list(lead_ids)})]
+
+
+async def current_between(tx: ReadTx, since: datetime, until: datetime) -> list[OutcomeRow]:
+    """Standing outcomes that happened in [since, until)."""
+    return [_outcome(row) for row in await tx.execute(_CURRENT_BETWEEN, {"since": since, "until": until})]
+
+
+async def endings_as_of(tx: ReadTx, as_of: datetime) -> list[Ending]:
+    """Recorded ends of handoffs by then; an outcome that only reopens one stands in the list as no end at all."""
+    rows = await tx.execute(_ENDINGS, {"as_of": as_of})
+    return [
+        Ending(
+            outcome_id=row.outcome_id,
+            handoff_id=row.handoff_id,
+            verdict="win" if row.is_win else "loss" if row.is_ending else "none",
+            occurred_at=row.occurred_at,
+            recorded_at=row.recorded_at,
+            supersedes=row.supersedes,
+        )
+        for row in rows
+    ]
+
+
+async def opportunity_of(tx: ReadTx, system: str, external_id: str) -> OpportunityRow | None:
+    """A deal by its id in its CRM."""
+    row = (await tx.execute(_OPPORTUNITY, {"system": system, "external_id": external_id})).first()
+    return None if row is None else _opportunity(row)
+
+
+async def opportunity_by_id(tx: ReadTx, opportunity_id: UUID) -> OpportunityRow | None:
+    """A deal by our id."""
+    row = (await tx.execute(_OPPORTUNITY_BY_ID, {"opportunity_id": opportunity_id})).first()
+    return None if row is None else _opportunity(row)
+
+
+async def lock_opportunity(tx: Tx, system: str, external_id: str) -> OpportunityRow | None:
+    """A deal by its id in its CRM, its row locked."""
+    row = (await tx.execute(_LOCK_OPPORTUNITY, {"system": system, "external_id": external_id})).first()
+    return None if row is None else _opportunity(row)
+
+
+async def save_opportunity(tx: Tx, row: OpportunityRow) -> None:
+    """Store a deal as last reported."""
+    await tx.execute(_SAVE_OPPORTUNITY, {name: getattr(row, name) for name in OpportunityRow.__slots__})
+
+
+async def opportunities_until(tx: ReadTx, until: datetime) -> list[tuple[OpportunityRow, UUID]]:
+    """Deals opened before a moment with the root of their person's tree, in order of opening."""
+    rows = await tx.execute(_OPPORTUNITIES, {"until": until})
+    return [(_opportunity(row), row.root_id or row.lead_id) for row in rows]
+
+
+async def replace_credits(tx: Tx, opportunity_id: UUID, credits_by_model: Mapping[str, Sequence[Credit]]) -> None:
+    """Store the credits of a deal anew, all models."""
+    await tx.execute(_DROP_CREDITS, {"opportunity_id": opportunity_id})
+    rows = [
+        {
+            "opportunity_id": opportunity_id,
+            "model": model,
+            "position": position,
+            "activity_id": credit.touchpoint.activity_id if credit.touchpoint else None,
+            "lead_id": credit.touchpoint.lead_id if credit.touchpoint else None,
+            "touched_at": credit.touchpoint.occurred_at if credit.touchpoint else None,
+            "traffic_source": credit.touchpoint.traffic_source if credit.touchpoint else "",
+            "medium": credit.touchpoint.medium if credit.touchpoint else "",
+            "campaign": credit.touchpoint.campaign if credit.touchpoint else "",
+            "asset": credit.touchpoint.asset if credit.touchpoint else "",
+            "amount_minor": credit.amount_minor,
+        }
+        for model, credited in credits_by_model.items()
+        for position, credit in enumerate(credited)
+    ]
+    if rows:
+        await tx.execute(_ADD_CREDIT, rows)
+
+
+async def credits_for(tx: ReadTx, opportunity_ids: Iterable[UUID]) -> list[dict[str, Any]]:
+    """Stored credits of these deals as plain rows, in order of deal, model and position."""
+    rows = await tx.execute(_CREDITS, {"ids": list(opportunity_ids)})
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's own name for a row as a mapping
+
+
+async def note_credit_due(tx: Tx, lead_ids: Iterable[UUID], *, since: datetime) -> None:
+    """Deals of these people that opened at or after `since` are credited again soon."""
+    await tx.execute(_CREDIT_DUE, {"ids": list(lead_ids), "since": since})
+
+
+async def take_credit_due(tx: Tx, *, most: int) -> list[UUID]:
+    """Deals to credit again; they are taken off the list with this transaction."""
+    return sorted({row.opportunity_id for row in await tx.execute(_TAKE_CREDIT_DUE, {"most": most})})
+
+
+async def add_spend(tx: Tx, rows: Sequence[tuple[UUID, SpendRow]]) -> None:
+    """Store imported spend, each line once."""
+    if rows:
+        await tx.execute(
+            _ADD_SPEND,
+            [
+                {name: getattr(row, name) for name in SpendRow.__slots__}
+                | {"spend_id": spend_id, "recorded_at": tx.now}
+                for spend_id, row in rows
+            ],
+        )
+
+
+async def spend_between(tx: ReadTx, since: date, until: date) -> list[SpendRow]:
+    """Spend lines that overlap [since, until)."""
+    rows = await tx.execute(_SPEND, {"since_on": since, "until_on": until})
+    return [SpendRow(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's own name for a row as a mapping
+
+
+async def file_answer(tx: ReadTx, sha256: str) -> dict[str, Any] | None:
+    """What an earlier import of the same file answered."""
+    answer = (await tx.execute(_FILE, {"sha256": sha256})).scalar()
+    return None if answer is None else dict(read_json(answer))
+
+
+async def add_file(tx: Tx, sha256: str, kind: str, answer: Mapping[str, Any]) -> None:
+    """Remember an imported file and its answer."""
+    await tx.execute(
+        _ADD_FILE, {"sha256": sha256, "kind": kind, "recorded_at": tx.now, "answer": json.dumps(dict(answer))}
+    )
+
+
+def _outcome(row: Any) -> OutcomeRow:  # noqa: ANN401 - a row of SQLAlchemy
+    return OutcomeRow(**{name: getattr(row, name) for name in OutcomeRow.__slots__} | {"tags": tuple(row.tags)})
+
+
+def _opportunity(row: Any) -> OpportunityRow:  # noqa: ANN401 - a row of SQLAlchemy
+    return OpportunityRow(**{name: getattr(row, name) for name in OpportunityRow.__slots__})
