@@ -67,12 +67,13 @@ class MailServer(Protocol):
         """Hand the mail over once."""
 
 
-def render(card: Card, *, person: Person, to: str, sender: str, message_id: UUID, sent_at: str) -> EmailMessage:
+def render(card: Card, *, person: Person | None, to: str, sender: str, message_id: UUID, sent_at: str) -> EmailMessage:
     """The mail: plain text and HTML with the same words. message_id is the dispatch's: equal over all attempts.
 
-    Raises ValueError when `to` or `sender` is no address; the caller ends the dispatch with that reason.
+    person is None when the mail is about no lead. Raises ValueError when `to` or `sender` is no address; the caller
+    ends the dispatch with that reason.
     """
-    who = _one_line(person.name) or "name not available"
+    who = "" if person is None else _one_line(person.name) or "name not available"
     message = EmailMessage()
     message["subject"] = _one_line(_SUBJECTS.get(card.what, "News of {who}").format(who=who))[:_SUBJECT_MAX]
     message["from"] = _address(sender)
@@ -130,10 +131,12 @@ def _refused(error: SMTPResponseException) -> Answer:
     return Answer(outcome, status=error.code, body=error.message.encode())
 
 
-def _lines(card: Card, person: Person, who: str) -> list[tuple[str, str]]:
-    at = f" at {_one_line(person.company)}" if person.company else ""
-    title = f", {_one_line(person.title)}" if person.title else ""
-    lines = [("", f"{who}{title}{at}")]
+def _lines(card: Card, person: Person | None, who: str) -> list[tuple[str, str]]:
+    lines = []
+    if person is not None:
+        at = f" at {_one_line(person.company)}" if person.company else ""
+        title = f", {_one_line(person.title)}" if person.title else ""
+        lines.append(("", f"{who}{title}{at}"))
     if card.due:
         lines.append(("By", card.due))
     if card.reasons:
@@ -148,7 +151,7 @@ def _lines(card: Card, person: Person, who: str) -> list[tuple[str, str]]:
 def _html(lines: Sequence[tuple[str, str]], link: str) -> str:
     rows = []
     for label, text in lines:
-        shown = f'<a href="{escape(link)}">Accept or reject it in Baton</a>' if label == "Open" else escape(text)
+        shown = f'<a href="{escape(link)}">Open it in Baton</a>' if label == "Open" else escape(text)
         head = f'<strong style="color:#44546a">{escape(label)}</strong><br>' if label else ""
         size = "16px" if label else "20px"
         rows.append(f'<p style="margin:0 0 12px;font-size:{size}">{head}{shown}</p>')

@@ -1,0 +1,93 @@
+"""The outbound loop: claims what is due, sends it outside any transaction, and writes what came of it.
+
+One slow or dead endpoint holds up nobody else: each lane has its own places in flight and its own rate. A wake-up is a
+hint; what is due is read from the table. A process that dies leaves `unknown` dispatches, which any process repeats
+with the same webhook-id when their lease ends.
+"""
+
+import asyncio
+from datetime import datetime
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from services.handoff.domain.dispatch import IN_FLIGHT_MAX
+from services.handoff.domain.rates import Bucket
+from services.handoff.store.dispatches import next_due, when_written
+from services.handoff.usecases.delivering import Destinations, Ready, attempt_dispatch, conclude_attempt, take_due
+from shared.clock import monotonic
+from shared.db.engine import Database, transaction
+from shared.ids import EndpointId
+from shared.runtime import Pace, announce
+from shared.telemetry import log
+
+__all__ = ["DispatchLoop"]
+
+# Something is due but its lane is full or too fast: look again soon, without spinning.
+HELD_UP_SECONDS = 0.2
+LOOK_AGAIN_SECONDS = 1.0
+# All attempts of one process together: each holds a socket and up to 64 KiB of an answer.
+TOGETHER_MAX = 128
+
+
+class DispatchLoop:
+    """Runs until its pace is stopped; then waits for the attempts in flight, which the runtime bounds."""
+
+    def __init__(self, database: Database, destinations: Destinations) -> None:
+        self._database = database
+        self._destinations = destinations
+        self._buckets: dict[EndpointId, Bucket] = {}
+        self._in_flight = 0
+        self._patience = LOOK_AGAIN_SECONDS
+        # Results of a hundred attempts that end together must not wait for connections until they time out.
+        self._writers = asyncio.Semaphore(max(1, database.pool_size - 1))
+
+    async def run(self, pace: Pace) -> None:
+        """The part for `runtime.loop("dispatches", ...)`."""
+        when_written(pace.wake)
+        async with asyncio.TaskGroup() as group:
+            due: datetime | None = None
+            while await pace.until(due, at_most_seconds=self._patience):
+                due = await self._round(group, pace)
+
+    async def _round(self, group: asyncio.TaskGroup, pace: Pace) -> datetime | None:
+        """Claim and start what may be sent; answers when to look again: None when a bound holds something up."""
+        if self._in_flight >= TOGETHER_MAX:
+            self._patience = HELD_UP_SECONDS
+            return None
+        async with transaction(self._database, "dispatch") as tx:
+            taken = await take_due(tx, self._destinations, budgets=self._budgets())
+            following = await next_due(tx)
+            is_due = following is not None and following <= tx.now
+        await announce("dispatch:after_claim")
+        self._count(taken)
+        for ready in taken:
+            self._in_flight += 1
+            group.create_task(self._send(ready, pace), name=f"dispatch {ready.claimed.id}")
+        self._patience = HELD_UP_SECONDS if is_due else LOOK_AGAIN_SECONDS
+        return None if is_due else following
+
+    async def _send(self, ready: Ready, pace: Pace) -> None:
+        started = monotonic()
+        try:
+            answer = await attempt_dispatch(ready, self._destinations)
+            milliseconds = round((monotonic() - started) * 1000)
+            async with self._writers, transaction(self._database, "dispatch") as tx:
+                await announce("dispatch:before_result")
+                await conclude_attempt(tx, ready.claimed, answer, milliseconds=milliseconds)
+        except (DBAPIError, PoolTimeoutError, OSError, TimeoutError) as error:
+            # The result is lost, not the dispatch: it stays unknown until its lease ends, then it is repeated.
+            log.warning("dispatch_result_lost", dispatch_id=str(ready.claimed.id), reason=type(error).__name__)
+        finally:
+            self._in_flight -= 1
+            pace.wake()
+
+    def _budgets(self) -> dict[EndpointId, int]:
+        now = monotonic()
+        return {lane: min(IN_FLIGHT_MAX, bucket.refill(now=now)) for lane, bucket in self._buckets.items()}
+
+    def _count(self, taken: list[Ready]) -> None:
+        now = monotonic()
+        for one in (ready.claimed for ready in taken):
+            bucket = self._buckets.setdefault(one.lane_id, Bucket.full(one.rate, now=now))
+            bucket.take(1, rate=one.rate, now=now)

@@ -1,0 +1,73 @@
+"""The attempt log of an endpoint, and what a person does from it: a test event, and sending again what has ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from shared.db.engine import ReadTx, Tx
+from shared.ids import DispatchId, EndpointId
+
+__all__ = ["attempts_page", "resend", "write_test"]
+
+
+async def write_test(tx: Tx, endpoint_id: EndpointId, *, event_type: str, body: str, event_id: UUID) -> DispatchId:
+    """One dispatch of a test event to this endpoint, due now."""
+    await tx.execute(
+        """
+        insert into dispatch (id, lane_id, event_id, type, body, next_at, made_at)
+        values (:event_id, :lane_id, :event_id, :type, :body, baton_now(), baton_now())
+        """,
+        {"event_id": event_id, "lane_id": endpoint_id, "type": event_type, "body": body},
+    )
+    return DispatchId(event_id)
+
+
+_RESEND = """
+    update dispatch set state = 'waiting', next_at = baton_now(), attempts_before = attempts, ended_at = null,
+           leased_until = null
+     where lane_id = :id and state in ('done', 'failed')
+"""
+
+
+async def resend(
+    tx: Tx,
+    endpoint_id: EndpointId,
+    *,
+    dispatch_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    only_failed: bool = True,
+) -> int:
+    """Send again what has ended: one, or all made in [since, until); the same webhook-id, a schedule from the start."""
+    values = {"id": endpoint_id, "dispatch_id": dispatch_id, "since": since, "until": until}
+    if dispatch_id is not None:
+        found = await tx.execute(f"{_RESEND} and id = :dispatch_id", values)
+        return found.rowcount
+    which = " and state = 'failed'" if only_failed else ""
+    ends = " and made_at >= :since" + (" and made_at < :until" if until is not None else "")
+    return (await tx.execute(f"{_RESEND}{which}{ends}", values)).rowcount
+
+
+async def attempts_page(
+    tx: ReadTx, endpoint_id: UUID, *, after: tuple[str, str] | None, limit: int, event_type: str | None = None
+) -> Sequence[Row[Any]]:
+    """Attempts of one endpoint, the newest first, from behind `after` (dispatch number, attempt)."""
+    where = " and (d.number, a.number) < (cast(:dispatch as bigint), cast(:attempt as integer))" if after else ""
+    kind = " and d.type = :type" if event_type else ""
+    values: dict[str, Any] = {"id": endpoint_id, "limit": limit, "type": event_type}
+    if after:
+        values |= {"dispatch": int(after[0]), "attempt": int(after[1])}
+    found = await tx.execute(
+        f"""
+        select d.id as dispatch_id, d.number as dispatch_number, d.event_id, d.type, d.state, d.lead_id, d.handoff_id,
+               a.number, a.started_at, a.milliseconds, a.outcome, a.status, a.answer, a.error, a.is_repeat, a.next_at
+          from dispatch d join attempt a on a.dispatch_id = d.id
+         where d.lane_id = :id{where}{kind}
+         order by d.number desc, a.number desc limit :limit
+        """,  # noqa: S608 - conditions of ours
+        values,
+    )
+    return found.all()
