@@ -1,9 +1,11 @@
 """What an ingest process must know beside the common settings."""
 
+import base64
 import hashlib
 from pathlib import Path
 from typing import ClassVar
 
+from cryptography.fernet import Fernet, MultiFernet
 from pydantic import Field
 
 from shared.config import Environment, ServiceSettings
@@ -37,9 +39,12 @@ class Settings(ServiceSettings):
         """The key of identity hashes and hints. Raises Fatal in production without a key file."""
         return self._key(self.hint_key_file, "hint_key_file")
 
-    def wrapping_key(self) -> bytes:
-        """32 bytes from which stored secrets are wrapped. Raises Fatal in production without a key file."""
-        return hashlib.sha256(self._key(self.fernet_key_file, "fernet_key_file")).digest()
+    def wrapping(self) -> MultiFernet:
+        """What wraps stored secrets, newest key first. Raises Fatal in production without a key file."""
+        text = self._key(self.fernet_key_file, "fernet_key_file")
+        if self.fernet_key_file is None:
+            return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(text).digest()))])
+        return MultiFernet([Fernet(line) for line in text.split()])
 
     def _key(self, file: Path | None, name: str) -> bytes:
         if file is not None:

@@ -17,6 +17,7 @@ from services.ingest.collector.directory import SourceDirectory
 from services.ingest.collector.keep import Keeper
 from services.ingest.collector.rates import Rates
 from services.ingest.collector.wire import InFlight, headers_of
+from shared.errors import Busy
 from shared.telemetry import announce, count
 
 __all__ = ["Collector", "Desk", "DoorRates", "InFlight", "Keeper", "Rates", "SourceDirectory"]
@@ -45,6 +46,8 @@ class Collector:
         except Refused as error:
             count("baton_refused_total", slug=error.problem)
             response = problem(error)
+        except Busy as error:
+            response = problem(Refused(error.status, error.problem, error.detail, retry_after=error.retry_after))
         added: tuple[tuple[bytes, bytes], ...] = ()
         if origin and self._desk.directory.is_listed(origin):
             added = cors_headers(origin, is_preflight=scope["method"] == "OPTIONS")

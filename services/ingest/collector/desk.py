@@ -69,7 +69,7 @@ class Desk:
         hint: str | None,
         adapter: Adapter,
     ) -> None:
-        """Write the delivery. Raises Refused 503 when it could not be kept."""
+        """Write the delivery. Raises Busy when it could not be kept."""
         received_at = clock.now()
         origin = headers.get("origin", "").rstrip("/").lower()
         is_foreign = proof.verified_by == "browser_key" and origin and origin not in proof.source.settings.origins

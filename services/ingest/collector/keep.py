@@ -11,9 +11,9 @@ from uuid import UUID
 
 import orjson
 
-from services.ingest.collector.answers import Refused
 from shared.contracts.deliveries import DELIVERY_TYPE, REQUEST_HEADER
 from shared.contracts.envelope import Headers
+from shared.errors import Busy
 from shared.ids import new_id
 from shared.stream.producer import Unacked
 from shared.telemetry import announce, count
@@ -48,7 +48,7 @@ class Keeper:
     async def keep(
         self, body: bytes, *, request: dict[str, object], source_id: UUID, hint: str | None, received_at: datetime
     ) -> UUID:
-        """The delivery's id once it is kept. Raises Refused 503 when Kafka did not acknowledge in time."""
+        """The delivery's id once it is kept. Raises Busy when Kafka did not acknowledge in time."""
         delivery_id = new_id()
         key = str(delivery_id) if hint is None else partition_key(self._hint_key, source_id, hint)
         await self.send(delivery_id, key, body, request=request, received_at=received_at)
@@ -57,18 +57,16 @@ class Keeper:
     async def send(
         self, delivery_id: UUID, key: str, body: bytes, *, request: dict[str, object], received_at: datetime
     ) -> None:
-        """Write one record under a given id. Raises Refused 503 when Kafka did not acknowledge in time."""
+        """Write one record under a given id. Raises Busy when Kafka did not acknowledge in time."""
         if not self._producer.is_started:
             count("baton_refused_total", slug="kafka_away")
-            raise Refused(503, "kafka_away", "We cannot keep it now; send it again.", retry_after=_RETRY_AFTER_SECONDS)
+            raise Busy("We cannot keep it now; send it again.", retry_after=_RETRY_AFTER_SECONDS)
         await announce("accept:before_send")
         try:
             await self._producer.send(TOPIC, key, body, record_headers(delivery_id, key, request, received_at))
         except Unacked as error:
             await announce("accept:deadline")
-            raise Refused(
-                503, "kafka_away", "We cannot keep it now; send it again.", retry_after=_RETRY_AFTER_SECONDS
-            ) from error
+            raise Busy("We cannot keep it now; send it again.", retry_after=_RETRY_AFTER_SECONDS) from error
         await announce("accept:after_ack")
         count("baton_accepted_total", lane="kafka")
 

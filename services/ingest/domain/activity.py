@@ -120,7 +120,6 @@ _CLICK_IDS: Final[Mapping[str, str]] = {
     "li_fat_id": "linkedin",
 }
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_WEB_CHANNELS: Final = frozenset({"web", "form", "product"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ def content_of(path: str | None, pages: Sequence[tuple[str, str]]) -> str | None
     return None
 
 
-def placed(touch: Touch, *, channel: str, pages: Sequence[tuple[str, str]]) -> Placed:
+def placed(touch: Touch, *, pages: Sequence[tuple[str, str]]) -> Placed:
     """The marketing triple and the page: URL first, then what the sender says, then the referrer, then direct.
 
     A web visit with neither is `direct`, never left open: an empty first touch would later be filled by an ad click.
@@ -210,7 +209,7 @@ def placed(touch: Touch, *, channel: str, pages: Sequence[tuple[str, str]]) -> P
     is_entry = traffic_source is not None or referrer_host is not None or (path is not None and not touch.referrer)
     if traffic_source is None and referrer_host is not None:
         traffic_source, medium = referrer_host, medium or "referral"
-    if traffic_source is None and path is not None and not touch.referrer and channel in _WEB_CHANNELS:
+    if traffic_source is None and path is not None and not touch.referrer:
         traffic_source = "direct"
     content = content_of(path, pages) or content_of(touch.asset, pages)
     return Placed(

@@ -1,0 +1,1 @@
+"""The HTTP routes of ingest beside its front door: request model, then use case or store, then response model."""

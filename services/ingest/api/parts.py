@@ -1,0 +1,37 @@
+"""What the routes share: the databases, keys and producer of the process, and the forms of pages and versions."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from cryptography.fernet import MultiFernet
+from fastapi import Depends, Query, Request
+
+from services.ingest.usecases.imports import Deliver
+from services.ingest.usecases.normalise import KeyedHash
+from shared.db.engine import Database
+from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST
+
+__all__ = ["Limit", "Parts", "PartsOf"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of the process that routes use; `refresh_directory` lets the door know a change at once."""
+
+    database: Database
+    hashed: KeyedHash
+    wrapping: MultiFernet
+    deliver: Deliver
+    public_url: str
+    refresh_directory: Callable[[], Awaitable[None]]
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(_parts)]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MOST, description="items of one page")]
+LIMIT_DEFAULT = PAGE_DEFAULT

@@ -1,0 +1,233 @@
+"""Keys, leads and their trees: claims of keys in one order, trees locked in id order, leads made and changed.
+
+The order of locks is keys, then leads by id; commands take leads alone, in the same order, so no two of them deadlock.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.ingest.domain.identity import Member
+from services.ingest.store.statements import by_columns
+from shared.db.engine import ReadTx, Tx
+from shared.errors import Busy
+
+__all__ = [
+    "KeyRow",
+    "LeadRow",
+    "change_leads",
+    "claim_keys",
+    "drop_keys",
+    "find_owners",
+    "insert_leads",
+    "lock_trees",
+    "move_keys",
+    "suppressed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One keyed identifier and the lead that owns it; is_new when this statement made it."""
+
+    kind: str
+    value_hmac: bytes
+    lead_id: UUID
+    is_new: bool
+
+
+@dataclass(slots=True)
+class LeadRow:
+    """One lead as stored. The order of its fields is the order of the columns in the statements below."""
+
+    id: UUID
+    parent_id: UUID | None
+    root_id: UUID
+    identity_version: int
+    is_known: bool
+    profile_version: int
+    title_level: str | None
+    department: str | None
+    country: str | None
+    language: str | None
+    time_zone: str | None
+    mail_domain_kind: str | None
+    entry_channel: str | None
+    entered_at: datetime | None
+    first_touch_at: datetime | None
+    traffic_source: str | None
+    medium: str | None
+    campaign: str | None
+    first_page_at: datetime | None
+    first_page: str | None
+    account_id: UUID | None
+    link_version: int
+    link_by: str | None
+    created_at: datetime
+    updated_at: datetime
+    active_at: datetime
+    erased_at: datetime | None
+
+    def as_member(self) -> Member:
+        """The lead as a member of its tree."""
+        return Member(
+            lead_id=self.id,
+            root_id=self.root_id,
+            parent_id=self.parent_id,
+            is_known=self.is_known,
+            created_at=self.created_at,
+            identity_version=self.identity_version,
+        )
+
+
+_COLUMNS: Final = tuple(field.name for field in fields(LeadRow))
+_SELECT: Final = ", ".join(f"lead.{name}" for name in _COLUMNS)
+_CLAIM = by_columns(
+    """
+    insert into identity_key (kind, value_hmac, lead_id, seen_at)
+    select kind, value_hmac, lead_id, cast(:now as timestamptz)
+      from unnest(:kinds, :hmacs, :lead_ids) as row (kind, value_hmac, lead_id) order by 1, 2
+    on conflict (kind, value_hmac) do update set seen_at = excluded.seen_at
+    returning kind, value_hmac, lead_id, xmax = 0 as is_new
+    """,
+    kinds="text",
+    hmacs="bytea",
+    lead_ids="uuid",
+)
+_SUPPRESSED = by_columns(
+    """
+    select kind, value_hmac from suppression
+      join unnest(:kinds, :hmacs) as row (kind, value_hmac) using (kind, value_hmac)
+    """,
+    kinds="text",
+    hmacs="bytea",
+)
+_OWNERS = by_columns(
+    """
+    select kind, value_hmac, lead_id from identity_key
+      join unnest(:kinds, :hmacs) as row (kind, value_hmac) using (kind, value_hmac)
+    """,
+    kinds="text",
+    hmacs="bytea",
+)
+_MOVE = by_columns(
+    """
+    update identity_key set lead_id = row.lead_id
+      from unnest(:kinds, :hmacs, :lead_ids) as row (kind, value_hmac, lead_id)
+     where identity_key.kind = row.kind and identity_key.value_hmac = row.value_hmac
+    """,
+    kinds="text",
+    hmacs="bytea",
+    lead_ids="uuid",
+)
+_DROP = by_columns(
+    """
+    delete from identity_key using unnest(:kinds, :hmacs) as row (kind, value_hmac)
+     where identity_key.kind = row.kind and identity_key.value_hmac = row.value_hmac
+    """,
+    kinds="text",
+    hmacs="bytea",
+)
+_TREE_IDS = by_columns(
+    "select id from lead where root_id in (select root_id from lead where id = any(:ids))", ids="uuid"
+)
+_LOCK = by_columns(f"select {_SELECT} from lead where id = any(:ids) order by id for update", ids="uuid")  # noqa: S608
+_TYPES_OF: Final[Mapping[str, str]] = {
+    "id": "uuid", "parent_id": "uuid", "root_id": "uuid", "account_id": "uuid",
+    "identity_version": "int", "profile_version": "int", "link_version": "int", "is_known": "bool",
+    **{name: "time" for name in _COLUMNS if name.endswith("_at")},
+}  # fmt: skip
+_UNNESTED: Final = ", ".join(f":{name}" for name in _COLUMNS)
+_ALIASED: Final = ", ".join(_COLUMNS)
+_INSERT = by_columns(
+    f"insert into lead ({_ALIASED}) select {_ALIASED} from unnest({_UNNESTED}) as row ({_ALIASED}) order by id",  # noqa: S608
+    **{name: _TYPES_OF.get(name, "text") for name in _COLUMNS},
+)
+_CHANGED: Final = tuple(name for name in _COLUMNS if name not in {"id", "created_at"})
+_CHANGE = by_columns(
+    f"""
+    update lead set {", ".join(f"{name} = row.{name}" for name in _CHANGED)}
+      from unnest({_UNNESTED}) as row ({_ALIASED}) where lead.id = row.id
+    """,  # noqa: S608
+    **{name: _TYPES_OF.get(name, "text") for name in _COLUMNS},
+)
+
+
+async def claim_keys(tx: Tx, proposals: Mapping[tuple[str, bytes], UUID]) -> dict[tuple[str, bytes], KeyRow]:
+    """Make the unknown keys with their proposed lead, lock the known ones, all in one order; one row per key."""
+    ordered = sorted(proposals)
+    rows = await tx.execute(
+        _CLAIM,
+        {
+            "kinds": [kind for kind, _ in ordered],
+            "hmacs": [hmac for _, hmac in ordered],
+            "lead_ids": [proposals[key] for key in ordered],
+            "now": tx.now,
+        },
+    )
+    return {
+        (row.kind, bytes(row.value_hmac)): KeyRow(row.kind, bytes(row.value_hmac), row.lead_id, row.is_new)
+        for row in rows
+    }
+
+
+async def find_owners(tx: ReadTx, keys: Collection[tuple[str, bytes]]) -> dict[tuple[str, bytes], UUID]:
+    """The owners of those keys that exist; locks nothing."""
+    rows = await tx.execute(_OWNERS, _pairs(keys))
+    return {(row.kind, bytes(row.value_hmac)): row.lead_id for row in rows}
+
+
+async def suppressed(tx: ReadTx, keys: Collection[tuple[str, bytes]]) -> frozenset[tuple[str, bytes]]:
+    """Those keys that belong to somebody who was erased and stays out."""
+    rows = await tx.execute(_SUPPRESSED, _pairs(keys))
+    return frozenset((row.kind, bytes(row.value_hmac)) for row in rows)
+
+
+async def move_keys(tx: Tx, owners: Mapping[tuple[str, bytes], UUID]) -> None:
+    """Give locked keys to another lead."""
+    if owners:
+        await tx.execute(_MOVE, {**_pairs(owners), "lead_ids": list(owners.values())})
+
+
+async def drop_keys(tx: Tx, keys: Collection[tuple[str, bytes]]) -> None:
+    """Delete keys that this transaction locked."""
+    if keys:
+        await tx.execute(_DROP, _pairs(keys))
+
+
+async def lock_trees(tx: Tx, lead_ids: Collection[UUID]) -> dict[UUID, LeadRow]:
+    """All members of the trees of these leads, locked in id order.
+
+    Raises Busy (retryable) when a tree grew between reading and locking: the whole unit of work runs again.
+    """
+    if not lead_ids:
+        return {}
+    seen = set((await tx.execute(_TREE_IDS, {"ids": list(lead_ids)})).scalars())
+    rows = await tx.execute(_LOCK, {"ids": sorted(seen)})
+    locked = {row["id"]: LeadRow(**row) for row in rows.mappings()}
+    again = set((await tx.execute(_TREE_IDS, {"ids": sorted(locked)})).scalars()) if locked else set()
+    if not again <= locked.keys():
+        raise Busy("A tree of leads grew while it was being locked; run it again.")
+    return locked
+
+
+async def insert_leads(tx: Tx, leads: Sequence[LeadRow]) -> None:
+    """Make leads."""
+    if leads:
+        await tx.execute(_INSERT, _lead_columns(leads))
+
+
+async def change_leads(tx: Tx, leads: Sequence[LeadRow]) -> None:
+    """Write leads that this transaction locked."""
+    if leads:
+        await tx.execute(_CHANGE, _lead_columns(leads))
+
+
+def _lead_columns(leads: Sequence[LeadRow]) -> dict[str, list[Any]]:
+    return {name: [getattr(lead, name) for lead in leads] for name in _COLUMNS}
+
+
+def _pairs(keys: Collection[tuple[str, bytes]]) -> dict[str, list[Any]]:
+    return {"kinds": [kind for kind, _ in keys], "hmacs": [hmac for _, hmac in keys]}

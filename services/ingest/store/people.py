@@ -1,0 +1,162 @@
+"""The profile store: the only place of names, addresses, phones and texts of activities; and ids in other systems."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.ingest.domain.profile import Stated
+from services.ingest.store.statements import by_columns
+from shared.db.engine import ReadTx, Tx
+
+__all__ = [
+    "TextRow",
+    "add_external_ids",
+    "external_ids",
+    "profiles",
+    "save_profiles",
+    "save_texts",
+    "texts",
+]
+
+_SEARCHED: Final = ("name", "email", "company")
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """The personal part of one activity."""
+
+    activity_id: UUID
+    lead_id: UUID
+    occurred_at: datetime
+    url: str | None = None
+    recipient: str | None = None
+    subject: str | None = None
+    text: str | None = None
+    answers: Mapping[str, object] = field(default_factory=dict)
+    user_agent_family: str | None = None
+
+
+_PROFILES = by_columns("select lead_id, fields from profile where lead_id = any(:ids)", ids="uuid")
+_SAVE = by_columns(
+    """
+    insert into profile (lead_id, fields, search_text)
+    select lead_id, fields::jsonb, search_text
+      from unnest(:lead_ids, :fields, :searched) as row (lead_id, fields, search_text)
+    on conflict (lead_id) do update set fields = excluded.fields, search_text = excluded.search_text
+    """,
+    lead_ids="uuid",
+    fields="text",
+    searched="text",
+)
+_SAVE_TEXTS = by_columns(
+    """
+    insert into activity_text
+           (activity_id, lead_id, occurred_at, url, recipient, subject, text, answers, user_agent_family)
+    select activity_id, lead_id, occurred_at, url, recipient, subject, text, answers::jsonb, family
+      from unnest(:ids, :lead_ids, :moments, :urls, :recipients, :subjects, :texts, :answers, :families)
+        as row (activity_id, lead_id, occurred_at, url, recipient, subject, text, answers, family)
+    on conflict do nothing
+    """,
+    ids="uuid",
+    lead_ids="uuid",
+    moments="time",
+    urls="text",
+    recipients="text",
+    subjects="text",
+    texts="text",
+    answers="text",
+    families="text",
+)
+_TEXTS = by_columns("select * from activity_text where activity_id = any(:ids)", ids="uuid")
+_EXTERNAL = by_columns(
+    "select lead_id, system, external_id from external_id where lead_id = any(:ids) order by 1, 2, 3", ids="uuid"
+)
+_ADD_EXTERNAL = by_columns(
+    """
+    insert into external_id (system, external_id, lead_id)
+    select * from unnest(:systems, :external_ids, :lead_ids) on conflict do nothing
+    """,
+    systems="text",
+    external_ids="text",
+    lead_ids="uuid",
+)
+
+
+async def profiles(tx: ReadTx, lead_ids: Collection[UUID]) -> dict[UUID, dict[str, Stated]]:
+    """The profiles of these leads; leads without one are absent."""
+    rows = await tx.execute(_PROFILES, {"ids": list(lead_ids)})
+    return {
+        row.lead_id: {
+            name: Stated(stated["value"], datetime.fromisoformat(stated["at"])) for name, stated in row.fields.items()
+        }
+        for row in rows
+    }
+
+
+async def save_profiles(tx: Tx, changed: Mapping[UUID, Mapping[str, Stated]]) -> None:
+    """Write whole profiles."""
+    if not changed:
+        return
+    await tx.execute(
+        _SAVE,
+        {
+            "lead_ids": list(changed),
+            "fields": [
+                json.dumps({name: {"value": one.value, "at": one.at.isoformat()} for name, one in fields.items()})
+                for fields in changed.values()
+            ],
+            "searched": [
+                " ".join(fields[name].value.lower() for name in _SEARCHED if name in fields)
+                for fields in changed.values()
+            ],
+        },
+    )
+
+
+async def save_texts(tx: Tx, rows: Sequence[TextRow]) -> None:
+    """Keep the personal parts of activities."""
+    if not rows:
+        return
+    await tx.execute(
+        _SAVE_TEXTS,
+        {
+            "ids": [row.activity_id for row in rows],
+            "lead_ids": [row.lead_id for row in rows],
+            "moments": [row.occurred_at for row in rows],
+            "urls": [row.url for row in rows],
+            "recipients": [row.recipient for row in rows],
+            "subjects": [row.subject for row in rows],
+            "texts": [row.text for row in rows],
+            "answers": [json.dumps(row.answers) for row in rows],
+            "families": [row.user_agent_family for row in rows],
+        },
+    )
+
+
+async def texts(tx: ReadTx, activity_ids: Collection[UUID]) -> list[dict[str, Any]]:
+    """The personal parts of these activities; those without any are absent."""
+    rows = await tx.execute(_TEXTS, {"ids": list(activity_ids)})
+    return [dict(row) for row in rows.mappings()]
+
+
+async def external_ids(tx: ReadTx, lead_ids: Collection[UUID]) -> dict[UUID, list[tuple[str, str]]]:
+    """(system, id) of these leads, in order; leads without one are absent."""
+    found: dict[UUID, list[tuple[str, str]]] = {}
+    for row in await tx.execute(_EXTERNAL, {"ids": list(lead_ids)}):
+        found.setdefault(row.lead_id, []).append((row.system, row.external_id))
+    return found
+
+
+async def add_external_ids(tx: Tx, rows: Sequence[tuple[str, str, UUID]]) -> None:
+    """Note (system, id, lead); the first lead of an id keeps it."""
+    if rows:
+        ordered = sorted(set(rows))
+        parameters = {
+            "systems": [system for system, _, _ in ordered],
+            "external_ids": [one for _, one, _ in ordered],
+            "lead_ids": [lead for _, _, lead in ordered],
+        }
+        await tx.execute(_ADD_EXTERNAL, parameters)

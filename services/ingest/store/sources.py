@@ -1,0 +1,166 @@
+"""Sources and their keys: what the directory and the consumer read, and what the console changes."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.ingest.domain.source import SourceKey, SourceSettings, settings_of
+from services.ingest.store.statements import by_columns
+from shared.db.engine import ReadTx, Tx
+
+__all__ = [
+    "add_key",
+    "add_source",
+    "all_keys",
+    "all_sources",
+    "change_source",
+    "end_keys",
+    "ensure_source",
+    "keys_of",
+    "last_delivery",
+    "settings_by_source",
+    "source_row",
+    "source_rows",
+]
+
+_SETTINGS = by_columns("select id, settings from source where id = any(:ids)", ids="uuid")
+_ROW = "select id, sender, name, address, settings, version, created_at, deleted_at from source"
+
+
+async def settings_by_source(tx: ReadTx, ids: Collection[UUID]) -> dict[UUID, SourceSettings]:
+    """The settings of these sources; unknown ones are absent."""
+    return {row.id: settings_of(row.settings) for row in await tx.execute(_SETTINGS, {"ids": list(ids)})}
+
+
+async def all_sources(tx: ReadTx) -> list[dict[str, Any]]:
+    """Every source that is live, or was deleted lately enough that its sender must still be told."""
+    rows = await tx.execute(f"{_ROW} where deleted_at is null or deleted_at > baton_now() - interval '30 days'")
+    return [dict(row) for row in rows.mappings()]
+
+
+async def all_keys(tx: ReadTx) -> tuple[list[SourceKey], list[dict[str, Any]]]:
+    """(write keys by hash, webhook secrets wrapped) that are valid now or later."""
+    rows = await tx.execute(
+        """
+        select id, source_id, kind, sha256, wrapped, valid_until from source_key
+         where valid_until is null or valid_until > baton_now() order by created_at desc
+        """
+    )
+    listed = [dict(row) for row in rows.mappings()]
+    keys = [
+        SourceKey(row["id"], row["source_id"], row["kind"], bytes(row["sha256"]), row["valid_until"])
+        for row in listed
+        if row["sha256"] is not None
+    ]
+    return keys, [row for row in listed if row["wrapped"] is not None]
+
+
+async def source_rows(tx: ReadTx) -> list[dict[str, Any]]:
+    """All live sources, oldest first."""
+    rows = await tx.execute(f"{_ROW} where deleted_at is null order by created_at, id")
+    return [dict(row) for row in rows.mappings()]
+
+
+async def source_row(tx: ReadTx, source_id: UUID, *, for_update: bool = False) -> dict[str, Any] | None:
+    """One live source, or None."""
+    lock = " for update" if for_update else ""
+    rows = await tx.execute(f"{_ROW} where id = :id and deleted_at is null{lock}", {"id": source_id})
+    row = rows.mappings().first()
+    return None if row is None else dict(row)
+
+
+async def keys_of(tx: ReadTx, source_ids: Collection[UUID]) -> list[dict[str, Any]]:
+    """The keys of sources as shown: kind, prefix, times, never the key."""
+    rows = await tx.execute(
+        by_columns(
+            """
+            select id, source_id, kind, shown_prefix, created_at, valid_until from source_key
+             where source_id = any(:ids) order by created_at, id
+            """,
+            ids="uuid",
+        ),
+        {"ids": list(source_ids)},
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+async def add_source(
+    tx: Tx, *, source_id: UUID, sender: str, name: str, address: str, settings: Mapping[str, object]
+) -> None:
+    """Make a source."""
+    await tx.execute(
+        """
+        insert into source (id, sender, name, address, settings)
+        values (:id, :sender, :name, :address, cast(:settings as jsonb))
+        """,
+        {"id": source_id, "sender": sender, "name": name, "address": address, "settings": json.dumps(settings)},
+    )
+
+
+async def ensure_source(tx: Tx, *, source_id: UUID, sender: str, name: str, address: str) -> None:
+    """Make a source of ours (a file import) unless it is there."""
+    await tx.execute(
+        """
+        insert into source (id, sender, name, address) values (:id, :sender, :name, :address) on conflict do nothing
+        """,
+        {"id": source_id, "sender": sender, "name": name, "address": address},
+    )
+
+
+async def change_source(
+    tx: Tx, source_id: UUID, *, name: str, settings: Mapping[str, object], deleted_at: datetime | None
+) -> None:
+    """Write a locked source and raise its version."""
+    await tx.execute(
+        """
+        update source set name = :name, settings = cast(:settings as jsonb), deleted_at = :deleted_at,
+               version = version + 1 where id = :id
+        """,
+        {"id": source_id, "name": name, "settings": json.dumps(settings), "deleted_at": deleted_at},
+    )
+
+
+async def add_key(
+    tx: Tx, *, key_id: UUID, source_id: UUID, kind: str, shown_prefix: str, sha256: bytes | None, wrapped: bytes | None
+) -> None:
+    """Add a key; the hash of a write key or the wrapped secret of a webhook."""
+    await tx.execute(
+        """
+        insert into source_key (id, source_id, kind, shown_prefix, sha256, wrapped)
+        values (:id, :source_id, :kind, :shown_prefix, :sha256, :wrapped)
+        """,
+        {
+            "id": key_id,
+            "source_id": source_id,
+            "kind": kind,
+            "shown_prefix": shown_prefix,
+            "sha256": sha256,
+            "wrapped": wrapped,
+        },
+    )
+
+
+async def end_keys(tx: Tx, source_id: UUID, *, kind: str, overlap_seconds: int) -> None:
+    """Let the keys of a kind that never end, end after an overlap."""
+    await tx.execute(
+        """
+        update source_key set valid_until = baton_now() + make_interval(secs => :seconds)
+         where source_id = :source_id and kind = :kind and valid_until is null
+        """,
+        {"source_id": source_id, "kind": kind, "seconds": overlap_seconds},
+    )
+
+
+async def last_delivery(tx: ReadTx, source_id: UUID) -> datetime | None:
+    """When the last delivery of a source came in that was handled within the last day."""
+    rows = await tx.execute(
+        """
+        select max(received_at) from delivery_result
+         where source_id = :id and handled_at > baton_now() - interval '1 day'
+        """,
+        {"id": source_id},
+    )
+    found: datetime | None = rows.scalar_one_or_none()
+    return found

@@ -1,0 +1,210 @@
+"""Turns a batch of deliveries into leads, consent and activities: one transaction, a fixed number of statements.
+
+Order of work: read (pure) -> forget repeats -> lock keys, then trees -> take each observation in its order -> judge
+mails
+-> link accounts -> save -> emit. Invariant: each event of a delivery ends in exactly one count of its result.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from services.ingest.domain.observation import Operation
+from services.ingest.store import accounts, consents, identity, memory, people, results, sources
+from services.ingest.store.results import RefusalRow, ResultRow
+from services.ingest.usecases.normalise.activities import (
+    activity_events,
+    kind_and_place,
+    mail_of,
+    record,
+    rejudged,
+)
+from services.ingest.usecases.normalise.consenting import apply_statements, consent_changes
+from services.ingest.usecases.normalise.draft import Draft
+from services.ingest.usecases.normalise.hashing import KeyedHash
+from services.ingest.usecases.normalise.people import (
+    account_keys_of,
+    identified_events,
+    linked_events,
+    merged_events,
+    settle,
+    take_identity,
+)
+from services.ingest.usecases.normalise.reading import Delivery, Item, read_delivery
+from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, lead_id_for, recognise
+from shared.contracts.envelope import Event, Payload
+from shared.db.engine import Tx
+from shared.stream.handlers import RawEvent
+from shared.stream.outbox import emit
+from shared.telemetry import announce
+
+__all__ = ["KeyedHash", "normalise_deliveries"]
+
+
+async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: KeyedHash) -> None:
+    """Handle deliveries in log order.
+
+    Raises ParkError for one that cannot be read (the batch is then cut down to it), Busy when a tree of leads grew
+    while it was being locked (the batch runs again).
+    """
+    deliveries = [read_delivery(event) for event in received]
+    found = {one.id: _result(one, tx) for one in deliveries}
+    items = await _fresh(tx, deliveries, found)
+    recognised = await recognise(tx, items, hashed)
+    draft = await _load(tx, deliveries, recognised, found, hashed)
+    await announce("batch:after_locks")
+    for item in items:
+        _take(draft, item)
+    settle(draft)
+    events = await _decided(tx, draft)
+    await _save(tx, draft, recognised, deliveries)
+    emit(tx, *events)
+
+
+def _result(delivery: Delivery, tx: Tx) -> ResultRow:
+    return ResultRow(
+        delivery_id=delivery.id,
+        source_id=delivery.request.source_id,
+        import_id=delivery.import_id,
+        verified_by=delivery.request.verified_by,
+        received_at=delivery.received_at,
+        handled_at=tx.now,
+        events=len(delivery.items) + len(delivery.refusals),
+        refused=len(delivery.refusals),
+    )
+
+
+async def _fresh(tx: Tx, deliveries: Sequence[Delivery], found: dict[UUID, ResultRow]) -> list[Item]:
+    """The items that were never handled, in order; statuses and repeats are counted and left out."""
+    candidates: dict[str, dict[UUID, Item]] = {}
+    for delivery in deliveries:
+        for item in delivery.items:
+            if item.observation.operation is Operation.STATUS:
+                found[delivery.id].statuses += 1
+            elif item.activity_id in candidates.setdefault(delivery.span, {}):
+                found[delivery.id].repeats += 1
+            else:
+                candidates[delivery.span][item.activity_id] = item
+    fresh: list[Item] = []
+    for span, by_id in sorted(candidates.items()):
+        fingerprints = {item.activity_id: item.observation.fingerprint for item in by_id.values()}
+        new, reused = await memory.remember(tx, span, fingerprints)
+        for item in by_id.values():
+            if item.activity_id in new:
+                fresh.append(item)
+            else:
+                found[item.delivery.id].repeats += 1
+                found[item.delivery.id].ids_reused += item.activity_id in reused
+    place = {delivery.id: at for at, delivery in enumerate(deliveries)}
+    return sorted(fresh, key=lambda item: (place[item.delivery.id], item.ordinal))
+
+
+async def _load(
+    tx: Tx,
+    deliveries: Sequence[Delivery],
+    recognised: Recognised,
+    found: dict[UUID, ResultRow],
+    hashed: KeyedHash,
+) -> Draft:
+    draft = Draft(
+        now=tx.now,
+        hashed=hashed,
+        settings=await sources.settings_by_source(tx, {one.request.source_id for one in deliveries}),
+        unknown_means=(await consents.default(tx)).unknown_means,
+        identities=recognised.identities,
+        leads=recognised.leads,
+        suppressed=recognised.suppressed,
+        results={one.id: found[one.id] for one in deliveries},
+    )
+    if recognised.leads:
+        draft.consents = await consents.consents(tx, recognised.leads)
+        draft.profiles = await people.profiles(tx, recognised.leads)
+        draft.externals = await people.external_ids(tx, recognised.leads)
+    for delivery in deliveries:
+        draft.refusals.extend(
+            RefusalRow(
+                delivery_id=delivery.id,
+                index=refusal.index,
+                reason=refusal.reason,
+                import_id=delivery.import_id,
+                source_id=delivery.request.source_id,
+                event_id=refusal.event_id,
+                detail=refusal.detail,
+                refused_at=tx.now,
+            )
+            for refusal in delivery.refusals
+        )
+    return draft
+
+
+def _take(draft: Draft, item: Item) -> None:
+    """One observation, after all before it."""
+    is_activity = item.observation.operation is Operation.ACTIVITY
+    result = draft.result(item)
+    if any(key in draft.suppressed for key in item.keys):
+        result.suppressed += 1
+        if is_activity:
+            draft.count_without_person(item, kind_and_place(draft, item)[0])
+        draft.refuse(item, "suppressed", "This person was erased and stays out.")
+        return
+    if not item.keys:
+        result.counted += 1
+        if is_activity:
+            draft.count_without_person(item, kind_and_place(draft, item)[0])
+        return
+    resolution = draft.identities.resolve(
+        item.keys, is_verified=item.delivery.is_verified, new_id=lead_id_for(item), now=draft.now
+    )
+    take_identity(draft, resolution, item)
+    if not is_activity:
+        apply_statements(draft, resolution.member_id, item, None)
+        result.operations += 1
+        return
+    kind, fields = kind_and_place(draft, item)
+    apply_statements(draft, resolution.member_id, item, kind)
+    record(draft, resolution.member_id, item, kind, fields)
+
+
+async def _decided(tx: Tx, draft: Draft) -> list[Event[Payload]]:
+    """All events of the batch, in the order they leave; writes accounts and mails on the way."""
+    wanted = account_keys_of(draft)
+    linked: list[Event[Payload]] = []
+    if wanted:
+        owners = await accounts.account_owners(tx, {key for keys, _ in wanted.values() for key in keys})
+        rows = await accounts.accounts(tx, set(owners.values()))
+        linked, saved, noted = linked_events(draft, wanted, owners, rows)
+        await accounts.save_accounts(tx, sorted(saved.values(), key=lambda row: row.id))
+        await accounts.add_account_keys(tx, noted)
+    new_mail = mail_of(draft.activities)
+    known = {}
+    if new_mail:
+        new_ids = {one.activity_id for one in new_mail}
+        stored = await memory.mail_activities(tx, {one.message_key for one in new_mail})
+        known = {one.activity_id: one for one in stored if one.activity_id not in new_ids}
+    verdicts = rejudged(known.values(), new_mail)
+    changed = [one for one in known.values() if verdicts[one.activity_id] != one.verdict]
+    judged = [replace(one, verdict=verdicts[one.activity_id]) for one in (*new_mail, *changed)]
+    await memory.save_mail_activities(tx, judged)
+    return [
+        *identified_events(draft),
+        *linked,
+        *merged_events(draft),
+        *consent_changes(draft),
+        *activity_events(draft, known, verdicts),
+    ]
+
+
+async def _save(tx: Tx, draft: Draft, recognised: Recognised, deliveries: Iterable[Delivery]) -> None:
+    await keep_keys(tx, recognised)
+    await identity.insert_leads(tx, [row for lead_id, row in draft.leads.items() if lead_id not in draft.before])
+    await identity.change_leads(
+        tx, [row for lead_id, row in draft.leads.items() if lead_id in draft.before and row != draft.before[lead_id]]
+    )
+    await people.save_profiles(tx, {lead_id: draft.profiles[lead_id] for lead_id in draft.changed_profiles})
+    await people.add_external_ids(tx, draft.new_externals)
+    await consents.save_consents(tx, [draft.consents[key] for key in sorted(draft.changed_consents)])
+    await consents.add_statements(tx, draft.statements)
+    await people.save_texts(tx, draft.texts)
+    await results.add_counted(tx, draft.counted)
+    await results.save_refusals(tx, draft.refusals)
+    await results.save_results(tx, [draft.results[one.id] for one in deliveries])

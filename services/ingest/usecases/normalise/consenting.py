@@ -1,0 +1,137 @@
+"""Applies statements of consent to the leads of a batch, and tells each member of a tree what holds for all of it."""
+
+import hashlib
+from collections.abc import Iterator
+from uuid import UUID
+
+from services.ingest.domain.consent import OWN_ACTS, Standing, Statement, folded, is_allowed, stated
+from services.ingest.domain.observation import ConsentClaim
+from services.ingest.store.consents import ConsentRow, StatementRow
+from services.ingest.usecases.normalise.draft import Draft, caused_by_delivery
+from services.ingest.usecases.normalise.reading import Item
+from shared.contracts.envelope import Event, Payload
+from shared.contracts.kinds import Consent, ConsentPurpose
+from shared.contracts.leads import LeadConsentChanged
+from shared.ids import derived_id
+
+__all__ = ["apply_statements", "consent_changes", "consent_of_tree"]
+
+_PROFILING, _CONTACT, _SHARING = (purpose.value for purpose in ConsentPurpose)
+_BOTH = (_PROFILING, _CONTACT)
+
+
+def apply_statements(draft: Draft, member_id: UUID, item: Item, kind: str | None) -> None:
+    """What the source, the observation and the kind of activity state about this lead."""
+    request = item.delivery.request
+    settings = draft.settings.get(request.source_id)
+    if settings is not None and settings.consent == "granted":
+        for purpose in _BOTH:
+            row = _row(draft, member_id, purpose)
+            if row.standing.source is None:
+                statement = Statement(Consent.GRANTED, item.delivery.received_at, "source")
+                _change(draft, row, statement, item)
+    if request.is_gpc and not _row(draft, member_id, _SHARING).is_gpc:
+        _row(draft, member_id, _SHARING).is_gpc = True
+        draft.changed_consents.add((member_id, _SHARING))
+    for claim in item.observation.consents:
+        if claim.is_own_act or item.delivery.is_verified:
+            _claimed(draft, member_id, item, claim)
+    if kind in OWN_ACTS:
+        for purpose in _BOTH:
+            _claimed(draft, member_id, item, ConsentClaim(purpose, OWN_ACTS[kind].value, is_own_act=True))
+
+
+def consent_of_tree(draft: Draft, lead_id: UUID, purpose: str = _PROFILING) -> Consent:
+    """What holds for the whole tree of this lead now."""
+    rows = (draft.consents.get((member, purpose)) for member in draft.identities.tree(lead_id))
+    return folded(row.standing.consent for row in rows if row is not None)
+
+
+def consent_changes(draft: Draft) -> Iterator[Event[Payload]]:
+    """One event per lead and purpose whose tree's consent, or whose result, is not what was told last."""
+    for tree in draft.trees_touched():
+        purposes = {_PROFILING} | {
+            purpose for purpose in (_CONTACT, _SHARING) for lead_id in tree if (lead_id, purpose) in draft.consents
+        }
+        item = next(draft.touched[lead_id] for lead_id in draft.touched if lead_id in tree)
+        for purpose in sorted(purposes):
+            yield from _told(draft, sorted(tree), purpose, item)
+
+
+def _told(draft: Draft, tree: list[UUID], purpose: str, item: Item) -> Iterator[Event[Payload]]:
+    consent = consent_of_tree(draft, tree[0], purpose)
+    rows = [_row(draft, lead_id, purpose) for lead_id in tree]
+    is_gpc = any(row.is_gpc for row in rows)
+    allowed = is_allowed(consent, draft.unknown_means) and not (is_gpc and purpose == _SHARING)
+    for row in rows:
+        if (row.told, row.is_allowed, row.is_gpc) == (consent.value, allowed, is_gpc):
+            continue
+        if purpose == _CONTACT and consent is Consent.UNKNOWN and not row.told:
+            continue
+        row.told, row.is_allowed, row.is_gpc = consent.value, allowed, is_gpc
+        row.version += 1
+        draft.changed_consents.add((row.lead_id, purpose))
+        draft.leads[row.lead_id].updated_at = draft.now
+        yield caused_by_delivery(
+            consent_event(row),
+            item,
+            event_id=derived_id("lead.consent_changed", row.lead_id, purpose, row.version),
+            occurred_at=item.timed.occurred_at,
+            recorded_at=draft.now,
+        )
+
+
+def consent_event(row: ConsentRow) -> LeadConsentChanged:
+    """The event that says what a row says."""
+    return LeadConsentChanged(
+        lead_id=row.lead_id,
+        consent_version=row.version,
+        purpose=ConsentPurpose(row.purpose),
+        consent=Consent(row.told),
+        is_allowed=row.is_allowed,
+        is_gpc=row.is_gpc,
+        source_id=row.source_id,
+        wording_sha256=row.wording_sha256,
+    )
+
+
+def _claimed(draft: Draft, member_id: UUID, item: Item, claim: ConsentClaim) -> None:
+    voice = "own" if claim.is_own_act else "other"
+    at = claim.at or item.timed.occurred_at
+    row = _row(draft, member_id, claim.purpose)
+    is_conflict = _change(draft, row, Statement(Consent(claim.consent), at, voice), item, wording=claim.wording)
+    tree = consent_of_tree(draft, member_id, claim.purpose)
+    is_conflict |= voice == "other" and claim.consent == Consent.GRANTED and tree is Consent.WITHDRAWN
+    draft.statements.append(
+        StatementRow(
+            id=derived_id("consent", item.activity_id, claim.purpose),
+            lead_id=member_id,
+            purpose=claim.purpose,
+            consent=claim.consent,
+            voice=voice,
+            wording=claim.wording,
+            source_id=item.delivery.request.source_id,
+            by_user_id=None,
+            delivery_id=item.delivery.id,
+            is_conflict=is_conflict,
+            stated_at=at,
+            recorded_at=draft.now,
+        )
+    )
+    if is_conflict and claim.purpose == _CONTACT:
+        draft.result(item).conflicts += 1
+        draft.refuse(item, "consent_conflict", "The person withdrew; only the person can give consent again.")
+
+
+def _change(draft: Draft, row: ConsentRow, statement: Statement, item: Item, *, wording: str | None = None) -> bool:
+    after, is_conflict = stated(row.standing, statement)
+    if after != row.standing:
+        row.standing = after
+        row.source_id = item.delivery.request.source_id
+        row.wording_sha256 = hashlib.sha256(wording.encode()).hexdigest() if wording else row.wording_sha256
+        draft.changed_consents.add((row.lead_id, row.purpose))
+    return is_conflict
+
+
+def _row(draft: Draft, lead_id: UUID, purpose: str) -> ConsentRow:
+    return draft.consents.setdefault((lead_id, purpose), ConsentRow(lead_id, purpose, Standing()))

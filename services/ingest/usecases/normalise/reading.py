@@ -1,0 +1,107 @@
+"""Turns raw deliveries into observations with ids, true times and keys: everything that needs no database."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.ingest.adapters import ADAPTERS
+from services.ingest.domain.activity import Timed, occurred
+from services.ingest.domain.keys import Key, keys_of
+from services.ingest.domain.observation import Observation, Operation, Refusal
+from shared.contracts.deliveries import REQUEST_HEADER, DeliveryRequest
+from shared.errors import AppError
+from shared.ids import derived_id
+from shared.senders import InboundRequest
+from shared.stream.handlers import ParkError, RawEvent
+
+__all__ = ["Delivery", "Item", "read_delivery"]
+
+
+@dataclass(slots=True)
+class Item:
+    """One observation on its way: its id (of the activity, too), when it happened, whose keys it names."""
+
+    observation: Observation
+    activity_id: UUID
+    ordinal: int
+    timed: Timed
+    keys: tuple[Key, ...]
+    delivery: "Delivery"
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One delivery, read."""
+
+    id: UUID
+    request: DeliveryRequest
+    import_id: UUID | None
+    received_at: datetime
+    items: list[Item] = field(default_factory=list)
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether its identifiers may join two known people: a public browser key may not."""
+        return self.request.verified_by != "browser_key"
+
+    @property
+    def span(self) -> str:
+        """How long its ids are remembered."""
+        if self.import_id is not None:
+            return "import"
+        return "server" if self.is_verified else "browser"
+
+
+def read_delivery(event: RawEvent) -> Delivery:
+    """The delivery of a record. Raises ParkError, not counted as ours, for what the door or the adapter found wrong."""
+    try:
+        request = DeliveryRequest.model_validate_json(event.headers[REQUEST_HEADER])
+    except (KeyError, ValidationError) as error:
+        raise ParkError("The record is no delivery of our door.", "unreadable") from error
+    source = str(request.source_id)
+    if request.parked_as is not None:
+        raise ParkError("The door set it aside.", request.parked_as, is_ours=False, source=source)
+    adapter = ADAPTERS.get(request.sender)
+    if adapter is None:
+        raise ParkError(f"There is no adapter for {request.sender}.", "no_adapter")
+    inbound = InboundRequest(request.method, request.path, request.query, request.headers, event.value)
+    try:
+        parsed = adapter.parse(inbound)
+    except AppError as error:
+        raise ParkError(error.detail, error.problem, is_ours=False, source=source) from error
+    received_at = request.received_at.astimezone(UTC)
+    delivery = Delivery(event.id, request, _import_id(request), received_at, refusals=parsed.refusals)
+    delivery.items = [_item(one, ordinal, delivery) for ordinal, one in enumerate(parsed.observations)]
+    return delivery
+
+
+def _item(observation: Observation, ordinal: int, delivery: Delivery) -> Item:
+    timed = occurred(observation.timestamp, sent_at=observation.sent_at, received_at=delivery.received_at)
+    return Item(
+        observation=observation,
+        activity_id=_activity_id(observation, ordinal, delivery),
+        ordinal=ordinal,
+        timed=timed,
+        keys=() if observation.operation is Operation.STATUS else keys_of(observation.person),
+        delivery=delivery,
+    )
+
+
+def _activity_id(observation: Observation, ordinal: int, delivery: Delivery) -> UUID:
+    """From source and the sender's id; without one from the body, and without a timestamp from the place (3.3)."""
+    source = delivery.request.source_id
+    if observation.event_id is not None:
+        return derived_id(source, observation.event_id)
+    if observation.timestamp is not None:
+        return derived_id(source, "derived", observation.timestamp.isoformat(), observation.fingerprint)
+    return derived_id(source, "place", delivery.id, ordinal)
+
+
+def _import_id(request: DeliveryRequest) -> UUID | None:
+    start = "/v1/imports/"
+    if not request.path.startswith(start):
+        return None
+    return UUID(request.path.rpartition("/")[2])

@@ -1,0 +1,71 @@
+"""Finds the leads of a batch under locks: all keys in one statement and one order, then their trees in id order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.ingest.domain.identity import Identities
+from services.ingest.domain.keys import Key
+from services.ingest.store import identity
+from services.ingest.store.identity import KeyRow, LeadRow
+from services.ingest.usecases.normalise.hashing import KeyedHash
+from services.ingest.usecases.normalise.reading import Item
+from shared.db.engine import Tx
+from shared.ids import derived_id
+
+__all__ = ["Recognised", "keep_keys", "lead_id_for", "recognise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What the keys of a batch lead to. `hashes` has every key; `rows` what the database says of each."""
+
+    identities: Identities
+    leads: dict[UUID, LeadRow]
+    hashes: dict[Key, tuple[str, bytes]]
+    rows: dict[tuple[str, bytes], KeyRow]
+    suppressed: frozenset[Key]
+
+
+def lead_id_for(item: Item) -> UUID:
+    """The id of the lead this observation would make: from delivery and ordinal."""
+    return derived_id("lead", item.delivery.id, item.ordinal)
+
+
+async def recognise(tx: Tx, items: Sequence[Item], hashed: KeyedHash) -> Recognised:
+    """Lock the keys of all items, then the trees of their leads. Raises Busy when a tree grew meanwhile."""
+    hashes: dict[Key, tuple[str, bytes]] = {}
+    proposals: dict[tuple[str, bytes], UUID] = {}
+    for item in items:
+        for key in item.keys:
+            if key not in hashes:
+                hashes[key] = hashed.of(key)
+                proposals[hashes[key]] = lead_id_for(item)
+    if not proposals:
+        return Recognised(Identities(owners={}, members=()), {}, {}, {}, frozenset())
+    rows = await identity.claim_keys(tx, proposals)
+    out = await identity.suppressed(tx, proposals.keys())
+    known = {row.lead_id for row in rows.values() if not row.is_new}
+    leads = await identity.lock_trees(tx, known)
+    owners = {key: rows[pair].lead_id for key, pair in hashes.items() if not rows[pair].is_new}
+    return Recognised(
+        identities=Identities(owners=owners, members=[row.as_member() for row in leads.values()]),
+        leads=leads,
+        hashes=hashes,
+        rows=rows,
+        suppressed=frozenset(key for key, pair in hashes.items() if pair in out),
+    )
+
+
+async def keep_keys(tx: Tx, recognised: Recognised) -> None:
+    """Give each key to the lead it was decided for; drop those that were made and then belong to nobody."""
+    owners = recognised.identities.owners
+    moved, dropped = {}, []
+    for key, pair in recognised.hashes.items():
+        owner = owners.get(key)
+        if owner is None:
+            dropped.append(pair)
+        elif owner != recognised.rows[pair].lead_id:
+            moved[pair] = owner
+    await identity.move_keys(tx, moved)
+    await identity.drop_keys(tx, dropped)
