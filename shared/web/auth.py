@@ -256,6 +256,9 @@ def _issuer_unverified(token: str) -> str:
 Authenticate = Callable[[Request], Awaitable[Principal | None]]
 
 
+_NOBODY = Principal(kind="service", id="")
+
+
 def requires(permission: Permission) -> Callable[[Request], Awaitable[Principal]]:
     """A dependency that proves the caller and checks the permission; the endpoint receives the Principal.
 
@@ -263,6 +266,8 @@ def requires(permission: Permission) -> Callable[[Request], Awaitable[Principal]
     """
 
     async def prove(request: Request) -> Principal:
+        if permission == "public":
+            return _NOBODY  # health and sign-in: no token is looked at, so a stale one does no harm
         authenticate: Authenticate = request.app.state.authenticate
         principal = await authenticate(request)
         if principal is None:
