@@ -29,7 +29,3 @@ class Bucket:
         self.tokens = min(max(1.0, self.rate), self.tokens + (now - self.at) * self.rate)
         self.at = now
         return max(0, int(self.tokens))
-
-    def seconds_until_one(self) -> float:
-        """Machine seconds until a token is there; 0 when one is."""
-        return max(0.0, (1.0 - self.tokens) / self.rate)

@@ -65,6 +65,19 @@ def test_without_names_the_mail_says_so() -> None:
     assert text_of(message) == "name not available\nOpen: https://x.example\n"
 
 
+def test_a_mail_about_no_lead_names_nobody() -> None:
+    message = render(
+        Card(what="endpoint_disabled", link="https://x.example", details={"Because": "gone"}),
+        person=None,
+        to="ops@x.example",
+        sender="baton@baton.example",
+        message_id=DISPATCH,
+        sent_at=AT,
+    )
+    assert message["subject"] == "A webhook endpoint was switched off"
+    assert text_of(message) == "Because: gone\nOpen: https://x.example\n"
+
+
 @pytest.mark.parametrize("address", ["", "rep", "@x.example", "rep@", "rep@x.example\r\nBcc: a@x.example"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -119,6 +119,11 @@ def test_a_body_stays_below_its_bound_by_dropping_whole_lists() -> None:
     assert cut == {"lead_id": "x", "reasons": ["a"], "is_cut": True}
 
 
+def test_a_body_that_no_list_makes_large_stays_whole() -> None:
+    body = render(event_type="x", occurred_at=AT, data={"note": "v" * BODY_BYTES_MAX, "lines": []}, lead_version=1)
+    assert json.loads(body)["data"]["lead_version"] == 1
+
+
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [

@@ -87,11 +87,11 @@ def _decide(need: Need, floor: Floor, policy: Policy) -> tuple[RouteResult, Floo
                 walk.passed(bound, outcome, floor)
             case ToPool():
                 choice = walk.ask_pool(bound, outcome, floor)
-                if choice is not None and choice.rep_id is not None:
+                if choice.rep_id is not None:
                     floor = Floor({**floor.pools, choice.pool.name: choice.pool}, floor.reps)
                     after = take(floor, choice.rep_id, need.handoff_id)
                     return walk.assigned(choice.rep_id, outcome.reason, pool=choice.pool.name), after
-                if outcome.is_exclusive and choice is not None:
+                if outcome.is_exclusive:
                     break
             case _:
                 assert_never(outcome)
@@ -123,11 +123,8 @@ class _Walk:
             self.candidates.append(Candidate(rep_id, None, exclusion, load=rep.load if rep else 0))
         self.note(bound, "pass", outcome.reason, rep_id=rep_id)
 
-    def ask_pool(self, bound: BoundRule, outcome: ToPool, floor: Floor) -> Choice | None:
-        """Rotate in the pool; None when the need waits for another pool and this one is not asked."""
-        if self.need.only_pool not in {None, outcome.pool}:
-            self.note(bound, "pass", f"waits for the pool {self.need.only_pool}", pool=outcome.pool)
-            return None
+    def ask_pool(self, bound: BoundRule, outcome: ToPool, floor: Floor) -> Choice:
+        """Rotate in the pool."""
         self.first_pool = self.first_pool or outcome.pool
         choice = choose(self.need, floor.pools[outcome.pool], floor.reps, wished=self.wished)
         self.candidates.extend(choice.candidates)
