@@ -12,17 +12,10 @@ from uuid import UUID
 from services.ingest.domain.observation import Operation
 from services.ingest.store import accounts, consents, identity, memory, people, results, sources
 from services.ingest.store.results import RefusalRow, ResultRow
-from services.ingest.usecases.normalise.activities import (
-    activity_events,
-    kind_and_place,
-    mail_of,
-    record,
-    rejudged,
-)
 from services.ingest.usecases.normalise.consenting import apply_statements, consent_changes
 from services.ingest.usecases.normalise.draft import Draft
 from services.ingest.usecases.normalise.hashing import KeyedHash
-from services.ingest.usecases.normalise.people import (
+from services.ingest.usecases.normalise.profiling import (
     account_keys_of,
     identified_events,
     linked_events,
@@ -32,6 +25,13 @@ from services.ingest.usecases.normalise.people import (
 )
 from services.ingest.usecases.normalise.reading import Delivery, Item, read_delivery
 from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, lead_id_for, recognise
+from services.ingest.usecases.normalise.recording import (
+    activity_events,
+    kind_and_place,
+    mail_of,
+    record,
+    rejudged,
+)
 from shared.contracts.envelope import Event, Payload
 from shared.db.engine import Tx
 from shared.stream.handlers import RawEvent
