@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-__all__ = ["Figure", "Result", "of_rounds", "quantile", "table"]
+__all__ = ["Figure", "Result", "of_rounds", "quantile", "say", "table"]
 
 _VERSIONS = ("fastapi", "uvicorn", "aiokafka", "sqlalchemy", "asyncpg", "pydantic", "orjson")
 
