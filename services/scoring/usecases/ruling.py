@@ -4,7 +4,7 @@ Without any published agreement the shipped default decides: a fresh system scor
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -62,7 +62,7 @@ class Terms:
         model = None if promoted is None else await self._model(tx, promoted)
         if model is None:
             return ruling
-        return Ruling(ruling.agreement_id, ruling.version, ruling.agreement, ruling.rule, model)
+        return replace(ruling, model=model)
 
     async def _agreement(self, tx: ReadTx, active: Active | None) -> Ruling:
         key = ("", 0) if active is None else (active.ref, active.version)
@@ -70,7 +70,10 @@ class Terms:
             document = None if active is None else await terms.document_of(tx, active.ref, active.version)
             if len(self.agreements) >= _KEPT_COMPILED:
                 self.agreements.clear()
-            self.agreements[key] = ruling_of(default_agreement() if document is None else load_agreement(document))
+            ruling = ruling_of(default_agreement() if document is None else load_agreement(document))
+            if active is not None:  # the published version counts, whatever the document calls itself
+                ruling = replace(ruling, agreement_id=active.ref, version=active.version)
+            self.agreements[key] = ruling
         return self.agreements[key]
 
     async def _model(self, tx: ReadTx, active: Active) -> Model | None:

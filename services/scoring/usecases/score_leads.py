@@ -3,7 +3,7 @@
 One fixed number of statements per batch, whatever its size: lock the trees, append history, judge purely, save, emit.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -39,12 +39,16 @@ RECHECK_MOST = 500
 _FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
-    """What every use case of scoring needs beside the transaction: compiled terms, the salt of the draw."""
+    """What every use case of scoring needs beside the transaction: compiled terms, the salt of the draw.
+
+    wake is called after the commit of a batch: the loop of this process then looks at what became due.
+    """
 
     terms: Terms
     salt: bytes
+    wake: Callable[[], None] | None = None
 
 
 async def fold_events(tx: Tx, received: Sequence[Event[Any]], *, desk: Desk) -> None:
@@ -66,6 +70,8 @@ async def fold_events(tx: Tx, received: Sequence[Event[Any]], *, desk: Desk) -> 
     roots = [root_id for root_id in before if root_id not in causes and forest.rows[root_id].root_id == root_id]
     await _judge_all(tx, forest, [*causes, *roots], ruling, desk=desk, causes=causes)
     await accounts.add_due(tx, left | _accounts_of(forest))
+    if desk.wake is not None:
+        tx.after_commit.append(desk.wake)
 
 
 async def recheck_leads(tx: Tx, *, desk: Desk) -> int:

@@ -1,0 +1,144 @@
+"""HTTP of scoring: scores and decisions explained, for people; examples classified, for feedback's check of a draft."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field, ValidationError
+
+from services.scoring.domain.criteria import compile_rule
+from services.scoring.domain.decay import micros, moment
+from services.scoring.domain.examples import classify
+from services.scoring.domain.sentences import sentence_of
+from services.scoring.usecases.explain import Explained, explain_account, explain_decision, explain_score
+from services.scoring.usecases.ruling import Terms
+from shared.contracts.agreement import load_agreement
+from shared.db.engine import Database, reading
+from shared.errors import FieldError, Refused
+from shared.ids import AccountId, LeadId
+from shared.web.app_factory import Asked
+from shared.web.auth import Principal, requires
+
+__all__ = ["internal_routes", "public_routes"]
+
+Reader = Annotated[Principal, Depends(requires("leads:read"))]
+At = Annotated[datetime | None, Query(description="as of this moment; now when absent")]
+
+
+class ClassifyAsked(Asked):
+    """A draft whose examples are to be classified."""
+
+    document: str = Field(min_length=2, max_length=200_000, description="the agreement, YAML or JSON text")
+
+
+def public_routes(database: Database, terms: Terms) -> APIRouter:
+    """What users and API keys may ask."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/scores/{lead_id}")
+    async def show_score(_: Reader, lead_id: UUID, at: At = None) -> dict[str, Any]:
+        async with reading(database) as tx:
+            explained = await explain_score(tx, LeadId(lead_id), terms_kept=terms, at=_aware(at))
+        return _score_view(explained)
+
+    @router.get("/account-scores/{account_id}")
+    async def show_account_score(_: Reader, account_id: UUID) -> dict[str, Any]:
+        async with reading(database) as tx:
+            return dict(await explain_account(tx, AccountId(account_id)))
+
+    @router.get("/score-decisions/{decision_id}")
+    async def show_decision(_: Reader, decision_id: UUID) -> dict[str, Any]:
+        async with reading(database) as tx:
+            return await explain_decision(tx, decision_id)
+
+    return router
+
+
+def internal_routes(database: Database) -> APIRouter:
+    """What other services ask."""
+    router = APIRouter(prefix="/internal")
+
+    @router.post("/classify")
+    async def classify_examples(
+        _: Annotated[Principal, Depends(requires("service"))], asked: ClassifyAsked
+    ) -> dict[str, Any]:
+        async with reading(database) as tx:
+            now_us = micros(tx.now)
+        return {"products": _classified(asked.document, now_us)}
+
+    return router
+
+
+def _classified(document: str, now_us: int) -> list[dict[str, Any]]:
+    try:
+        agreement = load_agreement(document)
+    except ValidationError as error:
+        errors = [
+            FieldError("/document/" + "/".join(map(str, one["loc"])), str(one["type"]), str(one["msg"]))
+            for one in error.errors(include_input=False, include_url=False)
+        ]
+        raise Refused("The document is no agreement; mend the fields that are named.", errors=errors) from error
+    except ValueError as error:
+        raise Refused("The document can be read neither as YAML nor as JSON.") from error
+    found = []
+    for criteria in agreement.qualification:
+        rule = compile_rule(criteria)
+        examples = [
+            {
+                "facts": each.example.facts,
+                "activities": [kind.value for kind in each.example.activities],
+                "expected": each.example.is_qualified,
+                "is_qualified": each.is_qualified,
+                "is_as_stated": each.is_qualified == each.example.is_qualified,
+                "score": each.score.score,
+                "reasons": [sentence_of(line, points) for line, points in each.score.lines],
+            }
+            for each in classify(criteria, rule, now_us=now_us)
+        ]
+        found.append({"product": criteria.product, "examples": examples})
+    return found
+
+
+def _score_view(explained: Explained) -> dict[str, Any]:
+    judgement, ruling = explained.judgement, explained.ruling
+    score = judgement.score
+    entry_channel = explained.person.attributes.get("entry_channel")
+    limits = ruling.rule.thresholds(entry_channel)
+    return {
+        "lead_id": explained.person.root_id,
+        "merged_into": explained.person.root_id if explained.person.root_id != explained.asked_id else None,
+        "member_ids": [member.lead_id for member in explained.person.members],
+        "account_id": explained.person.account_id,
+        "at": explained.at,
+        "is_scored": judgement.is_scored,
+        "score": score.score,
+        "fit": score.fit,
+        "engagement": score.engagement,
+        "p_win": score.p_win,
+        "is_qualified": judgement.verdict.standing.is_qualified,
+        "since": explained.since,
+        "number": explained.number,
+        "policy": judgement.verdict.standing.policy,
+        "hard_rules": list(judgement.case.hard_rules),
+        "lines": explained.lines,
+        "reasons": explained.reasons,
+        "facts": explained.facts,
+        "thresholds": {
+            "qualify": limits.qualify,
+            "demote": limits.demote,
+            "fit_floor": limits.fit_floor,
+            "engagement_floor": limits.engagement_floor,
+            "dwell_hours": limits.dwell_us / 3_600_000_000,
+        },
+        "agreement_id": ruling.agreement_id,
+        "agreement_version": ruling.version,
+        "model_id": score.model_id,
+        "next_look_at": None if judgement.recheck_us is None else moment(judgement.recheck_us),
+        "decision_ids": list(explained.decisions),
+    }
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    """A moment without a zone is taken as UTC."""
+    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)
