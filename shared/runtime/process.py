@@ -17,12 +17,13 @@ from starlette.types import ASGIApp
 
 from shared.config import Environment, ServiceSettings
 from shared.db.engine import Database, Tx, Workload
-from shared.db.ledger import LedgerCheck
+from shared.db.ledger import RUNTIME_CHECKS, LedgerCheck, find_gaps
+from shared.db.retention import INBOX_DAYS, forget_old
 from shared.db.standing import StandingSource
 from shared.errors import Fatal
 from shared.runtime.checks import check_start
 from shared.runtime.internal import internal_app
-from shared.runtime.pace import Pace, watch_world_clock
+from shared.runtime.pace import Pace, first_of, watch_world_clock
 from shared.runtime.periodic import Run, periodic_loop, supervised, watch_event_loop
 from shared.runtime.server import DrainServer, listen
 from shared.stream.consumer import Consumer
@@ -35,6 +36,8 @@ from shared.web.service_client import ServiceClient
 
 __all__ = ["Runtime"]
 
+FORGET_SECONDS = 60.0
+VERIFY_SECONDS = 3600.0
 STOP_SECONDS = 20.0  # the pod's grace period is 30 s: what has not ended by then is cancelled
 
 
@@ -48,6 +51,7 @@ class _Part:
     pace: Pace
     is_ready: Callable[[], bool]
     is_supervised: bool
+    is_early: bool  # starts before the database was looked at
     is_started: bool = False
 
 
@@ -72,6 +76,9 @@ class Runtime:
         self._parts: list[_Part] = []
         self._ledger: list[LedgerCheck] = []
         self._standing: list[StandingSource] = []
+        self._inbox_days = INBOX_DAYS
+        self._running: list[_Part] = []
+        self._checked = asyncio.Event()
 
     # ---- what parts use
     def database(self, workload: Workload = "worker", *, pool_size: int | None = None) -> Database:
@@ -104,9 +111,9 @@ class Runtime:
         return client
 
     # ---- parts
-    def serve_api(self, app: ASGIApp) -> None:
-        """Serve the public routes. Role: api."""
-        self._serve("api", "api", app, self.settings.listen_api)
+    def serve_api(self, app: ASGIApp, *, needs_database: bool = True) -> None:
+        """Serve the public routes. Role: api. The front door needs no database: it is open before PostgreSQL is."""
+        self._serve("api", "api", app, self.settings.listen_api, is_early=not needs_database)
 
     def serve_internal(
         self,
@@ -123,10 +130,12 @@ class Runtime:
         self._standing.extend(standing)
         self._ledger.extend(ledger)
         app = internal_app(self, database, routers=routers, standing=self._standing, ledger=self._ledger)
-        self._serve("internal", "", app, self.settings.listen_internal)
+        self._serve("internal", "", app, self.settings.listen_internal, is_early=True)
+        self._housekeep(database)
 
-    def consume(self, handlers: Handlers, database: Database) -> Consumer:
-        """Read the handlers' topics. Role: consumer."""
+    def consume(self, handlers: Handlers, database: Database, *, inbox_days: int = INBOX_DAYS) -> Consumer:
+        """Read the handlers' topics. Role: consumer. inbox_days: how long ids are remembered (ingest: 35)."""
+        self._inbox_days = max(self._inbox_days, inbox_days)
         consumer = Consumer(self.settings, handlers, database)
         self.consumers.append(consumer)
 
@@ -145,12 +154,12 @@ class Runtime:
 
         self._add("relay", "relay", run, is_supervised=False)
 
-    def loop(self, name: str, run: Run) -> Pace:
+    def loop(self, name: str, run: Run, *, role: str | None = None) -> Pace:
         """A loop of the service (`clocks`, `rechecks`, `dispatches`, `tuner`).
 
-        Its role is its name. Returns its pace, to wake it.
+        Its role is its name, unless it serves another role's parts. Returns its pace, to wake it.
         """
-        return self._add(name, name, run)
+        return self._add(name, role or name, run)
 
     def every(
         self,
@@ -170,8 +179,8 @@ class Runtime:
 
     @property
     def readiness(self) -> dict[str, bool]:
-        """Which started part is ready."""
-        return {part.name: part.is_ready() for part in self._parts if part.is_started}
+        """Which part of this process is ready."""
+        return {part.name: part.is_started and part.is_ready() for part in self._running}
 
     # ---- life
     async def run(self, roles: frozenset[str] = frozenset()) -> None:
@@ -185,7 +194,6 @@ class Runtime:
                 stack.push_async_callback(database.close)
             for client in self._clients:
                 stack.push_async_callback(client.close)
-            await check_start(self.settings, self._databases)
             for producer in self._producers:
                 stack.push_async_callback(producer.stop)
             await self._run_parts(parts)
@@ -195,11 +203,13 @@ class Runtime:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        self._running = list(parts)
         log.info("process_starts", parts=[part.name for part in parts], instance=self.settings.instance)
         async with asyncio.TaskGroup() as group:
             starting = [group.create_task(producer.keep_started(), name="producer") for producer in self._producers]
             tasks = [group.create_task(self._run_part(part), name=part.name) for part in parts]
             watchers = [
+                group.create_task(self._check(stop), name="checks"),
                 group.create_task(watch_world_clock([part.pace for part in parts], stop), name="world-clock"),
                 group.create_task(watch_event_loop(stop), name="loop-lag"),
             ]
@@ -210,21 +220,49 @@ class Runtime:
                 task.cancel()
         log.info("process_ended")
 
-    @staticmethod
-    async def _run_part(part: _Part) -> None:
+    async def _check(self, stop: asyncio.Event) -> None:
+        """Let the parts that need it start once clock and schema are found right."""
+        await check_start(self.settings, self._databases, stop=stop)
+        self._checked.set()
+
+    async def _run_part(self, part: _Part) -> None:
+        if not part.is_early:
+            await first_of(self._checked, part.pace.stopping)
+        if part.pace.is_stopping:
+            return
         part.is_started = True
         await (supervised(part.name, part.run, part.pace) if part.is_supervised else part.run(part.pace))
         if not part.pace.is_stopping:
             raise Fatal(f"The part {part.name} ended although nobody asked it to.")
 
     def _add(
-        self, name: str, role: str, run: Run, *, is_ready: Callable[[], bool] = lambda: True, is_supervised: bool = True
+        self,
+        name: str,
+        role: str,
+        run: Run,
+        *,
+        is_ready: Callable[[], bool] = lambda: True,
+        is_supervised: bool = True,
+        is_early: bool = False,
     ) -> Pace:
-        part = _Part(name, role, run, Pace(), is_ready, is_supervised)
+        part = _Part(name, role, run, Pace(), is_ready, is_supervised, is_early)
         self._parts.append(part)
         return part.pace
 
-    def _serve(self, name: str, role: str, app: ASGIApp, port: int) -> None:
+    def _housekeep(self, database: Database) -> None:
+        """What every service does beside its work: forget what is old, and look for gaps in the ledger."""
+
+        async def forget(tx: Tx) -> None:
+            await forget_old(tx, inbox_days=self._inbox_days)
+
+        async def verify(tx: Tx) -> None:
+            await find_gaps(tx, [*RUNTIME_CHECKS, *self._ledger])
+
+        is_demo = self.settings.environment.has_world_clock
+        self.every(FORGET_SECONDS, "forget_old", forget, database=database)
+        self.every(VERIFY_SECONDS / (60 if is_demo else 1), "verify", verify, database=database)
+
+    def _serve(self, name: str, role: str, app: ASGIApp, port: int, *, is_early: bool) -> None:
         server = DrainServer(app)
 
         async def run(pace: Pace) -> None:
@@ -232,7 +270,10 @@ class Runtime:
             pace.on_stop(server.drain)
             await server.serve(sockets=[socket])
 
-        self._add(name, role, run, is_ready=lambda: server.started and not server.is_draining, is_supervised=False)
+        def is_ready() -> bool:
+            return server.started and not server.is_draining
+
+        self._add(name, role, run, is_ready=is_ready, is_supervised=False, is_early=is_early)
 
 
 async def _drain(parts: Sequence[_Part], tasks: Sequence[asyncio.Task[None]]) -> None:
