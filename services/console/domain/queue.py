@@ -4,7 +4,7 @@ Order: what is late first, then the nearest deadline, then the higher score; pau
 like any other: the order knows nothing of how it was drawn.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -79,11 +79,17 @@ def actions_of(handoff: HandoffRow) -> tuple[str, ...]:
     return actions
 
 
-def queue_of(items: Iterable[QueueItem], *, focus: UUID | None = None) -> Queue:
-    """The queue in its order; `focus` names the handoff a person opened, which then is drawn large."""
+def queue_of(
+    items: Iterable[QueueItem], *, focus: UUID | None = None, leaving: Collection[UUID] = frozenset()
+) -> Queue:
+    """The queue in its order; `focus` names the handoff a person opened, which then is drawn large.
+
+    What is `leaving` (a reject that can still be taken back) stays in the list but is never drawn large by itself.
+    """
     ordered = tuple(sorted(items, key=_order))
-    chosen = next((item for item in ordered if item.handoff.handoff_id == focus), None)
-    return Queue(chosen or (ordered[0] if ordered else None), ordered)
+    staying = [item for item in ordered if item.handoff.handoff_id not in leaving]
+    chosen = next((item for item in staying if item.handoff.handoff_id == focus), None)
+    return Queue(chosen or (staying[0] if staying else None), ordered)
 
 
 def sentences(lead: LeadRow, limit: int = _REASONS_SHOWN) -> tuple[Sentence, ...]:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from services.console.commands.profiles import Profile
 from services.console.domain.board import cause_of
 from services.console.domain.clocks import ClockFace, Urgency
 from services.console.domain.durations import day_text, epoch, remaining_text
@@ -30,17 +31,6 @@ __all__ = ["STATIC_FOLDER", "Bands", "Drawing", "Profile", "Told", "World", "dra
 _HERE = Path(__file__).parent.parent
 STATIC_FOLDER = _HERE / "static"
 _HASH_SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What ingest answered about one person, for this rendering only; never stored."""
-
-    name: str = ""
-    title: str = ""
-    company: str = ""
-    email: str = ""
-    phone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +153,7 @@ def _shared(drawing: Drawing) -> dict[str, Any]:
         "stream_address": None,
         "key_sheet": (),
         "queue": None,
+        "leaving": {},
     }
 
 

@@ -63,7 +63,17 @@ export function startTicker() {
     for (const element of document.querySelectorAll("[data-due]")) {
       if (element instanceof HTMLElement) drawOne(element, now);
     }
+    tally();
     announce();
+  };
+
+  // The board's counts follow the clocks; its rows stay where they are until the list is asked for again.
+  const tally = () => {
+    for (const state of ["breached", "at_risk", "waiting", "paused"]) {
+      const place = document.querySelector(`#board-tally .${state} b`);
+      const text = String(document.querySelectorAll(`.lane .due.is-${state}`).length);
+      if (place && place.textContent !== text) place.textContent = text;
+    }
   };
 
   /** @param {HTMLElement} element @param {number} now */
@@ -111,5 +121,12 @@ export function startTicker() {
   };
   document.addEventListener("visibilitychange", wake);
   document.addEventListener("htmx:after:swap", draw);
+  // The demo moves its world in steps: the stream then says where it stands.
+  document.addEventListener("world", (event) => {
+    const told = JSON.parse(String(event instanceof CustomEvent ? event.detail?.data : "null"));
+    if (!told) return;
+    Object.assign(world, { base: Number(told.now), speed: Number(told.speed), since: performance.now() });
+    draw();
+  });
   wake();
 }

@@ -1,0 +1,67 @@
+"""The console's process: settings → clients and databases → handlers → pages, routes and stream → runtime."""
+
+from functools import partial
+
+from fastapi.staticfiles import StaticFiles
+
+from services.console.api import forwarding, users
+from services.console.commands.leaving import send_due
+from services.console.commands.owners import Owners
+from services.console.commands.profiles import Profiles
+from services.console.consumer import handlers
+from services.console.pages import actions, agreement, board, funnel, leads, parked, queue, sign_in, stream
+from services.console.pages.headers import SecurityHeaders
+from services.console.pages.problems import add_problem_pages
+from services.console.pages.rendering import STATIC_FOLDER
+from services.console.pages.watching import Watching
+from services.console.settings import Settings
+from services.console.store.changes import drop_old_changes
+from services.console.store.people import sweep
+from services.console.usecases.prove import Prover
+from shared.config import SERVICES
+from shared.runtime import Runtime, main
+from shared.web.app_factory import create_app
+
+__all__ = ["build"]
+
+_PAGES = (sign_in, queue, board, leads, funnel, agreement, parked, actions, stream)
+
+
+def build(settings: Settings | None = None) -> Runtime:
+    """The runtime of one console process."""
+    settings = settings or Settings()
+    runtime = Runtime(settings)
+    worker, api = runtime.database("worker"), runtime.database("api")
+    owners = Owners(
+        {name: runtime.client(name) for name in SERVICES if name != settings.service},
+        {name: runtime.client(name, internal=True) for name in SERVICES},
+    )
+    profiles = Profiles(owners.internal["ingest"])
+    watching = Watching(api, profiles)
+    app = create_app(
+        settings,
+        [*(page.router for page in _PAGES), users.router, forwarding.router],
+        authenticate=Prover(settings, api, runtime.tokens),
+        state={"database": api, "owners": owners, "profiles": profiles, "watching": watching},
+    )
+    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.add_middleware(SecurityHeaders)
+    add_problem_pages(app)
+
+    runtime.serve_api(app)
+    runtime.serve_internal(worker, routers=[users.internal_router])
+    runtime.consume(handlers(), worker)
+    runtime.loop("watching", watching.run, role="api")
+    runtime.loop("leaving", partial(send_due, worker, owners))
+    runtime.every(60, "drop_old_changes", drop_old_changes, database=worker)
+    runtime.every(
+        300,
+        "sweep_sessions",
+        partial(sweep, idle_hours=settings.session_idle_hours, days_max=settings.session_days_max),
+        database=worker,
+    )
+    return runtime
+
+
+if __name__ == "__main__":
+    main(build)
