@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, ValidationError
+from yaml import YAMLError
 
 from services.scoring.domain.criteria import compile_rule
 from services.scoring.domain.decay import micros, moment
@@ -79,7 +80,7 @@ def _classified(document: str, now_us: int) -> list[dict[str, Any]]:
             for one in error.errors(include_input=False, include_url=False)
         ]
         raise Refused("The document is no agreement; mend the fields that are named.", errors=errors) from error
-    except ValueError as error:
+    except (YAMLError, RecursionError) as error:
         raise Refused("The document can be read neither as YAML nor as JSON.") from error
     found = []
     for criteria in agreement.qualification:

@@ -4,8 +4,9 @@ Each round is three transactions of at most 500 pieces; several processes may ru
 until the next due moment of the world, woken by batches of this process.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
 from services.scoring.store.ledger import due_work
 from services.scoring.usecases.score_accounts import score_accounts
@@ -21,7 +22,7 @@ __all__ = ["rechecks"]
 REST_SECONDS = 0.05
 
 
-def rechecks(database: Database, desk: Desk) -> Callable[[Pace], Awaitable[None]]:
+def rechecks(database: Database, desk: Desk) -> Callable[[Pace], Coroutine[Any, Any, None]]:
     """The loop, for `Runtime.loop`."""
 
     async def run(pace: Pace) -> None:
