@@ -13,6 +13,7 @@ from typing import Any
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, TeamId, UserId
 
 __all__ = [
+    "SYSTEM",
     "Actor",
     "ActorKind",
     "Candidate",
@@ -55,6 +56,9 @@ class Actor:
 
     kind: ActorKind
     id: UserId | None = None
+
+
+SYSTEM = Actor(ActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)

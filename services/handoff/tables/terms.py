@@ -35,10 +35,13 @@ rep = Table(
     words("away_because", null=True),
     number("load", default=0),
     number("expiries", default=0),  # in a row
+    words("moved", null=True),  # left or back: what follows for handoffs is still to be done, by the clocks loop
     number("version", default=1),
     at("changed_at"),
     CheckConstraint("load >= 0", name="rep_load"),
+    CheckConstraint("moved in ('left', 'back')", name="rep_moved"),
     Index("rep_team", "team_id"),
+    Index("rep_moved_now", "id", postgresql_where=text("moved is not null")),
     postgresql_with={"fillfactor": "60"},
 )
 

@@ -145,6 +145,7 @@ def _messages(handoff: Handoff) -> Iterator[inputs.Input]:
     yield inputs.Split(root_lead_id=LEAD, scope_id=LEAD)
     yield inputs.Repoint(root_lead_id=OTHER_ROOT, scope_id=OTHER_ROOT)
     yield inputs.Supersede()
+    yield inputs.Reschedule(why="calendar")
     yield inputs.Dispose(by=None, how="opportunity")
     for number in range(max(1, handoff.clocks_made - 3), handoff.clocks_made + 1):
         yield inputs.LateEvidence(number=number)

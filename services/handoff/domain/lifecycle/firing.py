@@ -10,7 +10,7 @@ from services.handoff.domain.lifecycle.states import Clock, ClockKind, ClockStat
 from services.handoff.domain.lifecycle.taking import enter_queue, reroute
 from services.handoff.domain.things import QueueName
 
-__all__ = ["QUEUE_LADDER", "fire", "late_evidence"]
+__all__ = ["QUEUE_LADDER", "fire", "late_evidence", "reschedule"]
 
 # An unserved queue climbs: its owner, the manager, the executive; then the last again each time.
 QUEUE_LADDER = ("mail_queue_owner", "mail_manager", "mail_executive")
@@ -56,6 +56,15 @@ def late_evidence(handoff: Handoff, event: inputs.LateEvidence, _policy: Policy)
     change.effects.append(ClockRetracted(event.number))
     change.announce("retracted", clock_number=event.number, level=0)
     change.announce("touched", touched_at=event.touched_at, is_late_evidence=True)
+    return change.done()
+
+
+def reschedule(handoff: Handoff, _event: inputs.Reschedule, _policy: Policy) -> Decision:
+    """Clocks have other instants now; the machine only says so."""
+    if not handoff.clocks:
+        return stale(handoff, "no_clock")
+    change = Change(handoff)
+    change.announce("rescheduled")
     return change.done()
 
 

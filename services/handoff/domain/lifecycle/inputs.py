@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-from services.handoff.domain.things import Actor, ActorKind
+from services.handoff.domain.things import SYSTEM, Actor
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Reject",
     "RepOff",
     "Repoint",
+    "Reschedule",
     "Resume",
     "Revoke",
     "Route",
@@ -40,8 +41,6 @@ __all__ = [
     "Touch",
     "Withdraw",
 ]
-
-SYSTEM = Actor(ActorKind.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +251,15 @@ class Repoint(_Base):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reschedule(_Base):
+    """A calendar or an outage moved the due instants of its clocks: before and after, by clock number."""
+
+    why: str
+    before: tuple[tuple[int, str], ...] = ()
+    after: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Split(_Base):
     """The merge that ended it was undone; is_scope_free says whether nothing else is open in its scope."""
 
@@ -293,6 +301,7 @@ Input = (
     | Withdraw
     | Merge
     | Repoint
+    | Reschedule
     | Split
     | Enrol
     | Supersede

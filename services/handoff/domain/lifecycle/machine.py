@@ -65,6 +65,8 @@ def _answer(handoff: Handoff, event: inputs.Input, policy: Policy) -> Decision:
             return working.resume(handoff, event, policy)
         case inputs.Fire():
             return firing.fire(handoff, event, policy)
+        case inputs.Reschedule():
+            return firing.reschedule(handoff, event, policy)
         case inputs.LateEvidence():
             return firing.late_evidence(handoff, event, policy)
         case inputs.CrmResult():

@@ -76,7 +76,7 @@ def route(handoff: Handoff, event: inputs.Route, _policy: Policy) -> Decision:
         return invalid(handoff, "rep_tried")
     change = Change(handoff)
     change.enter(State.ASSIGNED, owner=event.rep_id, meets=_ROUTED)
-    change.set(pool=event.pool, decision_id=event.decision_id)
+    change.set(pool=event.pool)
     change.announce("assigned", is_rotated=event.is_rotated)
     change.effects.append(Notify("rep", "assigned", event.rep_id))
     return change.done()

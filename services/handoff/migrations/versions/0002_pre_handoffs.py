@@ -247,13 +247,16 @@ _STATEMENTS = (
         away_because TEXT,
         load INTEGER DEFAULT 0 NOT NULL,
         expiries INTEGER DEFAULT 0 NOT NULL,
+        moved TEXT,
         version INTEGER DEFAULT 1 NOT NULL,
         changed_at TIMESTAMP WITH TIME ZONE NOT NULL,
         PRIMARY KEY (id),
-        CONSTRAINT rep_load CHECK (load >= 0)
+        CONSTRAINT rep_load CHECK (load >= 0),
+        CONSTRAINT rep_moved CHECK (moved in ('left', 'back'))
     )
         WITH (fillfactor = 60)
     """,
+    "CREATE INDEX rep_moved_now ON rep (id) WHERE moved is not null",
     "CREATE INDEX rep_team ON rep (team_id)",
     """
     CREATE TABLE routing_decision (

@@ -1,0 +1,236 @@
+"""Clocks: claimed and fired under one lock, saved whole; their escalations, and when something is due next."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, or_, select, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState
+from services.handoff.domain.record import StoredClock
+from services.handoff.domain.sla import Timing
+from services.handoff.store.rows import in_ids, insert_rows, upsert_rows
+from services.handoff.tables import clock, escalation, handoff
+from shared.db.engine import ReadTx, Tx
+from shared.ids import ClockId, HandoffId, UserId
+
+__all__ = [
+    "Claimed",
+    "armed_in_calendars",
+    "claim_due",
+    "clocks_due_inside",
+    "clocks_of",
+    "due_count",
+    "next_fire_at",
+    "release_held",
+    "retract_escalations",
+    "tick",
+    "write_clocks",
+    "write_escalations",
+]
+
+_CLAIM = text(
+    """
+    select c.id, c.kind, c.number, c.token, c.token = h.token as is_valid, c.fire_at, h.id as handoff_id,
+           h.lead_id, h.root_lead_id
+      from clock c join handoff h on h.id = c.handoff_id join lead l on l.id = h.lead_id
+     where c.state = 'armed' and c.fire_at <= baton_now() and c.fire_at >= :low_water
+     order by c.fire_at limit :limit
+       for update of l, h, c skip locked
+    """
+).bindparams(bindparam("low_water", type_=TIMESTAMP(timezone=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A due clock whose lead, handoff and own row are locked. is_valid: it carries the handoff's token."""
+
+    id: ClockId
+    kind: ClockKind
+    number: int
+    token: int
+    is_valid: bool
+    fire_at: datetime
+    handoff_id: HandoffId
+
+
+async def claim_due(tx: Tx, *, low_water: datetime, limit: int) -> list[Claimed]:
+    """Lock what is due, oldest first; waits for nobody: what somebody else holds is left for the next round."""
+    rows = (await tx.execute(_CLAIM, {"low_water": low_water, "limit": limit})).all()
+    return [
+        Claimed(
+            ClockId(row.id), ClockKind(row.kind), row.number, row.token, row.is_valid, row.fire_at,
+            HandoffId(row.handoff_id),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def clocks_of(tx: ReadTx, handoff_ids: Sequence[UUID]) -> dict[HandoffId, dict[int, StoredClock]]:
+    """Per handoff the clocks that may still matter, by number: armed, missed touches, and what a pause carries."""
+    if not handoff_ids:
+        return {}
+    statement = (
+        select(clock)
+        .join(handoff, handoff.c.id == clock.c.handoff_id)
+        .where(in_ids(clock.c.handoff_id))
+        .where(
+            or_(
+                clock.c.state == "armed",
+                (clock.c.state == "breached") & (clock.c.kind == "touch"),
+                handoff.c.is_paused & (clock.c.state == "void"),
+            )
+        )
+    )
+    found: dict[HandoffId, dict[int, StoredClock]] = {}
+    for row in (await tx.execute(statement, {"ids": list(handoff_ids)})).all():
+        found.setdefault(HandoffId(row.handoff_id), {})[row.number] = _stored(row)
+    return found
+
+
+async def armed_in_calendars(
+    tx: Tx, *, calendars: Sequence[str], rep_ids: Sequence[UUID], after: UUID | None, limit: int
+) -> list[HandoffId]:
+    """Handoffs with an armed clock in one of the calendars or for one of the reps: one page, by id."""
+    rows = await tx.execute(
+        text(
+            """
+            select distinct handoff_id from clock
+             where state = 'armed' and calendar <> 'wall' and (calendar = any(:calendars) or rep_id = any(:reps))
+               and (cast(:after as uuid) is null or handoff_id > :after)
+             order by handoff_id limit :limit
+            """
+        ),
+        {"calendars": list(calendars), "reps": list(rep_ids), "after": after, "limit": limit},
+    )
+    return [HandoffId(each) for each in rows.scalars()]
+
+
+async def clocks_due_inside(tx: Tx, start: datetime, end: datetime, *, limit: int) -> list[HandoffId]:
+    """Handoffs with an armed, not yet postponed clock whose due instant lies in an outage."""
+    rows = await tx.execute(
+        text(
+            """
+            select distinct handoff_id from clock
+             where state = 'armed' and not is_late_by_system and due_at between :start and :end limit :limit
+            """
+        ),
+        {"start": start, "end": end, "limit": limit},
+    )
+    return [HandoffId(each) for each in rows.scalars()]
+
+
+async def write_clocks(tx: Tx, rows: Iterable[tuple[HandoffId, StoredClock]]) -> None:
+    """Save clocks whole; their handoffs are locked."""
+    await upsert_rows(tx, clock, [_row(handoff_id, stored) for handoff_id, stored in rows])
+
+
+async def write_escalations(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rungs that fired: the primary key (clock, level) makes each happen once."""
+    await insert_rows(tx, escalation, rows)
+
+
+async def retract_escalations(tx: Tx, clock_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Late evidence took the escalations of these clocks back."""
+    if clock_ids:
+        await tx.execute(
+            text("update escalation set retracted_at = :now where clock_id = any(:ids) and retracted_at is null"),
+            {"ids": list(clock_ids), "now": now},
+        )
+
+
+async def release_held(tx: Tx) -> None:
+    """The evidence moved on: what was held back for it is looked at again."""
+    await tx.execute(
+        "update clock set fire_at = least(fire_at, baton_now()), is_held = false where state = 'armed' and is_held"
+    )
+
+
+async def next_fire_at(tx: ReadTx) -> datetime | None:
+    """The next instant at which an armed clock has a rung to fire."""
+    found: datetime | None = (await tx.execute("select min(fire_at) from clock where state = 'armed'")).scalar()
+    return found
+
+
+async def due_count(tx: ReadTx) -> int:
+    """How many armed clocks have a rung that is due now."""
+    statement = "select count(*) from clock where state = 'armed' and fire_at <= baton_now()"
+    return int((await tx.execute(statement)).scalar_one())
+
+
+async def tick(tx: Tx, name: str) -> tuple[datetime | None, datetime | None, float, float]:
+    """Beat: the former beat in world and machine time, seconds of machine time since it, and of world time."""
+    row = (
+        await tx.execute(
+            text(
+                """
+                with before as (select world_at, beaten_at from clock_tick where name = :name for update),
+                beat as (
+                    insert into clock_tick (name, beaten_at, world_at) values (:name, now(), baton_now())
+                    on conflict (name) do update
+                       set beaten_at = excluded.beaten_at, world_at = greatest(clock_tick.world_at, excluded.world_at)
+                    returning world_at
+                )
+                select before.world_at, before.beaten_at,
+                       extract(epoch from now() - before.beaten_at) as machine_seconds,
+                       extract(epoch from baton_now() - before.world_at) as world_seconds
+                  from beat left join before on true
+                """
+            ),
+            {"name": name},
+        )
+    ).one()
+    return row.world_at, row.beaten_at, float(row.machine_seconds or 0), float(row.world_seconds or 0)
+
+
+def _stored(row: Row[Any]) -> StoredClock:
+    return StoredClock(
+        id=ClockId(row.id),
+        clock=Clock(row.number, ClockKind(row.kind), row.token, row.level, row.level_at_arm, row.carries),
+        state=ClockState(row.state),
+        timing=Timing(
+            calendar=row.calendar,
+            calendar_version=row.calendar_version,
+            base_at=row.base_at,
+            armed_at=row.armed_at,
+            used_seconds=row.used_seconds,
+            total_seconds=row.total_seconds,
+            fractions=tuple(row.fractions),
+            actions=tuple(row.actions),
+            due_at=row.due_at,
+            is_late_by_system=row.is_late_by_system,
+        ),
+        due_at_first=row.due_at_first,
+        fire_at=row.fire_at,
+        rep_id=None if row.rep_id is None else UserId(row.rep_id),
+        ended_at=row.ended_at,
+        is_late_evidence=row.is_late_evidence,
+        is_held=row.is_held,
+        cause=row.cause,
+    )
+
+
+def _row(handoff_id: HandoffId, stored: StoredClock) -> dict[str, Any]:
+    timing, value = stored.timing, stored.clock
+    row = {name: getattr(timing, name) for name in Timing.__slots__}
+    return row | {
+        "id": stored.id,
+        "handoff_id": handoff_id,
+        "number": value.number,
+        "kind": value.kind,
+        "token": value.token,
+        "state": stored.state,
+        "level": value.level,
+        "level_at_arm": value.level_at_arm,
+        "carries": value.carries,
+        "rep_id": stored.rep_id,
+        "due_at_first": stored.due_at_first,
+        "fire_at": stored.fire_at,
+        "ended_at": stored.ended_at,
+        "is_late_evidence": stored.is_late_evidence,
+        "is_held": stored.is_held,
+        "cause": stored.cause,
+    }

@@ -1,0 +1,288 @@
+"""Handoffs: found and locked in id order with their clocks, saved whole; assignments, evidence, touches, audit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, text
+
+from services.handoff.domain.lifecycle import ClockKind, Handoff, State
+from services.handoff.domain.lifecycle.states import Carried
+from services.handoff.domain.record import StoredClock, Times
+from services.handoff.store.clocks import clocks_of
+from services.handoff.store.rows import in_ids, insert_rows, upsert_rows
+from services.handoff.tables import assignment, evidence, handoff, handoff_event, note, touch
+from services.handoff.tables.handoffs import OPEN_SQL
+from shared.db.engine import ReadTx, Tx
+from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
+
+__all__ = [
+    "Kept",
+    "cycles_of",
+    "empty_notes",
+    "end_assignments",
+    "ids_of_members",
+    "ids_of_owner",
+    "ids_of_people",
+    "ids_of_scopes",
+    "lead_of",
+    "leads_of",
+    "load_handoffs",
+    "lock_handoffs",
+    "mark_accepted",
+    "waiting_ids",
+    "write_assignments",
+    "write_audit",
+    "write_evidence",
+    "write_handoffs",
+    "write_notes",
+    "write_touches",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A handoff as stored: its state, its times, and the clocks that may still matter, by number."""
+
+    handoff: Handoff
+    times: Times
+    clocks: Mapping[int, StoredClock]
+    changed_at: datetime
+
+
+_LOCK = select(handoff).where(in_ids(handoff.c.id)).order_by(handoff.c.id).with_for_update()
+_READ = select(handoff).where(in_ids(handoff.c.id)).order_by(handoff.c.id)
+
+
+async def lock_handoffs(tx: Tx, handoff_ids: Iterable[UUID]) -> dict[HandoffId, Kept]:
+    """Lock handoffs in id order and load them with their clocks; unknown ids are absent. Their leads are locked."""
+    wanted = sorted(set(handoff_ids))
+    if not wanted:
+        return {}
+    return await _with_clocks(tx, (await tx.execute(_LOCK, {"ids": wanted})).all())
+
+
+async def load_handoffs(tx: ReadTx, handoff_ids: Iterable[UUID]) -> dict[HandoffId, Kept]:
+    """As lock_handoffs, without the lock: for reading."""
+    wanted = sorted(set(handoff_ids))
+    if not wanted:
+        return {}
+    return await _with_clocks(tx, (await tx.execute(_READ, {"ids": wanted})).all())
+
+
+async def ids_of_people(tx: ReadTx, root_ids: Iterable[UUID]) -> list[HandoffId]:
+    """Handoffs of these people that may still change: open ones, and each person's latest cycle per motion."""
+    found = await tx.execute(
+        text(
+            f"""
+            select id from handoff where root_lead_id = any(:roots) and {OPEN_SQL}
+            union
+            select id from (select distinct on (root_lead_id, motion) id from handoff where root_lead_id = any(:roots)
+                             order by root_lead_id, motion, cycle desc) as latest
+            """  # noqa: S608 - our own constant
+        ),
+        {"roots": list(root_ids)},
+    )
+    return [HandoffId(each) for each in found.scalars()]
+
+
+async def ids_of_scopes(tx: ReadTx, scope_ids: Iterable[UUID]) -> list[HandoffId]:
+    """Open handoffs of these scopes (accounts or persons)."""
+    found = await tx.execute(
+        text(f"select id from handoff where scope_id = any(:scopes) and {OPEN_SQL}"),  # noqa: S608 - our own constant
+        {"scopes": list(scope_ids)},
+    )
+    return [HandoffId(each) for each in found.scalars()]
+
+
+async def ids_of_owner(tx: ReadTx, rep_id: UserId) -> list[tuple[HandoffId, LeadId]]:
+    """Handoffs a rep owns now, with their leads, in id order."""
+    found = await tx.execute(text("select id, lead_id from handoff where owner_id = :rep order by id"), {"rep": rep_id})
+    return [(HandoffId(row.id), LeadId(row.lead_id)) for row in found.all()]
+
+
+async def waiting_ids(tx: Tx, queues: Sequence[str], *, limit: int) -> list[HandoffId]:
+    """Queued handoffs that freed load may serve, hand-raisers first, oldest first, locked unless somebody has them."""
+    found = await tx.execute(
+        text(
+            """
+            select h.id from handoff h join lead l on l.id = h.lead_id
+             where h.state = 'queued' and h.queue = any(:queues)
+             order by h.is_hand_raiser desc, h.priority desc, h.opened_at, h.id limit :limit
+               for update of l, h skip locked
+            """
+        ),
+        {"queues": list(queues), "limit": limit},
+    )
+    return [HandoffId(each) for each in found.scalars()]
+
+
+async def cycles_of(
+    tx: ReadTx, root_ids: Iterable[UUID], *, since: datetime
+) -> dict[tuple[LeadId, str], tuple[int, int]]:
+    """Per person and motion the highest cycle, and how many were opened since an instant."""
+    rows = await tx.execute(
+        text(
+            """
+            select root_lead_id, motion, max(cycle) as highest, count(*) filter (where opened_at > :since) as recent
+              from handoff where root_lead_id = any(:roots) group by root_lead_id, motion
+            """
+        ),
+        {"roots": list(root_ids), "since": since},
+    )
+    return {(LeadId(row.root_lead_id), row.motion): (row.highest, row.recent) for row in rows.all()}
+
+
+async def ids_of_members(tx: ReadTx, lead_ids: Iterable[UUID]) -> list[HandoffId]:
+    """All handoffs opened for these members, whatever their root is now."""
+    found = await tx.execute(text("select id from handoff where lead_id = any(:ids)"), {"ids": list(lead_ids)})
+    return [HandoffId(each) for each in found.scalars()]
+
+
+async def lead_of(tx: ReadTx, handoff_id: UUID) -> LeadId | None:
+    """The lead a handoff was opened for, without a lock; None when there is no such handoff."""
+    found = (await tx.execute(select(handoff.c.lead_id).where(handoff.c.id == handoff_id))).scalar()
+    return None if found is None else LeadId(found)
+
+
+async def leads_of(tx: ReadTx, handoff_ids: Iterable[UUID]) -> list[LeadId]:
+    """The leads these handoffs were opened for, without a lock."""
+    found = select(handoff.c.lead_id).where(in_ids(handoff.c.id))
+    return [LeadId(each) for each in (await tx.execute(found, {"ids": list(handoff_ids)})).scalars()]
+
+
+async def empty_notes(tx: Tx, lead_ids: Iterable[UUID]) -> None:
+    """Erased people: what was typed about them goes, that something was typed stays."""
+    await tx.execute(
+        text("update note set text = '' where handoff_id in (select id from handoff where lead_id = any(:ids))"),
+        {"ids": list(lead_ids)},
+    )
+
+
+async def write_handoffs(tx: Tx, kept: Iterable[tuple[Handoff, Times]], *, now: datetime) -> None:
+    """Save whole rows. Those that leave an open state go first, so that the open one per scope is always one."""
+    ordered = sorted(kept, key=lambda each: (each[0].state in _OPEN_STATES, each[0].id))
+    closing = [_row(value, times, now) for value, times in ordered if value.state not in _OPEN_STATES]
+    opening = [_row(value, times, now) for value, times in ordered if value.state in _OPEN_STATES]
+    await upsert_rows(tx, handoff, closing)
+    await upsert_rows(tx, handoff, opening)
+
+
+async def write_assignments(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Begin assignments; the ones they follow have been ended before."""
+    await insert_rows(tx, assignment, rows)
+
+
+async def end_assignments(tx: Tx, ended: Sequence[tuple[UUID, str]], *, now: datetime) -> None:
+    """End current assignments by id, each with how it ended."""
+    for assignment_id, how in ended:
+        await tx.execute(
+            text("update assignment set ended_at = :now, ended_how = :how where id = :id and ended_at is null"),
+            {"id": assignment_id, "how": how, "now": now},
+        )
+
+
+async def mark_accepted(tx: Tx, assignment_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Note when assignments were accepted."""
+    if assignment_ids:
+        await tx.execute(
+            text("update assignment set accepted_at = :now where id = any(:ids)"),
+            {"ids": list(assignment_ids), "now": now},
+        )
+
+
+async def write_evidence(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Why it was qualified; a qualification counts once."""
+    await insert_rows(tx, evidence, rows, is_once=True)
+
+
+async def write_touches(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Human tries of Sales; an activity counts once."""
+    await insert_rows(tx, touch, rows, is_once=True)
+
+
+async def write_notes(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What people typed."""
+    await insert_rows(tx, note, rows)
+
+
+async def write_audit(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Every input with its verdict, in order."""
+    await insert_rows(tx, handoff_event, rows)
+
+
+_OPEN_STATES = frozenset(
+    {State.QUALIFIED, State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY}
+)
+
+
+async def _with_clocks(tx: ReadTx, rows: Sequence[Row[Any]]) -> dict[HandoffId, Kept]:
+    clocks = await clocks_of(tx, [row.id for row in rows])
+    return {HandoffId(row.id): _kept(row, clocks.get(HandoffId(row.id), {})) for row in rows}
+
+
+def _kept(row: Row[Any], clocks: Mapping[int, StoredClock]) -> Kept:
+    armed = tuple(clocks[number].clock for number in sorted(clocks) if clocks[number].ended_at is None)
+    value = Handoff(
+        id=HandoffId(row.id),
+        lead_id=LeadId(row.lead_id),
+        root_lead_id=LeadId(row.root_lead_id),
+        account_id=None if row.account_id is None else AccountId(row.account_id),
+        scope_id=row.scope_id,
+        motion=row.motion,
+        product=row.product,
+        tier=row.tier,
+        policy=row.policy,
+        cycle=row.cycle,
+        decision_id=DecisionId(row.decision_id),
+        propensity=row.propensity,
+        is_hand_raiser=row.is_hand_raiser,
+        state=State(row.state),
+        token=row.token,
+        seq=row.seq,
+        priority=row.priority,
+        owner_id=_user(row.owner_id),
+        former_owner_id=_user(row.former_owner_id),
+        attempt=row.attempt,
+        tried=tuple(UserId(each) for each in row.tried),
+        pool=row.pool,
+        queue=row.queue,
+        queue_reason=row.queue_reason,
+        queue_level=row.queue_level,
+        evidence=row.evidence,
+        pauses=row.pauses,
+        is_paused=row.is_paused,
+        carried=tuple(Carried(each[0], ClockKind(each[1]), each[2]) for each in row.carried),
+        clocks=armed,
+        clocks_made=row.clocks_made,
+        breached_at_token=row.breached_at_token,
+        missed_touches=tuple(row.missed_touches),
+        result=row.result,
+        reason_code=row.reason_code,
+        crm_version=row.crm_version,
+        has_deal=row.has_deal,
+        merged_version=row.merged_version,
+        is_superseded=row.is_superseded,
+    )
+    times = Times(**{name: getattr(row, name) for name in Times.__slots__})
+    return Kept(value, times, clocks, row.changed_at)
+
+
+def _user(value: UUID | None) -> UserId | None:
+    return None if value is None else UserId(value)
+
+
+_PLAIN = tuple(name for name in Handoff.__slots__ if name not in {"clocks", "carried", "tried", "missed_touches"})
+
+
+def _row(value: Handoff, times: Times, now: datetime) -> dict[str, Any]:
+    row = {name: getattr(value, name) for name in _PLAIN}
+    row |= {name: getattr(times, name) for name in Times.__slots__}
+    return row | {
+        "carried": [[each.number, each.kind, each.level] for each in value.carried],
+        "tried": list(value.tried),
+        "missed_touches": list(value.missed_touches),
+        "changed_at": now,
+    }

@@ -1,0 +1,329 @@
+"""Reps, teams, calendars and absences: read for a transaction, and changed by their managers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Row, select, text
+
+from services.handoff.domain.calendar import Calendar, Interval, compose
+from services.handoff.store.rows import in_ids, upsert_rows
+from services.handoff.tables import absence, account_owner, calendar, rep, team
+from shared.db.engine import ReadTx, Tx
+from shared.ids import HandoffId, TeamId, UserId
+
+__all__ = [
+    "Crew",
+    "RepRow",
+    "add_load",
+    "begin_absences",
+    "cancel_absence",
+    "count_expiries",
+    "holding_of",
+    "lock_reps",
+    "mark_moved",
+    "moved_reps",
+    "next_absence_at",
+    "read_crew",
+    "save_account_owner",
+    "save_calendar",
+    "save_rep",
+    "save_team",
+    "set_away",
+    "settle_moved",
+    "taken_since",
+    "write_absences",
+]
+
+DEFAULT_CALENDAR = "default"
+_ABSENCE_MATTERS = timedelta(days=120)  # no clock in open hours runs longer
+
+
+@dataclass(frozen=True, slots=True)
+class RepRow:
+    """A rep as stored, with the absence it is in now, if any."""
+
+    id: UserId
+    team_id: TeamId | None
+    name: str
+    email: str | None
+    slack_id: str | None
+    calendar: str | None
+    languages: tuple[str, ...]
+    skills: tuple[str, ...]
+    is_active: bool
+    is_away: bool
+    away_because: str | None
+    load: int
+    expiries: int
+    version: int
+
+    def why_off(self, *, is_absent: bool) -> str | None:
+        """Why the rep takes nothing now, or None when it is on."""
+        if not self.is_active:
+            return "inactive"
+        if self.is_away:
+            return "away"
+        return "absence" if is_absent else None
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Reps with the calendars they work by, as of one moment."""
+
+    now: datetime
+    reps: Mapping[UserId, RepRow]
+    teams: Mapping[TeamId, Row[Any]]
+    calendars: Mapping[str, Calendar]
+    absences: Mapping[UserId, tuple[Interval, ...]]
+
+    def calendar_of(self, rep_id: UserId | None) -> Calendar:
+        """The rep's own calendar less its absences; the default one for nobody and for unknown names."""
+        row = None if rep_id is None else self.reps.get(rep_id)
+        if rep_id is None or row is None:
+            return self.calendars[DEFAULT_CALENDAR]
+        group = None if row.team_id is None else self.teams.get(row.team_id)
+        name = row.calendar or (group.calendar if group is not None else DEFAULT_CALENDAR)
+        base = self.calendars.get(name, self.calendars[DEFAULT_CALENDAR])
+        return compose(base, absences=self.absences.get(rep_id, ()))
+
+    def why_off(self, rep_id: UserId) -> str | None:
+        """Why the rep takes nothing now; None when it is on, `inactive` when it is unknown."""
+        row = self.reps.get(rep_id)
+        if row is None:
+            return "inactive"
+        gone = any(start <= self.now < end for start, end in self.absences.get(rep_id, ()))
+        return row.why_off(is_absent=gone)
+
+
+async def read_crew(tx: ReadTx, rep_ids: Iterable[UUID]) -> Crew:
+    """The named reps, all teams and calendars, and absences that are not over."""
+    wanted = sorted(set(rep_ids))
+    reps = (await tx.execute(select(rep).where(in_ids(rep.c.id)), {"ids": wanted})).all() if wanted else []
+    teams = (await tx.execute(select(team))).all()
+    calendars = (await tx.execute(select(calendar))).all()
+    away: dict[UserId, list[Interval]] = {}
+    if wanted:
+        kept = select(absence).where(in_ids(absence.c.rep_id)).where(absence.c.state != "cancelled")
+        # An absence that ended still counts for a clock that runs since before it.
+        kept = kept.where(absence.c.until_at > tx.now - _ABSENCE_MATTERS)
+        for row in (await tx.execute(kept.order_by(absence.c.from_at), {"ids": wanted})).all():
+            away.setdefault(UserId(row.rep_id), []).append((row.from_at, row.until_at))
+    return Crew(
+        now=tx.now,
+        reps={UserId(row.id): _rep(row) for row in reps},
+        teams={TeamId(row.id): row for row in teams},
+        calendars={row.name: _calendar(row) for row in calendars},
+        absences={rep_id: tuple(intervals) for rep_id, intervals in away.items()},
+    )
+
+
+async def lock_reps(tx: Tx, rep_ids: Iterable[UUID]) -> dict[UserId, RepRow]:
+    """Lock reps in id order; after the pools."""
+    wanted = sorted(set(rep_ids))
+    if not wanted:
+        return {}
+    statement = select(rep).where(in_ids(rep.c.id)).order_by(rep.c.id).with_for_update()
+    return {UserId(row.id): _rep(row) for row in (await tx.execute(statement, {"ids": wanted})).all()}
+
+
+async def add_load(tx: Tx, changes: Mapping[UserId, int]) -> None:
+    """Move the loads of reps whose locks the caller holds."""
+    for rep_id in sorted(changes):
+        if changes[rep_id]:
+            await tx.execute(
+                text("update rep set load = load + :change where id = :id"), {"id": rep_id, "change": changes[rep_id]}
+            )
+
+
+async def count_expiries(
+    tx: Tx, expired: Sequence[UserId], answered: Sequence[UserId], *, away_after: int
+) -> list[UserId]:
+    """Count assignments that expired in a row; an answer ends the row. Returns the reps that are set away by it."""
+    for rep_id in sorted(answered):
+        await tx.execute(text("update rep set expiries = 0 where id = :id and expiries > 0"), {"id": rep_id})
+    newly_away: list[UserId] = []
+    for rep_id in sorted(expired):
+        counted = await tx.execute(
+            text("update rep set expiries = expiries + 1 where id = :id returning expiries, is_away"), {"id": rep_id}
+        )
+        row = counted.first()
+        if row is not None and row.expiries >= away_after and not row.is_away:
+            newly_away.append(rep_id)
+            await set_away(tx, rep_id, because="expiries")
+    return newly_away
+
+
+async def set_away(tx: Tx, rep_id: UserId, *, because: str | None) -> bool:
+    """Send a rep away (because says why) or bring it back (None); False when it is so already."""
+    changed = await tx.execute(
+        text(
+            """
+            update rep set is_away = :is_away, away_because = :because, moved = :moved, expiries = 0,
+                   version = version + 1, changed_at = baton_now()
+             where id = :id and is_away <> :is_away returning id
+            """
+        ),
+        {
+            "id": rep_id,
+            "is_away": because is not None,
+            "because": because,
+            "moved": "back" if because is None else "left",
+        },
+    )
+    return changed.first() is not None
+
+
+async def mark_moved(tx: Tx, rep_ids: Iterable[UserId], how: Literal["left", "back"]) -> None:
+    """These reps went off or are there again: what follows for handoffs is to be done."""
+    for rep_id in sorted(set(rep_ids)):
+        await tx.execute(text("update rep set moved = :how where id = :id"), {"id": rep_id, "how": how})
+
+
+async def moved_reps(tx: ReadTx, *, limit: int) -> list[tuple[UserId, str]]:
+    """Reps that moved, and how, for whose handoffs nothing has followed yet."""
+    found = await tx.execute(
+        text("select id, moved from rep where moved is not null order by id limit :limit"), {"limit": limit}
+    )
+    return [(UserId(row.id), row.moved) for row in found.all()]
+
+
+async def settle_moved(tx: Tx, rep_id: UserId, how: str) -> bool:
+    """What followed from a rep's move is done; False when it moved again, or another process has done it."""
+    done = await tx.execute(
+        text("update rep set moved = null where id = :id and moved = :how returning id"), {"id": rep_id, "how": how}
+    )
+    return done.first() is not None
+
+
+async def holding_of(tx: ReadTx, rep_ids: Iterable[UUID]) -> dict[UserId, tuple[HandoffId, ...]]:
+    """The handoffs that make up the load of each rep, oldest assignment first."""
+    rows = await tx.execute(
+        text(
+            """
+            select owner_id, array_agg(id order by assigned_at, id) as ids from handoff
+             where state in ('assigned', 'accepted') and owner_id = any(:ids) group by owner_id
+            """
+        ),
+        {"ids": sorted(set(rep_ids))},
+    )
+    return {UserId(row.owner_id): tuple(HandoffId(each) for each in row.ids) for row in rows.all()}
+
+
+async def taken_since(tx: ReadTx, rep_ids: Iterable[UUID], since: datetime) -> dict[UserId, int]:
+    """How many assignments each rep got since an instant."""
+    rows = await tx.execute(
+        text(
+            "select rep_id, count(*) as taken from assignment"
+            " where rep_id = any(:ids) and started_at > :since group by rep_id"
+        ),
+        {"ids": sorted(set(rep_ids)), "since": since},
+    )
+    return {UserId(row.rep_id): row.taken for row in rows.all()}
+
+
+async def save_rep(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Write a rep whole."""
+    await upsert_rows(tx, rep, [row])
+
+
+async def save_team(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Write a team whole."""
+    await upsert_rows(tx, team, [row])
+
+
+async def save_calendar(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Write a calendar whole."""
+    await upsert_rows(tx, calendar, [row])
+
+
+async def save_account_owner(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Write who owns an account."""
+    await upsert_rows(tx, account_owner, [row])
+
+
+async def write_absences(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Plan absences; the same one again changes nothing."""
+    await upsert_rows(tx, absence, rows)
+
+
+async def cancel_absence(tx: Tx, absence_id: UUID, rep_id: UserId) -> bool:
+    """Take a planned or running absence back; False when there is none."""
+    found = await tx.execute(
+        text(
+            "update absence set state = 'cancelled' where id = :id and rep_id = :rep and state in ('planned', 'begun')"
+            " returning id"
+        ),
+        {"id": absence_id, "rep": rep_id},
+    )
+    return found.first() is not None
+
+
+async def begin_absences(tx: Tx, *, limit: int) -> tuple[list[UserId], list[UserId]]:
+    """Move absences on whose time has come: the reps that leave now, and those that are back."""
+    begun = await tx.execute(
+        text(
+            """
+            update absence set state = 'begun' where id in
+                (select id from absence where state = 'planned' and from_at <= baton_now() and until_at > baton_now()
+                  order by from_at limit :limit for update skip locked) returning rep_id
+            """
+        ),
+        {"limit": limit},
+    )
+    leaving = [UserId(each) for each in begun.scalars()]
+    ended = await tx.execute(
+        text(
+            """
+            update absence set state = 'ended' where id in
+                (select id from absence where state in ('planned', 'begun') and until_at <= baton_now()
+                  order by until_at limit :limit for update skip locked) returning rep_id
+            """
+        ),
+        {"limit": limit},
+    )
+    return leaving, [UserId(each) for each in ended.scalars()]
+
+
+async def next_absence_at(tx: ReadTx) -> datetime | None:
+    """The next moment at which an absence begins or ends."""
+    found: datetime | None = (
+        await tx.execute(
+            """
+            select min(case when state = 'planned' then from_at else until_at end) from absence
+             where state in ('planned', 'begun')
+            """
+        )
+    ).scalar()
+    return found
+
+
+def _rep(row: Row[Any]) -> RepRow:
+    return RepRow(
+        id=UserId(row.id),
+        team_id=None if row.team_id is None else TeamId(row.team_id),
+        name=row.name,
+        email=row.email,
+        slack_id=row.slack_id,
+        calendar=row.calendar,
+        languages=tuple(row.languages),
+        skills=tuple(row.skills),
+        is_active=row.is_active,
+        is_away=row.is_away,
+        away_because=row.away_because,
+        load=row.load,
+        expiries=row.expiries,
+        version=row.version,
+    )
+
+
+def _calendar(row: Row[Any]) -> Calendar:
+    return Calendar(
+        name=row.name,
+        zone=row.zone,
+        hours=tuple(tuple((part[0], part[1]) for part in day) for day in row.hours),
+        holidays=frozenset(date.fromisoformat(each) for each in row.holidays),
+        version=row.version,
+    )

@@ -1,0 +1,314 @@
+"""Puts inputs through the hand-off machine: audits each with its verdict, carries out the effects of those that hold.
+
+New clocks get their instants here, assignments their rows, people their notices, the world its events.
+"""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from services.handoff.domain import sla
+from services.handoff.domain.calendar import ALWAYS
+from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState, Decision, Handoff, Verdict, decide, inputs
+from services.handoff.domain.lifecycle.effects import (
+    Announce,
+    Ask,
+    AssignmentBegan,
+    AssignmentEnded,
+    ClockArmed,
+    ClockEnded,
+    ClockRetracted,
+    Escalate,
+    Notify,
+    Repointed,
+    StopAll,
+)
+from services.handoff.domain.notices import Notice
+from services.handoff.domain.record import StoredClock, Times, times_after
+from services.handoff.store.codec import effect_value, input_value
+from services.handoff.usecases.announcing import (
+    Cause,
+    assignment_id,
+    clock_id,
+    event_of,
+    notice_of_escalation,
+    notice_of_notify,
+)
+from services.handoff.usecases.work import OWNERS_CLOCKS, Held, Work
+from shared.ids import HandoffId, derived_id
+from shared.telemetry import count
+
+__all__ = ["Cause", "apply", "open_cycle"]
+
+
+def open_cycle(work: Work, latest: Handoff | None, event: inputs.Qualify, times: Times, *, cause: Cause) -> Decision:
+    """Open a cycle after `latest` of its scope, under the agreement in force."""
+    decision = decide(latest, event, work.terms.policy(event.opening.tier))
+    handoff = decision.handoff
+    if decision.verdict is Verdict.OK and handoff is not None:
+        held = work.held[handoff.id] = Held(handoff, times, {}, work.terms, is_changed=True, cause=cause)
+        _audit(work, held, event, None, decision)
+        _carry_out(work, held, None, event, decision, cause)
+    elif latest is not None and latest.id in work.held:
+        _audit(work, work.held[latest.id], event, latest, decision)
+    return decision
+
+
+def apply(
+    work: Work,
+    handoff_id: HandoffId,
+    event: inputs.Input,
+    *,
+    cause: Cause,
+    activity_id: UUID | None = None,
+    attached_lead_id: UUID | None = None,
+) -> Decision:
+    """Put one input through the machine; a verdict other than ok leaves only its line in the audit."""
+    held = work.held[handoff_id]
+    before = held.handoff
+    decision = decide(before, event, held.terms.policy(before.tier))
+    _audit(work, held, event, before, decision)
+    if decision.verdict is Verdict.OK and decision.handoff is not None:
+        held.handoff = decision.handoff
+        held.is_changed = True
+        held.cause = cause
+        more = {"activity_id": activity_id, "attached_lead_id": attached_lead_id}
+        _carry_out(work, held, before, event, decision, cause, **more)
+    return decision
+
+
+def _audit(work: Work, held: Held, event: inputs.Input, before: Handoff | None, decision: Decision) -> None:
+    after = decision.handoff if decision.handoff is not None else held.handoff
+    work.to_write.audit.append(
+        {
+            "handoff_id": held.handoff.id,
+            "kind": type(event).__name__,
+            "input": input_value(event),
+            "actor": event.actor.kind,
+            "actor_id": event.actor.id,
+            "token_seen": event.token,
+            "verdict": decision.verdict,
+            "why": decision.why,
+            "state_before": None if before is None else before.state,
+            "state_after": after.state,
+            "token_after": after.token,
+            "seq_after": after.seq,
+            "effects": [effect_value(effect) for effect in decision.effects],
+            "agreement_id": held.times.agreement_id,
+            "agreement_version": held.times.agreement_version,
+            "at": work.now,
+        }
+    )
+
+
+def _carry_out(
+    work: Work,
+    held: Held,
+    before: Handoff | None,
+    event: inputs.Input,
+    decision: Decision,
+    cause: Cause,
+    **more: Any,  # noqa: ANN401 - ids that only some events carry
+) -> None:
+    handoff = held.handoff
+    held.times = times_after(held.times, None if before is None else before.state, decision, now=work.now)
+    work.note_load(before, handoff)
+    escalated: dict[str, Any] = {}
+    touched: set[int] = set()
+    for effect in decision.effects:
+        match effect:
+            case ClockArmed(clock=clock):
+                work.put_clock(held, _armed(work, held, clock, event))
+                touched.add(clock.number)
+            case ClockEnded(clock=clock, state=state):
+                work.put_clock(held, _ended(work, held, clock, state))
+                touched.add(clock.number)
+            case ClockRetracted(number=number):
+                escalated = _retract(work, held, number)
+                touched.add(number)
+            case Escalate():
+                escalated = _escalate(work, held, before or handoff, effect)
+                touched.add(effect.number)
+            case AssignmentBegan(attempt=attempt):
+                _begin_assignment(work, held, attempt, event)
+            case AssignmentEnded():
+                _end_assignment(work, held, effect)
+            case Notify():
+                due_at = min((held.clocks[each.number].timing.due_at for each in handoff.clocks), default=None)
+                owner = work.queue_owners.get(handoff.queue or "")
+                notice = notice_of_notify(effect, handoff, held.times, queue_owner=owner, due_at=due_at, now=work.now)
+                work.to_write.notices.append(notice)
+            case Ask(what=what):
+                work.to_write.notices.append(_ask(work, handoff, what))
+            case StopAll():
+                work.to_write.stopped.append(handoff.id)
+            case Announce() | Repointed():
+                pass  # announced below, when everything has its final state
+    shown = touched | {clock.number for clock in handoff.clocks}
+    for announced in (effect for effect in decision.effects if isinstance(effect, Announce)):
+        if announced.what == "accepted" and handoff.owner_id is not None:
+            work.to_write.accepted.append(assignment_id(handoff.id, handoff.attempt))
+            work.to_write.answered.add(handoff.owner_id)
+        work.to_write.events.append(
+            event_of(
+                announced,
+                handoff,
+                held.times,
+                event=event,
+                clocks=[held.clocks[number] for number in sorted(shown) if number in held.clocks],
+                escalated=escalated,
+                cause=cause,
+                now=work.now,
+                **more,
+            )
+        )
+
+
+def _armed(work: Work, held: Held, clock: Clock, event: inputs.Input) -> StoredClock:
+    """A new clock with its instants."""
+    handoff = held.handoff
+    plan = held.terms.plan(handoff.tier, clock.kind)
+    calendar = ALWAYS if plan.is_wall else work.calendar_for(clock.kind, handoff.owner_id)
+    carried = None if clock.carries is None else held.clocks.get(clock.carries)
+    if carried is not None:
+        paused_at = carried.ended_at or work.now
+        timing = sla.carry_on(carried.timing, paused_at=paused_at, resumed_at=work.now, calendar=calendar)
+    else:
+        begun = None if plan.is_wall else calendar
+        timing = sla.begin(plan, at=work.now, calendar=begun, since=held.times.assigned_at)
+    if clock.kind is ClockKind.RESUME and isinstance(event, inputs.Pause) and event.until_at is not None:
+        timing = replace(timing, due_at=event.until_at)
+    if clock.kind is ClockKind.TOUCH and plan.since_assignment:
+        timing = _not_before_accept(held, timing)
+    _, fire_at = sla.next_rung(timing, calendar, clock.level)
+    return StoredClock(
+        id=clock_id(handoff.id, clock.number),
+        clock=clock,
+        state=ClockState.ARMED,
+        timing=timing,
+        due_at_first=timing.due_at,
+        fire_at=fire_at,
+        rep_id=handoff.owner_id if clock.kind in OWNERS_CLOCKS and not plan.is_wall else None,
+    )
+
+
+def _not_before_accept(held: Held, timing: sla.Timing) -> sla.Timing:
+    """A touch clock that counts from the assignment shares what an outage gave the accept clock."""
+    accepts = [each for each in held.clocks.values() if each.clock.kind is ClockKind.ACCEPT]
+    if not accepts:
+        return timing
+    last = max(accepts, key=lambda each: each.clock.number)
+    return replace(timing, due_at=max(timing.due_at, last.timing.due_at))
+
+
+def _ended(work: Work, held: Held, clock: Clock, state: ClockState) -> StoredClock:
+    stored = held.clocks[clock.number]
+    cause = stored.cause
+    if state is ClockState.BREACHED:
+        cause = cause or _cause(work, held, stored)
+        count("baton_clock_breaches_total", cause=cause)
+    return replace(stored, clock=clock, state=state, ended_at=work.now, cause=cause, is_held=False)
+
+
+def _escalate(work: Work, held: Held, before: Handoff, effect: Escalate) -> dict[str, Any]:
+    stored = held.clocks[effect.number]
+    cause = _cause(work, held, stored)
+    fired = replace(stored, clock=replace(stored.clock, level=effect.level), cause=cause, is_held=False)
+    if not effect.is_last:
+        calendar = ALWAYS if stored.timing.calendar == sla.WALL else work.calendar_for(effect.kind, before.owner_id)
+        fired = replace(fired, fire_at=sla.next_rung(stored.timing, calendar, effect.level)[1])
+    work.put_clock(held, fired if stored.ended_at is None else replace(fired, state=stored.state))
+    late = stored.timing.is_late_by_system
+    work.to_write.escalations.append(
+        {
+            "clock_id": stored.id,
+            "level": effect.level,
+            "handoff_id": before.id,
+            "rep_id": before.owner_id,
+            "action": effect.do,
+            "cause": cause,
+            "fired_at": work.now,
+            "is_last": effect.is_last,
+            "is_verified": effect.is_verified,
+            "is_late_by_system": late,
+            "retracted_at": None,
+        }
+    )
+    owner = work.queue_owners.get(before.queue or "")
+    due_at = stored.timing.due_at
+    work.to_write.notices.append(
+        notice_of_escalation(effect, before, queue_owner=owner, due_at=due_at, cause=cause, now=work.now)
+    )
+    return {
+        "level": effect.level,
+        "cause": cause,
+        "is_late_by_system": late,
+        "is_verified": effect.is_verified,
+        "is_breach": effect.is_last,
+    }
+
+
+def _retract(work: Work, held: Held, number: int) -> dict[str, Any]:
+    stored = held.clocks[number]
+    work.put_clock(held, replace(stored, state=ClockState.MET, is_late_evidence=True))
+    work.to_write.retracted.append(stored.id)
+    return {
+        "level": stored.clock.level,
+        "cause": stored.cause or "rep",
+        "is_late_by_system": stored.timing.is_late_by_system,
+        "is_verified": True,
+        "is_breach": False,
+    }
+
+
+def _cause(work: Work, held: Held, stored: StoredClock) -> sla.Cause:
+    lead = work.leads.get(held.handoff.lead_id)
+    return sla.cause_of(
+        stored.clock.kind,
+        is_late_by_system=stored.timing.is_late_by_system,
+        is_lead_complete=lead is None or lead.facts.get("is_known", "true") == "true",
+    )
+
+
+def _begin_assignment(work: Work, held: Held, attempt: int, event: inputs.Input) -> None:
+    handoff = held.handoff
+    row_id = assignment_id(handoff.id, attempt)
+    assert handoff.owner_id is not None, "an assignment begins with an owner"
+    work.to_write.assignments[row_id] = {
+        "id": row_id,
+        "handoff_id": handoff.id,
+        "attempt": attempt,
+        "rep_id": handoff.owner_id,
+        "pool": handoff.pool if isinstance(event, inputs.Route) else None,
+        "is_over_capacity": isinstance(event, inputs.Reassign),
+        "started_at": work.now,
+        "accepted_at": None,
+        "ended_at": None,
+        "ended_how": None,
+    }
+
+
+def _end_assignment(work: Work, held: Held, effect: AssignmentEnded) -> None:
+    row_id = assignment_id(held.handoff.id, effect.attempt)
+    made_here = work.to_write.assignments.get(row_id)
+    if made_here is not None:
+        made_here |= {"ended_at": work.now, "ended_how": effect.how}
+    else:
+        work.to_write.ended.append((row_id, effect.how))
+    if effect.how == "expired":
+        work.to_write.expired.append(effect.rep_id)
+    elif effect.how in {"rejected", "returned"}:
+        work.to_write.answered.add(effect.rep_id)
+
+
+def _ask(work: Work, handoff: Handoff, what: str) -> Notice:
+    audience = "ingest" if what == "suppress" else "marketing"
+    return Notice(
+        id=derived_id("notice", handoff.id, handoff.token, what),
+        what=what,
+        audience="ingest" if audience == "ingest" else "marketing",
+        handoff_id=handoff.id,
+        lead_id=handoff.lead_id,
+        made_at=work.now,
+        details={"reason_code": handoff.reason_code or ""},
+    )

@@ -1,0 +1,127 @@
+"""What merges and splits of people mean for handoffs: re-pointed, one of two ended, an ended one brought back.
+
+A merge sets pointers, a split clears them; a lower identity_version changes nothing (DECISIONS 1).
+"""
+
+from services.handoff.domain.lifecycle import Handoff, State, inputs
+from services.handoff.domain.lifecycle.states import OPEN
+from services.handoff.domain.mirror import Lead, moved
+from services.handoff.usecases.deciding import apply
+from services.handoff.usecases.work import Cause, Held, Work
+from shared.contracts.leads import LeadMerged, LeadSplit
+from shared.ids import AccountId, LeadId
+from shared.telemetry import count
+
+__all__ = ["take_merge", "take_split"]
+
+_FURTHER = (
+    State.OPPORTUNITY,
+    State.WORKING,
+    State.ACCEPTED,
+    State.ASSIGNED,
+    State.QUEUED,
+    State.QUALIFIED,
+)
+
+
+def take_merge(work: Work, payload: LeadMerged, cause: Cause) -> None:
+    """The tree of a member hangs under another root: of two open handoffs the further stays."""
+    lead = work.leads[LeadId(payload.lead_id)]
+    if payload.identity_version <= lead.identity_version:
+        count("baton_ignored_versions_total")
+        return
+    root_id = LeadId(payload.root_lead_id)
+    moving = _subtree(work, lead.id)
+    for each in moving:
+        parent = LeadId(payload.into_lead_id) if each.id == lead.id else each.parent_id
+        version = payload.identity_version if each.id == lead.id else each.identity_version
+        work.change_lead(moved(each, parent_id=parent, root_id=root_id, version=version))
+    members = {each.id for each in moving}
+    mine = [each for each in _held(work) if each.handoff.lead_id in members]
+    for held in mine:
+        handoff = held.handoff
+        other = _open_other(work, root_id, handoff)
+        if handoff.state in OPEN and other is not None:
+            _end_one(work, held, other, payload, cause)
+        if held.handoff.state is not State.MERGED:
+            _repoint(work, held, root_id, cause)
+
+
+def take_split(work: Work, payload: LeadSplit, cause: Cause) -> None:
+    """A member left its tree: its handoffs go with it, and one that the merge ended is qualified again."""
+    lead = work.leads[LeadId(payload.lead_id)]
+    if payload.identity_version <= lead.identity_version:
+        count("baton_ignored_versions_total")
+        return
+    root_id = LeadId(payload.root_lead_id)
+    leaving = _subtree(work, lead.id)
+    for each in leaving:
+        parent = None if each.id == lead.id else each.parent_id
+        version = payload.identity_version if each.id == lead.id else each.identity_version
+        work.change_lead(moved(each, parent_id=parent, root_id=root_id, version=version))
+    members = {each.id for each in leaving}
+    for held in _held(work):
+        handoff = held.handoff
+        if handoff.lead_id in members and handoff.state is not State.MERGED:
+            _repoint(work, held, root_id, cause)
+    for held in _held(work):
+        if held.handoff.state is State.MERGED and not held.handoff.is_superseded:
+            own = work.leads.get(held.handoff.lead_id)
+            if own is not None and own.root_id != held.handoff.root_lead_id:
+                _bring_back(work, held, own.root_id, cause)
+
+
+def _bring_back(work: Work, held: Held, root_id: LeadId, cause: Cause) -> None:
+    handoff = held.handoff
+    scope_id = _scope(handoff, root_id)
+    is_free = work.open_of(root_id, scope_id, handoff.motion) is None
+    event = inputs.Split(root_lead_id=root_id, scope_id=scope_id, is_scope_free=is_free)
+    apply(work, handoff.id, event, cause=cause)
+
+
+def _end_one(work: Work, one: Held, other: Held, payload: LeadMerged, cause: Cause) -> None:
+    """The further state stays, then the older one; the other ends `merged`."""
+    stays, ends = sorted((one, other), key=_rank)
+    event = inputs.Merge(
+        into=stays.handoff.id, root_lead_id=LeadId(payload.root_lead_id), version=payload.identity_version
+    )
+    apply(work, ends.handoff.id, event, cause=cause)
+
+
+def _rank(held: Held) -> tuple[int, str, str]:
+    return (_FURTHER.index(held.handoff.state), held.times.opened_at.isoformat(), str(held.handoff.id))
+
+
+def _repoint(work: Work, held: Held, root_id: LeadId, cause: Cause) -> None:
+    handoff = held.handoff
+    event = inputs.Repoint(root_lead_id=root_id, scope_id=_scope(handoff, root_id))
+    if (handoff.root_lead_id, handoff.scope_id) != (event.root_lead_id, event.scope_id):
+        apply(work, handoff.id, event, cause=cause)
+
+
+def _scope(handoff: Handoff, root_id: LeadId) -> LeadId | AccountId:
+    """A handoff of an account keeps its scope, one of a person follows the person."""
+    return handoff.scope_id if handoff.scope_id == handoff.account_id else root_id
+
+
+def _open_other(work: Work, root_id: LeadId, handoff: Handoff) -> Held | None:
+    for held in _held(work):
+        other = held.handoff
+        is_same = other.root_lead_id == root_id and other.motion == handoff.motion
+        if other.id != handoff.id and is_same and other.state in OPEN:
+            return held
+    return None
+
+
+def _held(work: Work) -> list[Held]:
+    return [work.held[handoff_id] for handoff_id in sorted(work.held)]
+
+
+def _subtree(work: Work, lead_id: LeadId) -> list[Lead]:
+    """A member and all that hang below it, by id."""
+    found = {lead_id}
+    while True:
+        below = {each.id for each in work.leads.values() if each.parent_id in found} - found
+        if not below:
+            return [work.leads[each] for each in sorted(found)]
+        found |= below

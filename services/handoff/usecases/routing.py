@@ -1,0 +1,134 @@
+"""Gives every handoff of a unit of work that needs a rep to routing, freed load to the queue first, in one round.
+
+Locks pools and reps after leads and handoffs; the choice itself is the pure `route` (RELIABILITY 3.7).
+"""
+
+from collections.abc import Mapping
+
+from services.handoff.domain.lifecycle import State, inputs
+from services.handoff.domain.mirror import view_of
+from services.handoff.domain.routing import route
+from services.handoff.domain.things import Need, Pool, QueueName, RouteResult, RoutingInput
+from services.handoff.store import agreements, handoffs, leads, pools
+from services.handoff.usecases.deciding import Cause, apply
+from services.handoff.usecases.work import Held, Work
+from shared.ids import AccountId, DecisionId, UserId, derived_id
+
+__all__ = ["SERVED_QUEUES", "settle"]
+
+# Queues that freed load serves; what waits in the others waits for a person.
+SERVED_QUEUES = (QueueName.NO_ELIGIBLE_REP.value,)
+# One round serves at most so many that wait: a freed rep takes one or two, and the periodic sweep finds the rest.
+_SERVED_AT_ONCE = 50
+# A round that sends some back (a rule refused) is followed by another; more than this is a mistake in the rules.
+_ROUNDS_MAX = 4
+
+
+async def settle(work: Work, *, cause: Cause, serves: tuple[str, ...] = SERVED_QUEUES) -> None:
+    """Route all that is `qualified`, and let freed load serve those that wait; call it before flush."""
+    for _ in range(_ROUNDS_MAX):
+        new = [held for _, held in sorted(work.held.items()) if held.handoff.state is State.QUALIFIED]
+        if not new and not work.is_load_freed:
+            return
+        await _route(work, new, cause=cause, serves=serves)
+        work.is_load_freed = False
+
+
+async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> None:
+    tx, terms = work.tx, work.terms
+    locked = await pools.lock_pools(tx, terms)
+    waiting = await _waiting(work, locked, serves)
+    if not new and not waiting:
+        return
+    await work.read_people(held.handoff.lead_id for held in waiting)
+    accounts = {held.handoff.account_id for held in (*new, *waiting) if held.handoff.account_id is not None}
+    owners = await leads.account_owners(tx, accounts)
+    named = set(owners.values()) | {
+        held.handoff.former_owner_id for held in new if held.handoff.former_owner_id is not None
+    }
+    members = {one.rep_id for pool in locked.values() for one in pool.members}
+    await work.know_reps(members | named)
+    counted, crew = await pools.reps_for_routing(
+        tx, locked, work.crew, others=named | set(work.load_changes), load_changes=work.load_changes
+    )
+    needs = [_need(work, held, _owner(held, owners)) for held in (*new, *waiting)]
+    asked = RoutingInput(
+        now=work.now,
+        agreement_id=terms.agreement_id,
+        agreement_version=terms.version,
+        routing=agreements.routing_value(terms),
+        needs=tuple(needs),
+        pools=counted,
+        reps=crew,
+    )
+    routed = route(asked)
+    for result in routed.results:
+        held = work.held[result.need.handoff_id]
+        _take(work, result, cause=(None if result.need.is_waiting else held.cause) or cause)
+    await pools.save_pools(tx, routed.pools)
+
+
+async def _waiting(work: Work, locked: dict[str, Pool], serves: tuple[str, ...]) -> list[Held]:
+    """What waits and could be served now: looked for only when some member of a pool has room."""
+    if not any(pool.members for pool in locked.values()):
+        return []
+    if not await pools.has_room(work.tx, work.load_changes):
+        return []
+    ids = await handoffs.waiting_ids(work.tx, serves, limit=_SERVED_AT_ONCE)
+    fresh = [each for each in ids if each not in work.held or work.held[each].handoff.state is State.QUEUED]
+    await work.hold(fresh)
+    return [work.held[each] for each in fresh if work.held[each].handoff.state is State.QUEUED]
+
+
+def _owner(held: Held, owners: Mapping[AccountId, UserId]) -> UserId | None:
+    return None if held.handoff.account_id is None else owners.get(held.handoff.account_id)
+
+
+def _need(work: Work, held: Held, account_owner: UserId | None) -> Need:
+    handoff = held.handoff
+    lead = work.leads[handoff.lead_id]
+    account_facts = work.account_facts.get(lead.account_id, {}) if lead.account_id is not None else {}
+    is_waiting = handoff.state is State.QUEUED
+    more = {"is_hand_raiser": str(handoff.is_hand_raiser).lower(), "product": handoff.product, "tier": handoff.tier}
+    return Need(
+        decision_id=DecisionId(derived_id("routing decision", handoff.id, handoff.token)),
+        handoff_id=handoff.id,
+        lead=view_of(lead, account_facts=account_facts, more=more),
+        product=handoff.product,
+        tier=handoff.tier,
+        priority=handoff.priority,
+        waiting_since=held.times.waiting_since or held.times.opened_at,
+        is_hand_raiser=handoff.is_hand_raiser,
+        policy=handoff.policy,
+        propensity=handoff.propensity,
+        tried=handoff.tried,
+        preferred=handoff.former_owner_id if handoff.former_owner_id not in handoff.tried else None,
+        account_owner=account_owner,
+        only_pool=handoff.pool if is_waiting else None,
+        is_waiting=is_waiting,
+    )
+
+
+def _take(work: Work, result: RouteResult, *, cause: Cause) -> None:
+    """Carry one answer out; a queue again for one that waits already changes nothing and is not kept."""
+    handoff_id = result.need.handoff_id
+    held = work.held[handoff_id]
+    if result.need.is_waiting and result.rep_id is None and not result.is_refused:
+        return
+    work.to_write.decisions.append(result)
+    token = held.handoff.token
+    if result.is_refused:
+        apply(work, handoff_id, inputs.Withdraw(reason="suppressed"), cause=cause)
+    elif result.rep_id is not None:
+        event = inputs.Route(
+            token=token,
+            rep_id=result.rep_id,
+            decision_id=result.need.decision_id,
+            pool=result.pool,
+            is_rotated=result.is_rotated,
+        )
+        apply(work, handoff_id, event, cause=cause)
+    else:
+        queue = result.queue or QueueName.UNROUTED.value
+        # The reason in the event is the queue's own word; the sentence stays in the decision record.
+        apply(work, handoff_id, inputs.NoRoute(token=token, queue=queue, reason=queue, pool=result.pool), cause=cause)

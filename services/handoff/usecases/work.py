@@ -1,0 +1,180 @@
+"""One unit of work over handoffs: what a transaction has locked and loaded, and the rows it will write at the end.
+
+Locks are taken in one order everywhere: leads (whole trees), accounts, handoffs, pools, reps. `deciding.apply` is the
+only way a handoff changes; `writing.flush` writes each kind of row in one statement.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.handoff.domain.calendar import Calendar
+from services.handoff.domain.lifecycle import ClockKind, Handoff
+from services.handoff.domain.lifecycle.states import LOADED, OPEN
+from services.handoff.domain.mirror import Lead
+from services.handoff.domain.notices import Notice
+from services.handoff.domain.record import StoredClock, Times
+from services.handoff.domain.sla import Terms
+from services.handoff.domain.things import RouteResult
+from services.handoff.store import agreements, handoffs, leads, pools, reps
+from services.handoff.store.reps import Crew
+from services.handoff.usecases.announcing import Cause
+from shared.contracts.envelope import Event
+from shared.db.engine import Tx
+from shared.ids import AccountId, HandoffId, LeadId, UserId
+
+__all__ = ["OWNERS_CLOCKS", "Cause", "Held", "Work", "Written", "begin_work"]
+
+# Clocks that count in the owner's open hours; the others count in the default calendar, or by the wall.
+OWNERS_CLOCKS = frozenset({ClockKind.ACCEPT, ClockKind.TOUCH, ClockKind.DISPOSE, ClockKind.STALE})
+
+
+@dataclass
+class Held:
+    """One locked handoff as it becomes in this transaction."""
+
+    handoff: Handoff
+    times: Times
+    clocks: dict[int, StoredClock]
+    terms: Terms
+    is_changed: bool = False
+    cause: Cause | None = None
+    changed_clocks: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Written:
+    """Rows to be written at the end, in the order they came about."""
+
+    audit: list[dict[str, Any]] = field(default_factory=list)
+    assignments: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    ended: list[tuple[UUID, str]] = field(default_factory=list)
+    accepted: list[UUID] = field(default_factory=list)
+    escalations: list[dict[str, Any]] = field(default_factory=list)
+    retracted: list[UUID] = field(default_factory=list)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    touches: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    events: list[Event[Any]] = field(default_factory=list)
+    decisions: list[RouteResult] = field(default_factory=list)
+    expired: list[UserId] = field(default_factory=list)
+    answered: set[UserId] = field(default_factory=set)
+    stopped: list[HandoffId] = field(default_factory=list)
+
+
+class Work:
+    """What one transaction holds and will write. Make it with begin_work; lock leads before handoffs."""
+
+    def __init__(self, tx: Tx, terms: Terms, crew: Crew, queue_owners: dict[str, str]) -> None:
+        self.tx = tx
+        self.now: datetime = tx.now
+        self.terms = terms
+        self.crew = crew
+        self.queue_owners = queue_owners
+        self.leads: dict[LeadId, Lead] = {}
+        self.account_facts: dict[AccountId, Any] = {}
+        self.held: dict[HandoffId, Held] = {}
+        self.to_write = Written()
+        self.load_changes: dict[UserId, int] = defaultdict(int)
+        self.is_load_freed = False
+        self._changed_leads: set[LeadId] = set()
+
+    async def lock_people(self, lead_ids: Iterable[UUID]) -> None:
+        """Lock the whole trees of these leads."""
+        wanted = set(lead_ids) - set(self.leads)
+        self.leads |= await leads.lock_trees(self.tx, wanted) if wanted else {}
+        accounts = {lead.account_id for lead in self.leads.values() if lead.account_id is not None}
+        self.account_facts |= await leads.account_facts(self.tx, accounts - set(self.account_facts))
+
+    async def read_people(self, lead_ids: Iterable[LeadId]) -> None:
+        """Read leads whose rows somebody else's statement has locked already (what waits in a queue)."""
+        wanted = set(lead_ids) - set(self.leads)
+        if wanted:
+            self.leads |= await leads.read_leads(self.tx, sorted(wanted))
+            accounts = {lead.account_id for lead in self.leads.values() if lead.account_id is not None}
+            self.account_facts |= await leads.account_facts(self.tx, accounts - set(self.account_facts))
+
+    async def hold(self, handoff_ids: Iterable[UUID]) -> None:
+        """Lock and load handoffs whose leads are locked; unknown ids stay absent."""
+        wanted = {HandoffId(each) for each in handoff_ids} - set(self.held)
+        if not wanted:
+            return
+        found = await handoffs.lock_handoffs(self.tx, wanted)
+        for handoff_id, kept in found.items():
+            times = kept.times
+            terms = await agreements.terms_of(self.tx, times.agreement_id, times.agreement_version)
+            self.held[handoff_id] = Held(kept.handoff, times, dict(kept.clocks), terms)
+        people = {rep for kept in found.values() for rep in (kept.handoff.owner_id, kept.handoff.former_owner_id)}
+        await self.know_reps(rep for rep in people if rep is not None)
+
+    async def know_reps(self, rep_ids: Iterable[UserId]) -> None:
+        """Read reps, so that clocks can run in their calendars."""
+        wanted = set(rep_ids) - set(self.crew.reps)
+        if wanted:
+            more = await reps.read_crew(self.tx, wanted)
+            self.crew = replace(
+                self.crew, reps={**self.crew.reps, **more.reps}, absences={**self.crew.absences, **more.absences}
+            )
+
+    def change_lead(self, lead: Lead) -> None:
+        """Take over a lead's new row; it is written at the end."""
+        if self.leads.get(lead.id) != lead:
+            self.leads[lead.id] = lead
+            self._changed_leads.add(lead.id)
+
+    def latest_of(self, root_id: LeadId, motion: str) -> Held | None:
+        """The latest held cycle of a person and motion."""
+        found = [
+            each
+            for each in self.held.values()
+            if each.handoff.root_lead_id == root_id and each.handoff.motion == motion
+        ]
+        return max(found, key=lambda each: each.handoff.cycle, default=None)
+
+    def open_of(self, root_id: LeadId, scope_id: UUID, motion: str) -> Held | None:
+        """The held open cycle of a person, else of its scope."""
+        found = [each for each in self.held.values() if each.handoff.motion == motion and each.handoff.state in OPEN]
+        own = [each for each in found if each.handoff.root_lead_id == root_id]
+        return next(iter(own or [each for each in found if each.handoff.scope_id == scope_id]), None)
+
+    def tree_of(self, lead_id: LeadId) -> list[Lead]:
+        """The locked members of a lead's tree, by id."""
+        root_id = self.leads[lead_id].root_id
+        return sorted((each for each in self.leads.values() if each.root_id == root_id), key=lambda each: each.id)
+
+    def calendar_for(self, kind: ClockKind, owner: UserId | None) -> Calendar:
+        """The calendar a clock counts in."""
+        return self.crew.calendar_of(owner if kind in OWNERS_CLOCKS else None)
+
+    def put_clock(self, held: Held, stored: StoredClock) -> None:
+        """Take over a clock's new row."""
+        held.clocks[stored.clock.number] = stored
+        held.changed_clocks.add(stored.clock.number)
+        held.is_changed = True
+
+    def changed_leads(self) -> list[Lead]:
+        """Leads whose rows are to be written."""
+        return [self.leads[lead_id] for lead_id in sorted(self._changed_leads)]
+
+    def note_load(self, before: Handoff | None, after: Handoff) -> None:
+        """Move loads as ownership in assigned and accepted moves."""
+        was = before.owner_id if before is not None and before.state in LOADED else None
+        now = after.owner_id if after.state in LOADED else None
+        if was == now:
+            return
+        if was is not None:
+            self.load_changes[was] -= 1
+            self.is_load_freed = True
+        if now is not None:
+            self.load_changes[now] += 1
+
+
+async def begin_work(tx: Tx) -> Work:
+    """Begin with the agreement in force, the calendars and the queues' owners; nothing is locked yet."""
+    terms = await agreements.active_terms(tx)
+    crew = await reps.read_crew(tx, ())
+    return Work(tx, terms, crew, await pools.queue_owners(tx))
