@@ -86,7 +86,7 @@ _STATEMENTS = (
         seen_at timestamptz not null
     )
     """,
-    "create index session_user on session (user_id)",
+    "create index session_by_user on session (user_id)",
     "create index session_seen on session (seen_at)",
     "create table login_failure (subject text primary key, failures integer not null, failed_at timestamptz not null)",
     """
