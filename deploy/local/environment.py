@@ -18,12 +18,16 @@ __all__ = ["choose_services", "service_variables"]
 _HOST = "127.0.0.1"
 
 
-def choose_services(logs: Path) -> dict[str, Service]:
-    """A place for each service: its usual ports when both are free, else any free ones."""
+def choose_services(logs: Path, *, environment: str) -> dict[str, Service]:
+    """A place for each service: its usual ports when both are free, else any free ones.
+
+    The usual ones are for people; demo and tests leave them alone, since several may start at the same time.
+    """
     chosen: dict[str, Service] = {}
     for service in SERVICES:
         usual = [PORTS[service], PORTS[service] + 1]
-        api, internal = usual if all(_is_free(port) for port in usual) else free_ports(2)
+        is_for_people = not Environment(environment).has_world_clock
+        api, internal = usual if is_for_people and all(map(_is_free, usual)) else free_ports(2)
         chosen[service] = Service(
             f"http://{_HOST}:{api}", f"http://{_HOST}:{internal}", log=str(logs / f"{service}.log")
         )

@@ -94,7 +94,7 @@ class Supervisor:
                 started.result()
         assert self.state.postgres is not None
         assert self.state.kafka is not None
-        self.state.services = choose_services(self.home / "logs")
+        self.state.services = choose_services(self.home / "logs", environment=self.state.environment)
         self.state.variables = service_variables(
             self.state.services,
             environment=self.state.environment,

@@ -1,0 +1,37 @@
+"""The agreement the company's two teams sign on their first day.
+
+The shipped default with their own pools in it. Pure.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.demo import cast
+
+__all__ = ["agreed"]
+
+_GERMAN = ["DE", "AT", "CH"]
+
+
+def agreed(document: Mapping[str, Any], *, rep_ids: Mapping[str, str]) -> dict[str, Any]:
+    """The document with the company's pools and rules; rep_ids maps a rep's e-mail to its user id."""
+    pools = []
+    for team in cast.TEAMS:
+        members = [
+            {"rep": rep_ids[rep.email], "weight": 1, "leads_per_30_days": 45, "load_max": 9}
+            for rep in cast.REPS
+            if rep.team == team.name
+        ]
+        pools.append({"name": team.pool, "skills": ["german"] if team.pool == "dach" else [], "members": members})
+    routing = {
+        **document["routing"],
+        "rules": [
+            {"rule": "suppression"},
+            {"rule": "open_handoff_of_account"},
+            {"rule": "account_owner"},
+            {"rule": "territory", "when": {"all": [{"fact": "country", "op": "in", "value": _GERMAN}]}, "pool": "dach"},
+            {"rule": "pool", "pool": "default"},
+        ],
+        "pools": pools,
+    }
+    return {**document, "routing": routing}
