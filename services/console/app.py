@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from services.console.api import forwarding, users
@@ -19,12 +20,30 @@ from services.console.store.changes import drop_old_changes
 from services.console.store.people import sweep
 from services.console.usecases.prove import Prover
 from shared.config import SERVICES
+from shared.db.engine import Database
 from shared.runtime import Runtime, main
 from shared.web.app_factory import create_app
+from shared.web.auth import ServiceTokens
 
-__all__ = ["build"]
+__all__ = ["build", "site"]
 
 _PAGES = (sign_in, queue, board, leads, funnel, agreement, parked, actions, stream)
+
+
+def site(
+    settings: Settings, *, database: Database, tokens: ServiceTokens, owners: Owners, watching: Watching
+) -> FastAPI:
+    """The public port's app: pages, stream, users and keys, forwarded routes, static files."""
+    app = create_app(
+        settings,
+        [*(page.router for page in _PAGES), users.router, forwarding.router],
+        authenticate=Prover(settings, database, tokens),
+        state={"database": database, "owners": owners, "profiles": watching.profiles, "watching": watching},
+    )
+    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.add_middleware(SecurityHeaders)
+    add_problem_pages(app)
+    return app
 
 
 def build(settings: Settings | None = None) -> Runtime:
@@ -36,19 +55,8 @@ def build(settings: Settings | None = None) -> Runtime:
         {name: runtime.client(name) for name in SERVICES if name != settings.service},
         {name: runtime.client(name, internal=True) for name in SERVICES},
     )
-    profiles = Profiles(owners.internal["ingest"])
-    watching = Watching(api, profiles)
-    app = create_app(
-        settings,
-        [*(page.router for page in _PAGES), users.router, forwarding.router],
-        authenticate=Prover(settings, api, runtime.tokens),
-        state={"database": api, "owners": owners, "profiles": profiles, "watching": watching},
-    )
-    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
-    app.add_middleware(SecurityHeaders)
-    add_problem_pages(app)
-
-    runtime.serve_api(app)
+    watching = Watching(api, Profiles(owners.internal["ingest"]))
+    runtime.serve_api(site(settings, database=api, tokens=runtime.tokens, owners=owners, watching=watching))
     runtime.serve_internal(worker, routers=[users.internal_router])
     runtime.consume(handlers(), worker)
     runtime.loop("watching", watching.run, role="api")

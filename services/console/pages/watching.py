@@ -68,7 +68,7 @@ class Watching:
 
     def __init__(self, database: Database, profiles: Profiles) -> None:
         self._database = database
-        self._profiles = profiles
+        self.profiles = profiles
         self._watches: set[Watch] = set()
         self._per_session: Counter[bytes] = Counter()
         self._pace: Pace | None = None
@@ -108,7 +108,7 @@ class Watching:
                 found = await changes.changes_after(tx, self.number)
                 if not found and moved == world:
                     continue
-                batch = await load_batch(tx, found, self._profiles, number=self.number)
+                batch = await load_batch(tx, found, self.profiles, number=self.number)
             if moved != world and moved is not None:
                 batch.world = json.dumps({"now": int(moved.now().timestamp() * 1000), "speed": moved.speed})
             world, self.number = moved, batch.number

@@ -1,0 +1,149 @@
+"""Sign-in, sessions, CSRF and keys against the real app and database."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from services.console.domain.guessing import FREE_TRIES
+from services.console.domain.rights import Role
+from services.console.pages.headers import POLICY
+from tests.integration.console.conftest import ORIGIN, PASSWORD, Console
+
+Make = Callable[..., Awaitable[Console]]
+PAGES = ["/queue", "/board", "/leads", "/funnel", "/agreement", "/parked"]
+
+
+async def test_a_user_signs_in_and_out(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    async with console.browser() as browser:
+        assert (await browser.client.get("/queue")).headers["location"] == "/login?to=/queue"
+        answer = await browser.sign_in(user)
+        assert answer.headers["location"] == "/queue"
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert (await browser.client.get("/queue")).status_code == 200
+        await browser.press("/logout", {})
+        assert (await browser.client.get("/queue")).status_code == 303
+
+
+async def test_a_wrong_password_says_the_same_as_an_unknown_name_and_guessing_is_slowed(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    async with console.browser() as browser:
+        wrong = [await browser.sign_in(user, "not the password") for _ in range(FREE_TRIES)]
+        assert {answer.status_code for answer in wrong} == {401}
+        slowed = await browser.sign_in(user, PASSWORD)
+        assert slowed.status_code == 429
+        assert int(slowed.headers["retry-after"]) >= 1
+    async with console.browser() as browser:
+        other = await console.user("Jonas Weber")
+        assert (await browser.sign_in(other)).status_code == 429  # the address waits as well
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"])
+async def test_the_door_sends_nobody_to_a_foreign_place(make_console: Make, target: str) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    async with console.browser() as browser:
+        door = await browser.client.get("/login")
+        csrf = door.text.partition('name="csrf" value="')[2].partition('"')[0]
+        answer = await browser.client.post(
+            "/login",
+            data={"user_name": user.user_name, "password": PASSWORD, "csrf": csrf, "to": target},
+            headers={"origin": ORIGIN},
+        )
+    assert answer.headers["location"] == "/queue"
+
+
+async def test_nothing_happens_without_the_token_or_from_a_foreign_page(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Ada Admin", Role.ADMIN)
+    async with console.browser() as browser:
+        await browser.sign_in(user)
+        form = {"handoff_id": str(user.user_id), "token": "1", "key": "k"}
+        answers = [
+            await browser.press("/do/accept", form, **{"x-csrf-token": "wrong"}),
+            await browser.press("/do/accept", form, origin="https://evil.example"),
+            await browser.client.post("/do/accept", data=form),
+            await browser.client.post("/logout", headers={"origin": ORIGIN}),
+            await browser.client.post(
+                "/v1/users", json={"email": "x@y.z", "name": "X", "role": "admin"}, headers={"origin": ORIGIN}
+            ),
+        ]
+        assert [answer.status_code for answer in answers] == [403] * 5
+        assert (await browser.client.get("/queue")).status_code == 200
+
+
+async def test_each_role_opens_exactly_its_pages(make_console: Make) -> None:
+    console = await make_console()
+    wanted = {
+        Role.REP: [200, 200, 200, 200, 200, 403],
+        Role.MANAGER: [200, 200, 200, 200, 200, 403],
+        Role.MARKETER: [403, 200, 200, 200, 200, 403],
+        Role.REVOPS: [403, 200, 200, 200, 200, 200],
+        Role.ADMIN: [200, 200, 200, 200, 200, 200],
+    }
+    for role, statuses in wanted.items():
+        user = await console.user(f"{role.value} person", role)
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            assert [(await browser.client.get(page)).status_code for page in PAGES] == statuses, role
+
+
+async def test_every_answer_carries_the_policy_and_no_page_has_inline_script_or_style(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Ada Admin", Role.ADMIN)
+    async with console.browser() as browser:
+        await browser.sign_in(user)
+        for path in [*PAGES, "/static/console.css", "/nowhere"]:
+            answer = await browser.client.get(path)
+            assert answer.headers["content-security-policy"] == POLICY
+            text = answer.text.lower()
+            assert "<style" not in text
+            assert " style=" not in text
+            assert " onclick=" not in text
+            assert "<script>" not in text
+
+
+async def test_a_key_calls_with_its_scopes_until_it_is_revoked(make_console: Make) -> None:
+    console = await make_console()
+    operator = {"authorization": f"Bearer {console.cli_tokens.make(audience='console')}", "idempotency-key": "one"}
+    async with console.browser() as browser:
+        asked = {"name": "crm", "scopes": ["leads:read"]}
+        made = (await browser.client.post("/v1/keys", json=asked, headers=operator)).json()
+        bearer = {"authorization": f"Bearer {made['key']}"}
+        assert (await browser.client.get("/v1/leads", headers=bearer)).status_code == 503  # ingest is away: proven
+        assert (await browser.client.get("/v1/users", headers=bearer)).status_code == 403
+        assert (await browser.client.get("/queue", headers=bearer)).status_code == 403
+        await browser.client.delete(f"/v1/keys/{made['key_id']}", headers={**operator, "idempotency-key": "two"})
+        assert (await browser.client.get("/v1/leads", headers=bearer)).status_code == 401
+        listed = (await browser.client.get("/v1/keys", headers=operator)).json()
+        assert "key" not in listed["keys"][0]
+
+
+async def test_the_operator_adds_a_user_who_signs_in_with_the_password_shown_once(make_console: Make) -> None:
+    console = await make_console()
+    operator = {"authorization": f"Bearer {console.cli_tokens.make(audience='console')}", "idempotency-key": "one"}
+    asked = {"email": "Priya@baton.test", "name": "Priya Nair", "role": "rep"}
+    async with console.browser() as browser:
+        made = await browser.client.post("/v1/users", json=asked, headers=operator)
+        assert made.status_code == 201
+        again = await browser.client.post("/v1/users", json=asked, headers=operator)
+        assert again.json() == made.json()
+        taken = await browser.client.post("/v1/users", json=asked, headers={**operator, "idempotency-key": "two"})
+        assert taken.status_code == 422
+        door = await browser.client.get("/login")
+        csrf = door.text.partition('name="csrf" value="')[2].partition('"')[0]
+        form = {"user_name": "priya@baton.test", "password": made.json()["password"], "csrf": csrf}
+        answer = await browser.client.post("/login", data=form, headers={"origin": ORIGIN})
+        assert answer.status_code == 303
+
+
+async def test_a_change_of_role_ends_the_sessions_of_a_user(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    operator = {"authorization": f"Bearer {console.cli_tokens.make(audience='console')}", "idempotency-key": "one"}
+    async with console.browser() as browser, console.browser() as other:
+        await browser.sign_in(user)
+        await other.client.patch(f"/v1/users/{user.user_id}", json={"role": "manager"}, headers=operator)
+        assert (await browser.client.get("/queue")).status_code == 303
