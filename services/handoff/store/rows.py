@@ -33,7 +33,7 @@ async def upsert_rows(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return orjson.dumps([dict(row) for row in rows], option=orjson.OPT_NON_STR_KEYS).decode()
+    return orjson.dumps([dict(row) for row in rows], default=str).decode()  # asyncpg has a UUID of its own
 
 
 @cache
