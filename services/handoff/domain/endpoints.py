@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.contracts.catalog import CATALOG
 from shared.ids import EndpointId
 
-__all__ = ["Subscription", "wants"]
+__all__ = ["OFFERED_TYPES", "TEST_TYPE", "Subscription", "wants"]
 
+# The types of these topics and no others leave for endpoints (SENDERS 9).
+_OFFERED_TOPICS = frozenset({"leads", "scores", "handoffs", "outcomes"})
+OFFERED_TYPES = frozenset(row.event_type for row in CATALOG if row.topic in _OFFERED_TOPICS)
+# What a test sends; every endpoint gets it, whatever it chose.
+TEST_TYPE = "baton.endpoint.tested.v1"
 # The news that somebody was erased or withdrew must leave although nothing else about that person may.
 _ALWAYS_TOLD = frozenset({"baton.lead.erased.v1", "baton.lead.consent_changed.v1"})
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
+from services.handoff.store.dispatches import wake_loop
 from shared.db.engine import ReadTx, Tx
 from shared.ids import DispatchId, EndpointId
 
@@ -22,6 +23,7 @@ async def write_test(tx: Tx, endpoint_id: EndpointId, *, event_type: str, body: 
         """,
         {"event_id": event_id, "lane_id": endpoint_id, "type": event_type, "body": body},
     )
+    wake_loop(tx)
     return DispatchId(event_id)
 
 
@@ -42,6 +44,7 @@ async def resend(
     only_failed: bool = True,
 ) -> int:
     """Send again what has ended: one, or all made in [since, until); the same webhook-id, a schedule from the start."""
+    wake_loop(tx)
     values = {"id": endpoint_id, "dispatch_id": dispatch_id, "since": since, "until": until}
     if dispatch_id is not None:
         found = await tx.execute(f"{_RESEND} and id = :dispatch_id", values)

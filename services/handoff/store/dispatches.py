@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, BigInteger, Uuid, bindparam, text
 
-from services.handoff.domain.endpoints import Subscription, wants
+from services.handoff.domain.endpoints import OFFERED_TYPES, Subscription, wants
 from services.handoff.domain.notices import Notice
 from services.handoff.outbound.webhook import render
 from services.handoff.store.rows import insert_rows
@@ -28,6 +28,7 @@ __all__ = [
     "end_dispatches_of_leads",
     "next_due",
     "prune_dispatches",
+    "wake_loop",
     "when_written",
     "withdraw_notices",
     "write_dispatches",
@@ -36,9 +37,6 @@ __all__ = [
 # How long what is done stays readable in the attempt log.
 KEPT_DAYS = 30
 _PRUNE_AT_ONCE = 5000
-# Types that endpoints may have: the topics leads, scores, handoffs and outcomes (SENDERS 9).
-_OFFERED = ("baton.lead.", "baton.account.", "baton.handoff.", "baton.outcome.", "baton.opportunity.", "baton.dispute.")
-
 
 _listeners: list[Callable[[], None]] = []
 
@@ -48,6 +46,11 @@ def when_written(wake: Callable[[], None]) -> None:
     _listeners.append(wake)
 
 
+def wake_loop(tx: Tx) -> None:
+    """Wake the loop of this process once this transaction has committed."""
+    tx.after_commit.extend(_listeners)
+
+
 async def write_dispatches(tx: Tx, notices: Sequence[Notice], events: Sequence[Event[Any]]) -> None:
     """Tell of these events and notices: one dispatch for each endpoint that wants an event, one mail for each notice.
 
@@ -55,12 +58,12 @@ async def write_dispatches(tx: Tx, notices: Sequence[Notice], events: Sequence[E
     again adds nothing.
     """
     rows = [_mail(notice) for notice in notices]
-    offered = [event for event in events if event.type.startswith(_OFFERED)]
+    offered = [event for event in events if event.type in OFFERED_TYPES]
     if offered:
         rows += await _webhooks(tx, offered)
     if rows:
         await insert_rows(tx, dispatch, rows, is_once=True)
-        tx.after_commit.extend(_listeners)
+        wake_loop(tx)
 
 
 _SUBSCRIPTIONS = text(

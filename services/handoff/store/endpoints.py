@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, Row, Text, Uuid, bindparam, text
 
+from services.handoff.store.dispatches import wake_loop
 from services.handoff.store.secrets import Wrapping
 from shared.db.engine import ReadTx, Tx
 from shared.ids import EndpointId, UserId, new_id
@@ -109,7 +110,7 @@ _INSERT = text(
 _UPDATE = text(
     """
     update endpoint set url = :url, description = :description, types = :types, pools = :pools, products = :products,
-           is_sharing = :is_sharing, notify_email = :notify_email, headers_wrapped = :headers_wrapped,
+           is_sharing = :is_sharing, notify_email = :notify_email,
            version = version + 1, changed_at = baton_now()
      where id = :id
     """
@@ -131,13 +132,16 @@ async def update_endpoint(
     endpoint_id: EndpointId,
     values: Mapping[str, Any],
     *,
-    headers: Mapping[str, str],
+    headers: Mapping[str, str] | None,
     wrapping: Wrapping,
 ) -> None:
-    """Write the columns people set; the caller holds the lock."""
+    """Write the columns people set, and the own headers unless None; the caller holds the lock."""
     rate = {"id": endpoint_id, "rate": values["rate_per_second"]}
     await tx.execute("update lane set rate_per_second = :rate where id = :id", rate)
-    await tx.execute(_UPDATE, {**values, "id": endpoint_id, "headers_wrapped": _wrapped(headers, wrapping)})
+    await tx.execute(_UPDATE, {**values, "id": endpoint_id})
+    if headers is not None:
+        wrapped = {"id": endpoint_id, "wrapped": _wrapped(headers, wrapping)}
+        await tx.execute("update endpoint set headers_wrapped = :wrapped where id = :id", wrapped)
 
 
 async def delete_endpoint(tx: Tx, endpoint_id: EndpointId) -> None:
@@ -152,6 +156,7 @@ async def delete_endpoint(tx: Tx, endpoint_id: EndpointId) -> None:
 
 async def enable_lane(tx: Tx, endpoint_id: EndpointId) -> None:
     """Let it be sent again, at its full rate; what waited goes out now."""
+    wake_loop(tx)
     await tx.execute(
         """
         update lane set is_enabled = true, disabled_because = null, rate_share = 1, failing_since = null,

@@ -2,20 +2,21 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
+import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
 
 from services.handoff.dispatches import DispatchLoop
 from services.handoff.domain.dispatch import Answer, Outcome
-from services.handoff.outbound.mail import MailServer, Person
+from services.handoff.outbound.mail import MailServer, Person, SmtpServer
 from services.handoff.store.endpoints import add_secret, insert_endpoint
 from services.handoff.store.secrets import Wrapping
 from services.handoff.usecases.delivering import Destinations
@@ -24,6 +25,7 @@ from shared.errors import Busy
 from shared.ids import EndpointId, LeadId, new_id
 from shared.runtime import Pace
 from shared.telemetry import Step, install_hook
+from tests.integration.handoff_routing.smtp import Inbox, smtp_server
 from tests.support.builders.handoff_routing import NOW
 from tests.support.world import set_world
 
@@ -157,14 +159,15 @@ async def outbound(database_of: Callable[[str], Awaitable[str]]) -> AsyncIterato
     await database.close()
 
 
+@pytest.fixture
+def smtp() -> Iterator[tuple[SmtpServer, Inbox]]:
+    with smtp_server() as made:
+        yield made
+
+
 def with_mail(stage: Outbound, server: MailServer | None) -> None:
     """Give the stage a mail server."""
     stage.destinations = Destinations(
         stage.destinations.webhooks, stage.names, stage.destinations.wrapping, server, "baton@baton.example",
         "https://baton.example", {"marketing": "marketing@baton.example"},
     )  # fmt: skip
-
-
-def at(minutes: float) -> datetime:
-    """A moment of the stage's world, in minutes from its start."""
-    return NOW + timedelta(minutes=minutes)

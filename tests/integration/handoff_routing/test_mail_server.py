@@ -1,18 +1,14 @@
 """Mails through a real SMTP server: delivered, refused for now, refused for good, away."""
 
-from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from deploy.local.places import free_ports
 from services.handoff.domain.dispatch import Outcome
 from services.handoff.outbound.mail import Card, Person, SmtpServer, render, send
+from tests.integration.handoff_routing.smtp import Inbox
 
 CARD = Card(what="assigned", link="https://baton.example/handoffs/1", reasons=("asked for a demo",))
 
@@ -26,38 +22,6 @@ def mail(card: Card = CARD, *, to: str = "rep@baton.example") -> EmailMessage:
         message_id=UUID(int=2),
         sent_at="Wed, 10 Jun 2026 09:00:00 +0000",
     )
-
-
-class Inbox:
-    """What a real SMTP server received; it refuses by the name of the recipient."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd calls it so
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        if address.startswith("unknown@"):
-            return "550 no such person"
-        if address.startswith("busy@"):
-            return "450 later"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - the same
-        assert isinstance(envelope.content, bytes)
-        self.received.append(envelope.content)
-        return "554 refused" if b"spam" in envelope.content else "250 OK"
-
-
-@pytest_asyncio.fixture
-async def smtp() -> AsyncIterator[tuple[SmtpServer, Inbox]]:
-    inbox = Inbox()
-    (port,) = free_ports(1)
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield SmtpServer("127.0.0.1", port), inbox
-    controller.stop()
 
 
 async def test_a_mail_arrives_at_a_real_server(smtp: tuple[SmtpServer, Inbox]) -> None:
