@@ -1,12 +1,13 @@
 """Ingest as a process: settings, databases, the front door, routes, the consumer of deliveries, the relay."""
 
-from services.ingest.api import sources
+from services.ingest.api import accounts, imports, internal, leads, privacy, sources
 from services.ingest.api.parts import Parts
 from services.ingest.collector import Collector, Desk, DoorRates, InFlight, Keeper, Rates, SourceDirectory
 from services.ingest.consumer import handlers_of
 from services.ingest.settings import Settings
 from services.ingest.store import memory
 from services.ingest.store.results import LEDGER
+from services.ingest.usecases.consent_default import tell_unknown
 from services.ingest.usecases.normalise import KeyedHash
 from services.ingest.usecases.sources import read_directory
 from shared import clock
@@ -20,6 +21,7 @@ from shared.web.auth import by_service_token
 __all__ = ["build"]
 
 DIRECTORY_SECONDS = 10.0
+TELL_SECONDS = 1.0
 FORGET_SECONDS = 60.0
 
 
@@ -55,17 +57,19 @@ def build() -> Runtime:
         rates=Rates(),
         in_flight=InFlight(requests_max=settings.requests_in_flight_max, bytes_max=settings.bytes_in_flight_max),
     )
+    parts = Parts(api, hashed, wrapping, keeper.send, settings.public_url, refresh_directory)
     app = create_app(
         settings,
-        [sources.router],
+        [leads.router, accounts.router, imports.router, privacy.router, sources.router],
         authenticate=by_service_token(runtime.tokens),
-        state={"parts": Parts(api, hashed, wrapping, keeper.send, settings.public_url, refresh_directory)},
+        state={"parts": parts},
     )
     runtime.loop("directory", keep_directory)
     runtime.serve_api(Collector(app, desk=desk, public_url=settings.public_url))
-    runtime.serve_internal(worker, ledger=LEDGER)
+    runtime.serve_internal(worker, routers=[internal.internal_router(parts)], ledger=LEDGER)
     runtime.consume(handlers_of(hashed), worker)
     runtime.relay(worker)
+    runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
     runtime.every(FORGET_SECONDS, "forget_ids", memory.forget, database=worker)
     return runtime
 

@@ -134,6 +134,26 @@ class Identities:
             moved=moved,
         )
 
+    def join(self, lead_id: UUID, into_lead_id: UUID, *, reason: str) -> Merge:
+        """Move root `lead_id` with its tree under root `into_lead_id`; the caller has checked the bound."""
+        tree = [self.members[member] for member in self.tree(lead_id)]
+        for member in joined(tree, lead_id=lead_id, into_lead_id=into_lead_id):
+            self.members[member.lead_id] = member
+        self._trees[into_lead_id] |= self._trees.pop(lead_id)
+        return Merge(lead_id, into_lead_id, reason)
+
+    def part(self, lead_id: UUID) -> UUID | None:
+        """Take a member out of its tree with all below it; the root it left, or None when it is a root."""
+        former = self.members[lead_id].root_id
+        changed = parted([self.members[member] for member in self.tree(lead_id)], lead_id=lead_id)
+        if not changed:
+            return None
+        for member in changed:
+            self.members[member.lead_id] = member
+        self._trees[lead_id] = {member.lead_id for member in changed}
+        self._trees[former] -= self._trees[lead_id]
+        return former
+
     def _strong_owner(
         self, strong: Sequence[Key], *, is_verified: bool, merges: list[Merge]
     ) -> tuple[UUID | None, bool]:
@@ -157,10 +177,7 @@ class Identities:
         if len(self._trees[roots[0]]) + len(self._trees[roots[1]]) > TREE_MEMBERS_MAX:
             return False
         survivor, moving = self._survivor(*roots)
-        merges.append(Merge(moving, survivor, reason))
-        for member in joined(self.members.values(), lead_id=moving, into_lead_id=survivor):
-            self.members[member.lead_id] = member
-        self._trees[survivor] |= self._trees.pop(moving)
+        merges.append(self.join(moving, survivor, reason=reason))
         return True
 
     def _survivor(self, one: UUID, other: UUID) -> tuple[UUID, UUID]:
@@ -168,10 +185,14 @@ class Identities:
         ranked = sorted((one, other), key=lambda root: (not self.is_known(root), self.members[root].created_at, root))
         return ranked[0], ranked[1]
 
+    def know(self, lead_id: UUID) -> None:
+        """The lead has an identifier of a person now."""
+        self.members[lead_id] = replace(self.members[lead_id], is_known=True)
+
     def _know(self, owner: UUID, keys: Sequence[Key]) -> bool:
         if self.members[owner].is_known or all(key.kind is KeyKind.ANONYMOUS for key in keys):
             return False
-        self.members[owner] = replace(self.members[owner], is_known=True)
+        self.know(owner)
         return True
 
     def _root(self, lead_id: UUID) -> UUID:

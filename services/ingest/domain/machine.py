@@ -41,6 +41,7 @@ _AGENTS: Final[Sequence[tuple[str, str, float]]] = (
     ("proofpoint", "gateway", 0.0),
     ("mimecast", "gateway", 0.0),
     ("safelinks", "gateway", 0.0),
+    ("mailscanner", "gateway", 0.0),
     ("headlesschrome", "crawler", 0.0),
     ("phantomjs", "crawler", 0.0),
     ("bingpreview", "crawler", 0.0),

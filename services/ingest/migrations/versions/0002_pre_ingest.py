@@ -78,6 +78,7 @@ _STATEMENTS = (
     """,
     "create index lead_root on lead (root_id)",
     "create index lead_updated on lead (updated_at, id)",
+    "create index lead_created on lead (created_at, id) where parent_id is null and erased_at is null",
     "create index lead_account on lead (account_id) where account_id is not null",
     """
     create table identity_key (

@@ -5,10 +5,11 @@ mails
 -> link accounts -> save -> emit. Invariant: each event of a delivery ends in exactly one count of its result.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from services.ingest.domain.identity import Identities
 from services.ingest.domain.observation import Operation
 from services.ingest.store import accounts, consents, identity, memory, people, results, sources
 from services.ingest.store.results import RefusalRow, ResultRow
@@ -21,6 +22,7 @@ from services.ingest.usecases.normalise.profiling import (
     linked_events,
     merged_events,
     settle,
+    split_events,
     take_identity,
 )
 from services.ingest.usecases.normalise.reading import Delivery, Item, read_delivery
@@ -38,7 +40,7 @@ from shared.stream.handlers import RawEvent
 from shared.stream.outbox import emit
 from shared.telemetry import announce
 
-__all__ = ["KeyedHash", "normalise_deliveries"]
+__all__ = ["KeyedHash", "finish", "handle", "normalise_deliveries", "open_trees"]
 
 
 async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: KeyedHash) -> None:
@@ -47,7 +49,11 @@ async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: 
     Raises ParkError for one that cannot be read (the batch is then cut down to it), Busy when a tree of leads grew
     while it was being locked (the batch runs again).
     """
-    deliveries = [read_delivery(event) for event in received]
+    await handle(tx, [read_delivery(event) for event in received], hashed=hashed)
+
+
+async def handle(tx: Tx, deliveries: Sequence[Delivery], *, hashed: KeyedHash) -> Draft:
+    """Handle deliveries that are already read; the draft says what became of them."""
     found = {one.id: _result(one, tx) for one in deliveries}
     items = await _fresh(tx, deliveries, found)
     recognised = await recognise(tx, items, hashed)
@@ -55,9 +61,24 @@ async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: 
     await announce("batch:after_locks")
     for item in items:
         _take(draft, item)
+    await keep_keys(tx, recognised)
+    await finish(tx, draft)
+    return draft
+
+
+async def open_trees(tx: Tx, lead_ids: Collection[UUID], delivery: Delivery, *, hashed: KeyedHash) -> Draft:
+    """A draft over the locked trees of these leads, for a command. Raises Busy when a tree grew meanwhile."""
+    leads = await identity.lock_trees(tx, lead_ids)
+    identities = Identities(owners={}, members=[row.as_member() for row in leads.values()])
+    recognised = Recognised(identities, leads, {}, {}, frozenset())
+    return await _load(tx, [delivery], recognised, {delivery.id: _result(delivery, tx)}, hashed)
+
+
+async def finish(tx: Tx, draft: Draft) -> None:
+    """Derive, save and emit what a draft holds."""
     settle(draft)
     events = await _decided(tx, draft)
-    await _save(tx, draft, recognised, deliveries)
+    await _save(tx, draft)
     emit(tx, *events)
 
 
@@ -189,13 +210,13 @@ async def _decided(tx: Tx, draft: Draft) -> list[Event[Payload]]:
         *identified_events(draft),
         *linked,
         *merged_events(draft),
+        *split_events(draft),
         *consent_changes(draft),
         *activity_events(draft, known, verdicts),
     ]
 
 
-async def _save(tx: Tx, draft: Draft, recognised: Recognised, deliveries: Iterable[Delivery]) -> None:
-    await keep_keys(tx, recognised)
+async def _save(tx: Tx, draft: Draft) -> None:
     await identity.insert_leads(tx, [row for lead_id, row in draft.leads.items() if lead_id not in draft.before])
     await identity.change_leads(
         tx, [row for lead_id, row in draft.leads.items() if lead_id in draft.before and row != draft.before[lead_id]]
@@ -207,4 +228,4 @@ async def _save(tx: Tx, draft: Draft, recognised: Recognised, deliveries: Iterab
     await people.save_texts(tx, draft.texts)
     await results.add_counted(tx, draft.counted)
     await results.save_refusals(tx, draft.refusals)
-    await results.save_results(tx, [draft.results[one.id] for one in deliveries])
+    await results.save_results(tx, list(draft.results.values()))

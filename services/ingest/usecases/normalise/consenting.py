@@ -14,7 +14,7 @@ from shared.contracts.kinds import Consent, ConsentPurpose
 from shared.contracts.leads import LeadConsentChanged
 from shared.ids import derived_id
 
-__all__ = ["apply_statements", "consent_changes", "consent_of_tree"]
+__all__ = ["apply_statements", "claim_consent", "consent_changes", "consent_event", "consent_of_tree"]
 
 _PROFILING, _CONTACT, _SHARING = (purpose.value for purpose in ConsentPurpose)
 _BOTH = (_PROFILING, _CONTACT)
@@ -35,10 +35,10 @@ def apply_statements(draft: Draft, member_id: UUID, item: Item, kind: str | None
         draft.changed_consents.add((member_id, _SHARING))
     for claim in item.observation.consents:
         if claim.is_own_act or item.delivery.is_verified:
-            _claimed(draft, member_id, item, claim)
+            claim_consent(draft, member_id, item, claim)
     if kind in OWN_ACTS:
         for purpose in _BOTH:
-            _claimed(draft, member_id, item, ConsentClaim(purpose, OWN_ACTS[kind].value, is_own_act=True))
+            claim_consent(draft, member_id, item, ConsentClaim(purpose, OWN_ACTS[kind].value, is_own_act=True))
 
 
 def consent_of_tree(draft: Draft, lead_id: UUID, purpose: str = _PROFILING) -> Consent:
@@ -95,13 +95,19 @@ def consent_event(row: ConsentRow) -> LeadConsentChanged:
     )
 
 
-def _claimed(draft: Draft, member_id: UUID, item: Item, claim: ConsentClaim) -> None:
+def claim_consent(draft: Draft, member_id: UUID, item: Item, claim: ConsentClaim) -> None:
+    """Take one statement about a lead; what others grant against a withdrawal is kept as a conflict."""
     voice = "own" if claim.is_own_act else "other"
     at = claim.at or item.timed.occurred_at
     row = _row(draft, member_id, claim.purpose)
+    former: Statement | None = getattr(row.standing, voice)
+    wording_before = row.wording_sha256
     is_conflict = _change(draft, row, Statement(Consent(claim.consent), at, voice), item, wording=claim.wording)
     tree = consent_of_tree(draft, member_id, claim.purpose)
     is_conflict |= voice == "other" and claim.consent == Consent.GRANTED and tree is Consent.WITHDRAWN
+    is_same = former is not None and former.consent == claim.consent and row.wording_sha256 == wording_before
+    if is_same and not is_conflict:
+        return  # said before: the proof of the first time stands
     draft.statements.append(
         StatementRow(
             id=derived_id("consent", item.activity_id, claim.purpose),
@@ -111,7 +117,7 @@ def _claimed(draft: Draft, member_id: UUID, item: Item, claim: ConsentClaim) -> 
             voice=voice,
             wording=claim.wording,
             source_id=item.delivery.request.source_id,
-            by_user_id=None,
+            by_user_id=draft.by_user_id,
             delivery_id=item.delivery.id,
             is_conflict=is_conflict,
             stated_at=at,

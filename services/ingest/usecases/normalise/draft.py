@@ -62,6 +62,10 @@ class Draft:
     new_externals: list[tuple[str, str, UUID]] = field(default_factory=list)
     moved: dict[Key, UUID] = field(default_factory=dict)
     merges: list[tuple[Merge, Item]] = field(default_factory=list)
+    splits: list[tuple[UUID, UUID, Item]] = field(default_factory=list)
+    """(lead that left, root it left, cause)"""
+    by_user_id: UUID | None = None
+    """Who commanded it, when a person did."""
     statements: list[StatementRow] = field(default_factory=list)
     activities: list[PendingActivity] = field(default_factory=list)
     texts: list[TextRow] = field(default_factory=list)

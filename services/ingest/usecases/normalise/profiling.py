@@ -14,7 +14,7 @@ from services.ingest.store.identity import LeadRow
 from services.ingest.usecases.normalise.draft import Draft, caused_by_delivery, new_lead
 from services.ingest.usecases.normalise.reading import Item
 from shared.contracts.envelope import Event, Payload
-from shared.contracts.leads import ExternalId, LeadIdentified, LeadLinked, LeadMerged
+from shared.contracts.leads import ExternalId, LeadIdentified, LeadLinked, LeadMerged, LeadSplit
 from shared.ids import derived_id
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "linked_events",
     "merged_events",
     "settle",
+    "split_events",
+    "state_profile",
     "take_identity",
 ]
 
@@ -51,7 +53,7 @@ def take_identity(draft: Draft, resolution: Resolution, item: Item) -> None:
             traits[key.kind.value] = key.value
         elif key.kind is KeyKind.CRM:
             _note_external(draft, member_id, key.value)
-    _state_profile(draft, member_id, traits, item)
+    state_profile(draft, member_id, traits, item)
     company = item.observation.company
     if company.external or company.domain or company.name or company.industry or company.is_target is not None:
         draft.companies.setdefault(member_id, []).append(company)
@@ -111,9 +113,32 @@ def merged_events(draft: Draft) -> Iterator[Event[Payload]]:
                 root_lead_id=moved.root_id,
                 identity_version=moved.identity_version,
                 reason=merge.reason,
+                by_user_id=draft.by_user_id,
             ),
             item,
             event_id=derived_id("lead.merged", merge.lead_id, moved.identity_version),
+            occurred_at=item.timed.occurred_at,
+            recorded_at=draft.now,
+        )
+
+
+def split_events(draft: Draft) -> Iterator[Event[Payload]]:
+    """One event per member that left its tree by command."""
+    for lead_id, former, item in draft.splits:
+        left = draft.leads[lead_id]
+        for member in (*draft.identities.tree(lead_id), former):
+            draft.leads[member].updated_at = draft.now
+        yield caused_by_delivery(
+            LeadSplit(
+                lead_id=lead_id,
+                from_lead_id=former,
+                root_lead_id=left.root_id,
+                identity_version=left.identity_version,
+                reason="command",
+                by_user_id=draft.by_user_id,
+            ),
+            item,
+            event_id=derived_id("lead.split", lead_id, left.identity_version),
             occurred_at=item.timed.occurred_at,
             recorded_at=draft.now,
         )
@@ -202,7 +227,8 @@ def _note_external(draft: Draft, member_id: UUID, value: str) -> None:
         draft.new_externals.append((system, external_id, member_id))
 
 
-def _state_profile(draft: Draft, member_id: UUID, traits: Mapping[str, str], item: Item) -> None:
+def state_profile(draft: Draft, member_id: UUID, traits: Mapping[str, str], item: Item) -> None:
+    """Take profile fields that were stated when the item happened."""
     known = draft.profiles.setdefault(member_id, {})
     changed = newest(known, traits, item.timed.occurred_at)
     if changed:
