@@ -101,7 +101,7 @@ def user_add(
         **({"team_id": team} if team else {}),
     }
     with calling() as calls:
-        made = calls.call("console", "POST", "/v1/users", body=body)
+        made = calls.call("console", "POST", "/internal/users", internal=True, body=body)
     if as_json:
         show_document(made)
         return

@@ -4,6 +4,7 @@ Quiet = every service says, twice in a row and with nothing handled in between: 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,8 +58,13 @@ async def standing(calls: StackCalls) -> Standing:
     )
 
 
-async def wait_until_quiet(calls: StackCalls, *, within_seconds: float = 60) -> Standing:
-    """The standing once the stack is at rest. Raises NotQuiet. A service that is restarting counts as busy."""
+async def wait_until_quiet(
+    calls: StackCalls, *, within_seconds: float = 60, nudge: Callable[[], None] = lambda: None
+) -> Standing:
+    """The standing once the stack is at rest. Raises NotQuiet. A service that is restarting counts as busy.
+
+    nudge wakes loops that look only now and then; it is called while something is due that nobody has begun.
+    """
     deadline = monotonic() + within_seconds
     before: Standing | None = None
     busy = "no answer yet"
@@ -70,6 +76,8 @@ async def wait_until_quiet(calls: StackCalls, *, within_seconds: float = 60) -> 
         else:
             if now.is_idle and before is not None and before.is_idle and before.handled == now.handled:
                 return now
+            if now.due and not now.lag and before is not None and before.due:
+                nudge()
             before, busy = now, now.busy
         await sleep(_LOOK_SECONDS)
     raise NotQuiet(f"Not at rest after {within_seconds:.0f} s: {busy}")

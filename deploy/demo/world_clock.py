@@ -98,6 +98,12 @@ class WorldClockHand:
         write_file(self.file, self.clock)
         return base
 
+    def nudge(self) -> None:
+        """Wake whatever waits for the clock, at the same moment and speed."""
+        reached = self.now()
+        self.clock = WorldClock(base=reached, start=machine_now(), speed=self.clock.speed)
+        write_file(self.file, self.clock)
+
     async def advance(self, by: timedelta) -> datetime:
         """Jump ahead by a span of world time, at the same speed afterwards."""
         return await self.set(at=self.now() + by)

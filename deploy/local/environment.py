@@ -43,6 +43,8 @@ def service_variables(
         "BATON_DATABASE_URL": database_url,
         "BATON_KAFKA_BOOTSTRAP_SERVERS": kafka,
         "BATON_HOST": _HOST,
+        "BATON_INGEST_PUBLIC_URL": services["ingest"].url,
+        "BATON_HANDOFF_PUBLIC_URL": services["console"].url,
         **variables_of_keys(home / "keys"),
     }
     for name, one in services.items():

@@ -18,7 +18,7 @@ from deploy.local.state import State
 from shared.ids import new_id
 from shared.web.auth import Principal, ServiceTokens
 
-__all__ = ["CallError", "NoAnswer", "OperatorCalls", "StackCalls", "key_file", "variables_of"]
+__all__ = ["CallError", "NoAnswer", "OperatorCalls", "StackCalls", "key_file", "read_answer", "variables_of"]
 
 _SECONDS = 30.0
 _REFUSED, _BROKEN = 400, 500
@@ -111,7 +111,7 @@ class OperatorCalls(_Addressed):
             answer = self._client.request(method, base + path, json=body, content=content, params=params, headers=sent)
         except httpx2.TransportError as error:
             raise NoAnswer(f"{service} does not answer at {base} ({error}): `baton status` says more.") from error
-        return _read(answer).json() if answer.content else None
+        return read_answer(answer).json() if answer.content else None
 
 
 class StackCalls(_Addressed):
@@ -152,7 +152,7 @@ class StackCalls(_Addressed):
             )
         except httpx2.TransportError as error:
             raise NoAnswer(f"{service} does not answer at {base} ({error}).") from error
-        return _read(answer)
+        return read_answer(answer)
 
     async def call(self, service: str, method: str, path: str, **named: Any) -> Any:  # noqa: ANN401 - JSON of a service
         """The JSON answer of `send`."""
@@ -160,7 +160,8 @@ class StackCalls(_Addressed):
         return answer.json() if answer.content else None
 
 
-def _read(answer: httpx2.Response) -> httpx2.Response:
+def read_answer(answer: httpx2.Response) -> httpx2.Response:
+    """The answer, unless it is an error. Raises CallError in the service's words."""
     if answer.status_code >= _REFUSED:
         problem = _problem(answer)
         asked = f"{answer.request.method} {answer.request.url.path}"

@@ -1,0 +1,93 @@
+"""The company's own people at the console's public door: they sign in with a password and act with their session.
+
+Sends what a browser sends (cookie, origin, CSRF token) to `/v1`, which the console forwards to the owner of the route.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from deploy.local.operator import CallError, read_answer
+from shared.ids import new_id
+
+__all__ = ["Key", "Person"]
+
+_SECONDS = 30.0
+_CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+_TOKEN_OF_PAGE = re.compile(r'"X-CSRF-Token": "([^"]+)"')
+
+
+@dataclass(slots=True)
+class Person:
+    """A signed-in user; `session` is kept by the client's cookies."""
+
+    console: str
+    email: str
+    password: str
+    user_id: str = ""
+    csrf: str = ""
+    client: httpx2.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx2.AsyncClient(base_url=self.console, timeout=_SECONDS, trust_env=False)
+
+    async def sign_in(self) -> None:
+        """Through the sign-in page, as a browser does."""
+        page = read_answer(await self.client.get("/login"))
+        found = _CSRF.search(page.text)
+        assert found is not None, "the sign-in page has a form"
+        form = {"user_name": self.email, "password": self.password, "csrf": found.group(1), "to": "/"}
+        entered = await self.client.post("/login", data=form, headers={"origin": self.console})
+        if entered.status_code != httpx2.codes.SEE_OTHER:
+            raise CallError(entered.status_code, f"{self.email} could not sign in: {entered.text[:300]}", {})
+        home = read_answer(await self.client.get(entered.headers["location"]))
+        token = _TOKEN_OF_PAGE.search(home.text)
+        assert token is not None, "every page names the session's token"
+        self.csrf = token.group(1)
+
+    async def do(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        if_match: str | None = None,
+        **more: Any,  # noqa: ANN401
+    ) -> httpx2.Response:
+        """One `/v1` request. Raises CallError with the service's words."""
+        headers = {"origin": self.console, "x-csrf-token": self.csrf}
+        if method not in {"GET", "HEAD"}:
+            headers["idempotency-key"] = str(new_id())
+        if if_match is not None:
+            headers["if-match"] = if_match
+        headers |= more.pop("headers", {})
+        return read_answer(await self.client.request(method, path, json=body, headers=headers, **more))
+
+    async def get(self, path: str, **more: Any) -> Any:  # noqa: ANN401 - JSON of a service
+        """The JSON of a GET."""
+        return (await self.do("GET", path, **more)).json()
+
+
+@dataclass(slots=True)
+class Key:
+    """A program of the company (its CRM, its scripts) with an API key."""
+
+    console: str
+    key: str
+    client: httpx2.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx2.AsyncClient(base_url=self.console, timeout=_SECONDS, trust_env=False)
+
+    async def do(self, method: str, path: str, body: object = None, **more: Any) -> httpx2.Response:  # noqa: ANN401
+        """One `/v1` request. Raises CallError with the service's words."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        if method not in {"GET", "HEAD"}:
+            headers["idempotency-key"] = str(new_id())
+        return read_answer(await self.client.request(method, path, json=body, headers=headers, **more))
+
+    async def get(self, path: str, **more: Any) -> Any:  # noqa: ANN401 - JSON of a service
+        """The JSON of a GET."""
+        return (await self.do("GET", path, **more)).json()
