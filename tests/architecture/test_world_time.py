@@ -14,6 +14,7 @@ MACHINE_TIME = {
     "shared/stream",
     "shared/web/idempotency.py",
     "services/handoff/store/dispatches.py",
+    "services/ingest/store/memory.py",  # how long ids of activities are remembered, like the inbox
     "services/handoff/store/outages.py",
     "services/console/store",
 }

@@ -9,7 +9,7 @@ _MEMORY = """
     create table activity_seen_{span} (
         activity_id uuid primary key,
         fingerprint bigint not null,
-        seen_at timestamptz not null default now()
+        seen_at timestamptz not null
     )
 """
 
