@@ -289,6 +289,7 @@ class Consumer:
     async def _watch(self) -> None:
         """The watchdog: lag and no progress, or nothing assigned, ends the process."""
         asked_at = monotonic()
+        behind_since: float | None = None
         while True:
             await sleep(WATCH_SECONDS)
             now = monotonic()
@@ -301,7 +302,11 @@ class Consumer:
             if self._stands_still and not self._is_anyone_waiting():
                 asked_at = now
                 ends = await self._ends_or_none()
-                if ends is not None and self._is_behind(ends) and self._stands_still:
+                if ends is None or not (self._is_behind(ends) and self._stands_still):
+                    behind_since = None
+                elif behind_since is None:
+                    behind_since = now  # after a quiet time the first record looks as if it had waited all along
+                elif now - behind_since > NO_PROGRESS_SECONDS:
                     raise Fatal("There are records to read and nothing moved for 15 s.")
 
     @property
