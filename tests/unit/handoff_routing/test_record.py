@@ -87,6 +87,15 @@ def test_the_record_holds_only_the_pools_and_reps_that_mattered() -> None:
     assert len(stored["reps"]["rows"]) == 4
 
 
+def test_what_a_rep_holds_is_kept_of_full_reps_alone_and_only_so_much() -> None:
+    held = tuple(handoff_id(number) for number in range(30))
+    reps = [rep("anna", load=30, holding=held), rep("ben", load=1, holding=held[:1])]
+    stored = record(round_of([need(1)], pools=[pool("default", ["anna", "ben"])], reps=reps))
+    columns = stored["reps"]["columns"]
+    kept = {row[columns.index("id")]: len(row[columns.index("holding")]) for row in stored["reps"]["rows"]}
+    assert kept == {str(rep_id("anna")): 20, str(rep_id("ben")): 0}
+
+
 def test_explain_answers_why_this_rep() -> None:
     said = explain(record(busy_floor()), names=NAMES)
     winner = route(busy_floor()).results[0].rep_id

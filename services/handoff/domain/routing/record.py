@@ -5,12 +5,13 @@ Rows (members, reps) are lists in the order of their column names, so a record o
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from services.handoff.domain.assignment import Floor
+from services.handoff.domain.assignment import Exclusion, Floor
 from services.handoff.domain.rules import all_rules
 from services.handoff.domain.things import (
     LeadView,
@@ -28,6 +29,8 @@ __all__ = ["FORMAT", "input_of", "make_record", "table"]
 
 FORMAT = 1
 
+# A pool of people who may hold hundreds each must not make each record a list of thousands.
+_HOLDING_MAX = 20
 _MEMBER = (
     "rep_id", "weight", "load_max", "leads_per_30_days", "received", "credited", "entitled", "taken_30_days",
     "is_member",
@@ -57,10 +60,7 @@ def make_record(asked: RoutingInput, floor: Floor, result: RouteResult) -> dict[
         "rule_versions": {answer.rule: all_rules()[answer.rule].version for answer in result.rules},
         "need": _need(result.need),
         "pools": [_pool(pool) for pool in pools],
-        "reps": {
-            "columns": list(_REP),
-            "rows": _rows(_REP, [floor.reps[i] for i in sorted(rep_ids & set(floor.reps))]),
-        },
+        "reps": {"columns": list(_REP), "rows": _rows(_REP, _relevant_reps(floor.reps, rep_ids, result))},
         "rules": {"columns": list(_RULE), "rows": _rows(_RULE, result.rules)},
         "candidates": {"columns": list(_CANDIDATE), "rows": _rows(_CANDIDATE, result.candidates)},
         "result": {
@@ -112,6 +112,15 @@ def _relevant_pools(pools: Mapping[str, Pool], result: RouteResult) -> list[Pool
         if own:
             found.append(Pool(name=name, members=own, skills=pool.skills, sequence=pool.sequence))
     return found
+
+
+def _relevant_reps(reps: Mapping[UserId, Rep], ids: set[UserId], result: RouteResult) -> list[Rep]:
+    """These reps by id; what a rep holds is kept of the full ones alone, who are why somebody must wait."""
+    full = {one.rep_id for one in result.candidates if one.exclusion == Exclusion.FULL}
+    return [
+        replace(reps[one], holding=reps[one].holding[:_HOLDING_MAX] if one in full else ())
+        for one in sorted(ids & set(reps))
+    ]
 
 
 def _named(need: Need) -> set[UserId]:
