@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.calls import calling, stack_variables
-from deploy.cli.exits import Exit, Failed, NeedsMissing
+from deploy.cli.exits import Exit, Failed, NeedsMissing, RefusedByRule
 from deploy.cli.output import AsJson, say, show_document, show_pairs, show_table
 from shared.config import SERVICES
 
 __all__ = ["explain", "migrate", "parked", "replay_decision", "topics", "user", "verify"]
 
+_PAGE = 100
 _ROOT = Path(__file__).resolve().parents[2]
 parked = typer.Typer(no_args_is_help=True, help="Events that could not be handled: look, replay, discard.")
 user = typer.Typer(no_args_is_help=True, help="Local users of the console.")
@@ -130,8 +131,8 @@ def replay_decision(
     """Compute a routing decision again from its stored inputs. Exit code 1 when one differs."""
     with calling() as calls:
         ids = [decision_id] if decision_id else _all_decisions(calls)
-        results = [calls.call("handoff", "POST", f"/v1/routing-decisions/{one}/replay") for one in ids]
-    differing = [one for one in results if not one.get("is_same", one.get("is_identical"))]
+        results = [calls.call("console", "POST", f"/v1/routing-decisions/{one}/replay") for one in ids]
+    differing = [one for one in results if not one["is_same"]]
     if as_json:
         show_document({"replayed": len(results), "differing": differing})
     else:
@@ -156,17 +157,23 @@ def _settle(parked_id: str, what: str, body: object, *, as_json: bool) -> None:
 
 def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a service
     """The decision of this id, or the newest one of the handoff of this id."""
-    handoff = calls.call("handoff", "GET", f"/v1/handoffs/{named}")
-    return calls.call("handoff", "GET", f"/v1/routing-decisions/{handoff['decision_id']}")
+    handoff = calls.call("console", "GET", f"/v1/handoffs/{named}")
+    decisions = handoff["routing_decisions"]
+    if not decisions:
+        raise RefusedByRule("This handoff was not routed yet: nothing was decided that could be explained.")
+    return calls.call("console", "GET", f"/v1/routing-decisions/{decisions[-1]}")
 
 
 def _all_decisions(calls: Any) -> list[str]:  # noqa: ANN401 - the caller's class is imported late
     found: list[str] = []
     cursor = ""
     while True:
-        page = calls.call("handoff", "GET", "/v1/routing-decisions", params={"cursor": cursor} if cursor else None)
-        found += [one["decision_id"] for one in page["items"]]
-        cursor = page.get("next_cursor") or ""
+        page = calls.call(
+            "console", "GET", "/v1/handoffs", params={"limit": _PAGE, **({"cursor": cursor} if cursor else {})}
+        )
+        for handoff in page["handoffs"]:
+            found += calls.call("console", "GET", f"/v1/handoffs/{handoff['id']}")["routing_decisions"]
+        cursor = page["next"] or ""
         if not cursor:
             return found
 

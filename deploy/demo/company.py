@@ -22,7 +22,7 @@ from shared.ids import secret_token
 __all__ = ["Company", "found_company"]
 
 _SOURCES = ("segment", "cloudevents", "sendgrid")
-_WORKDAYS = ("mon", "tue", "wed", "thu", "fri")
+_WORKDAYS = 5
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ async def _teams(admin: Person) -> Mapping[str, str]:
         calendar = {
             "name": team.name,
             "zone": team.zone,
-            "week": {day: [[f"{OPENS:%H:%M}", f"{CLOSES:%H:%M}"]] for day in _WORKDAYS},
+            "hours": [[[60 * OPENS.hour, 60 * CLOSES.hour]]] * _WORKDAYS + [[]] * (7 - _WORKDAYS),
             "holidays": [day.isoformat() for day in team.holidays],
         }
         await admin.do("POST", "/v1/calendars", calendar)
@@ -119,7 +119,7 @@ async def _make_reps(admin: Person, people: Mapping[str, Person], teams: Mapping
         for absence in rep.absences:
             begins = datetime.combine(absence.first, time(0), tzinfo=zone)
             ends = datetime.combine(absence.last + timedelta(days=1), time(0), tzinfo=zone)
-            away = {"from_at": begins.isoformat(), "until_at": ends.isoformat(), "reason": "holiday"}
+            away = {"from_at": begins.isoformat(), "until_at": ends.isoformat()}
             await own.do("POST", f"/v1/reps/{own.user_id}/absences", away)
 
 

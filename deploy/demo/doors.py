@@ -39,7 +39,7 @@ class CompanyDoors:
     hand: WorldClockHand
     refused: int = 0
     deliveries: int = 0
-    _planned: set[str] = field(default_factory=set)
+    _planned: set[tuple[str, int]] = field(default_factory=set)
     _numbers: dict[str, int] = field(default_factory=dict)
 
     async def quiet(self) -> Standing:
@@ -67,7 +67,7 @@ class CompanyDoors:
         """The reps look at their queues: each new assignment is planned once."""
         planned: list[Planned] = []
         for handoff in await self._handoffs("assigned"):
-            assignment = f"{handoff['assignment_id']}"
+            assignment = (handoff["id"], handoff["attempt"])
             if assignment in self._planned or handoff["owner_id"] not in self.company.reps:
                 continue
             self._planned.add(assignment)
@@ -80,9 +80,7 @@ class CompanyDoors:
         if person is None:
             return []
         rep = self.company.reps[handoff["owner_id"]]
-        given = Given(
-            str(handoff["assignment_id"]), self.hand.now(), handoff["attempt"], handoff["tier"] == "hand_raiser"
-        )
+        given = Given(self.hand.now(), handoff["attempt"], is_hand_raiser=handoff["tier"] == "hand_raiser")
         steps = reactions(self.dice, person, given, rep=rep, team=self.company.team_of(rep))
         return [Planned(step.at, rep.name, partial(self._do, step, handoff, rep.email)) for step in steps]
 
@@ -91,7 +89,7 @@ class CompanyDoors:
         try:
             if step.verb == "deal":
                 return await self._deal(step, handoff)
-            return await self._command(step, handoff["handoff_id"], self.company.people[email])
+            return await self._command(step, handoff["id"], self.company.people[email])
         except CallError as error:
             if error.status not in _OVERTAKEN:
                 raise
@@ -109,12 +107,12 @@ class CompanyDoors:
         """The CRM tells what became of the opportunity, if there is one."""
         deal = step.deal
         assert deal is not None, "a deal step has one"
-        now = await self.company.crm.get(f"/v1/handoffs/{handoff['handoff_id']}")
+        now = await self.company.crm.get(f"/v1/handoffs/{handoff['id']}")
         if now["state"] != "opportunity" or now["owner_id"] != handoff["owner_id"]:
             return False
         body = {
             "lead_id": handoff["lead_id"],
-            "handoff_id": handoff["handoff_id"],
+            "handoff_id": handoff["id"],
             "result": deal.result,
             "occurred_at": step.at.isoformat(),
             "crm_status": deal.result,
@@ -122,7 +120,7 @@ class CompanyDoors:
             "currency": "EUR",
             **({"reason_code": deal.reason} if deal.reason else {}),
         }
-        await self.company.crm.do("PUT", f"/v1/opportunities/{CRM}/{handoff['handoff_id']}", body)
+        await self.company.crm.do("PUT", f"/v1/opportunities/{CRM}/{handoff['id']}", body)
         return True
 
     async def _handoffs(self, state: str) -> list[dict[str, Any]]:
@@ -131,7 +129,7 @@ class CompanyDoors:
         while True:
             params = {"state": state, "limit": str(_PAGE), **({"cursor": cursor} if cursor else {})}
             page = await self.company.crm.get("/v1/handoffs", params=params)
-            found += page["items"]
+            found += page["handoffs"]
             cursor = page.get("next")
             if not cursor:
                 return found

@@ -23,7 +23,6 @@ _SUB_REASONS = {"no_fit": "company_size"}
 class Given:
     """An assignment as the rep sees it."""
 
-    assignment: str
     assigned_at: datetime
     attempt: int
     is_hand_raiser: bool

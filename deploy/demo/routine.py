@@ -40,9 +40,9 @@ class _Looks:
         """Whoever was set away for missed promises is back in the morning; what overflowed is given to somebody."""
         company = self.doors.company
         manager = company.person("manager", team)
-        for rep_id, rep in company.reps.items():
-            if rep.team == team and (await manager.get(f"/v1/reps/{rep_id}"))["is_away"]:
-                await manager.do("POST", f"/v1/reps/{rep_id}/back", {})
+        for rep in (await manager.get("/v1/reps"))["reps"]:
+            if rep["is_away"] and company.reps[rep["id"]].team == team:
+                await manager.do("POST", f"/v1/reps/{rep['id']}/back", {})
         return True
 
     async def look_at_models(self) -> bool:

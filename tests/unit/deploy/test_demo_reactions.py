@@ -22,7 +22,7 @@ def _all_steps() -> list[tuple[cast.Rep, tuple[Step, ...]]]:
     found = []
     for number, person in tell(7).people.items():
         rep = cast.REPS[number % 10]
-        given = Given(f"a{number}", person.arrives_at, 1, is_hand_raiser=person.asks_for_demo)
+        given = Given(person.arrives_at, 1, is_hand_raiser=person.asks_for_demo)
         found.append((rep, reactions(_DICE, person, given, rep=rep, team=_TEAM_OF[rep.team])))
     return found
 
@@ -84,8 +84,8 @@ def test_some_promises_expire_some_leads_are_won_and_some_lost() -> None:
 def test_hand_raisers_hear_from_somebody_within_minutes_when_the_rep_is_at_work() -> None:
     noon = datetime(2026, 6, 2, 10, tzinfo=UTC)
     waits = []
-    for number, person in tell(7).people.items():
-        given = Given(f"a{number}", noon, 1, is_hand_raiser=True)
+    for person in tell(7).people.values():
+        given = Given(noon, 1, is_hand_raiser=True)
         steps = reactions(_DICE, person, given, rep=_ANNA, team=_BERLIN)
         waits += [steps[0].at - noon] if steps else []
     waits.sort()
