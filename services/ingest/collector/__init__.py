@@ -16,7 +16,7 @@ from services.ingest.collector.desk import Desk, DoorRates
 from services.ingest.collector.directory import SourceDirectory
 from services.ingest.collector.keep import Keeper
 from services.ingest.collector.rates import Rates
-from services.ingest.collector.wire import InFlight, headers_of
+from services.ingest.collector.wire import InFlight, headers_of, linger
 from shared.errors import Busy
 from shared.telemetry import announce, count
 
@@ -52,7 +52,7 @@ class Collector:
         if origin and self._desk.directory.is_listed(origin):
             added = cors_headers(origin, is_preflight=scope["method"] == "OPTIONS")
         await announce("accept:before_reply")
-        await _send(send, response, added)
+        await _send(send, receive, response, added)
 
     async def _answer(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
         path, method = scope["path"], scope["method"]
@@ -89,10 +89,14 @@ def _is_ours(path: str, method: str) -> bool:
     return method == "GET" and collection.settings_key(path) is not None
 
 
-async def _send(send: Send, response: Response, added: tuple[tuple[bytes, bytes], ...]) -> None:
+async def _send(send: Send, receive: Receive, response: Response, added: tuple[tuple[bytes, bytes], ...]) -> None:
     length = (b"content-length", str(len(response.body)).encode())
     headers = [*response.headers, length, *added]
-    if response.status == 413:
+    is_cut_off = response.status in {408, 413}
+    if is_cut_off:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": response.body, "more_body": is_cut_off})
+    if is_cut_off:
+        await linger(receive)
+        await send({"type": "http.response.body", "body": b""})

@@ -13,12 +13,13 @@ from starlette.types import Receive, Scope
 
 from services.ingest.collector.answers import Refused
 
-__all__ = ["BATCH_BYTES_MAX", "WEBHOOK_BYTES_MAX", "InFlight", "client_network", "headers_of", "read_body"]
+__all__ = ["BATCH_BYTES_MAX", "WEBHOOK_BYTES_MAX", "InFlight", "client_network", "headers_of", "linger", "read_body"]
 
 BATCH_BYTES_MAX: Final = 5 * 1024 * 1024
 WEBHOOK_BYTES_MAX: Final = 1024 * 1024
 _HEADERS_MAX: Final = 100
 _HEADER_BYTES_MAX: Final = 16 * 1024
+_LINGER_SECONDS: Final = 2.0
 _BODY_SECONDS: Final = 30.0  # a body that drips longer holds a connection for nothing
 
 
@@ -71,6 +72,18 @@ async def read_body(receive: Receive, headers: Mapping[str, str], *, bytes_max: 
             return await _rest(receive, first.get("body", b""), bytes_max=bytes_max)
     except TimeoutError as error:
         raise Refused(408, "body_too_slow", "The body did not arrive within 30 s.") from error
+
+
+async def linger(receive: Receive) -> None:
+    """Read and forget what a refused sender still sends, for a moment: a reset would hide our answer from him."""
+    try:
+        async with asyncio.timeout(_LINGER_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    except TimeoutError:
+        return
 
 
 async def _rest(receive: Receive, start: bytes, *, bytes_max: int) -> bytes:

@@ -18,7 +18,8 @@ _REMEMBER = {
     span: by_columns(
         f"""
         insert into activity_seen_{span} (activity_id, fingerprint, seen_at)
-        select activity_id, fingerprint, now() from unnest(:ids, :fingerprints) as row (activity_id, fingerprint) order by 1
+        select activity_id, fingerprint, now()
+          from unnest(:ids, :fingerprints) as row (activity_id, fingerprint) order by 1
         on conflict do nothing returning activity_id
         """,  # noqa: S608 - the span is of a closed set
         ids="uuid",
