@@ -36,7 +36,7 @@ lead = Table(
     Column("identity_version", Integer, nullable=False, server_default=text("0")),
     Column("tree_size", SmallInteger, nullable=False, server_default=text("1")),
     Column("account_id", Uuid),
-    Column("state", Text, nullable=False, server_default=text("'{}'")),
+    Column("state", Text, nullable=False, server_default=text("'[]'")),
     Column("print", Text, nullable=False, server_default=text("''")),
     Column("active_us", BigInteger, nullable=False, server_default=text("0")),
     Column("standing", Text, nullable=False, server_default=text("'[]'")),

@@ -5,7 +5,8 @@ noisy person stays at the cap; an account needs two engaged people. Not validate
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.scoring.domain.criteria import PointsRule
 from services.scoring.domain.decay import DAY_US
@@ -50,8 +51,7 @@ class AccountScore:
     reasons: tuple[tuple[LeadId, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AccountStanding:
+class AccountStanding(NamedTuple):
     """Whether the account is qualified, since when (microseconds, 0 = never), and how often it was."""
 
     is_qualified: bool = False
@@ -67,7 +67,7 @@ def shares_of(people: Sequence[Person], now_us: int, *, rule: PointsRule) -> tup
         if not person.may_be_scored:
             continue
         engagement = engagement_of(person.sums, now_us=now_us, rule=rule)
-        is_lately = now_us - person.sums.last_human_us <= agreed.breadth_days * DAY_US
+        is_lately = now_us - person.sums.last_us <= agreed.breadth_days * DAY_US
         is_active = shown(engagement) >= agreed.breadth_min and is_lately
         barred = set(person.hard_rules(rule.hard_rules)) - {"open_handoff"}
         found.append(PersonShare(person.root_id, engagement, is_active, not barred and person.known_since_us > 0))
@@ -118,5 +118,5 @@ def decide_account(
     if not standing.is_qualified and is_met:
         return AccountStanding(is_qualified=True, since_us=now_us, number=standing.number + 1)
     if standing.is_qualified and score.score < agreed.demote:
-        return replace(standing, is_qualified=False, since_us=now_us)
+        return standing._replace(is_qualified=False, since_us=now_us)
     return standing

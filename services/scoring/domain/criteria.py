@@ -5,13 +5,13 @@ of attributes. Caps act when reading, never when adding, so sums stay exact (SCO
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.scoring.domain.decay import half_life_us
 from shared.contracts.agreement import AccountCriteria, Criteria, EngagementLine, Exploration, NegativeLine
 
-__all__ = ["NEGATIVE", "Halves", "Line", "Match", "PointsRule", "Thresholds", "compile_rule"]
+__all__ = ["NEGATIVE", "Line", "Match", "PointsRule", "Thresholds", "compile_rule"]
 
 NEGATIVE = "negative"
 # Attributes of the organisation, not of the person: what an account's own fit is made of (SCORING section 4).
@@ -51,14 +51,6 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
-class Halves:
-    """Signed, unrounded contributions: of fit, and of engagement with its caps and floor as lines of their own."""
-
-    fit: tuple[tuple[str, float], ...]
-    engagement: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class PointsRule:
     """The signed criteria of one product, compiled. `print` is equal when the same sums serve both rules."""
 
@@ -68,7 +60,9 @@ class PointsRule:
     groups: tuple[tuple[str, float], ...]
     negative_floor: float
     print: str
+    _places: Mapping[str, int] = field(compare=False, repr=False)
     _matches: dict[Signature, Match] = field(default_factory=dict, compare=False, repr=False)
+    _thresholds: dict[str | None, "Thresholds"] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def hard_rules(self) -> tuple[str, ...]:
@@ -95,8 +89,22 @@ class PointsRule:
                 self._matches[signature] = found
         return found
 
+    def present(self, keys: Iterable[str]) -> list[Line]:
+        """The lines of these keys, in the agreement's order; keys of other rules are left out."""
+        places = self._places
+        found = sorted([places[key] for key in keys if key in places])
+        return [self.lines[place] for place in found]
+
     def thresholds(self, entry_channel: str | None) -> Thresholds:
         """The thresholds, with the floors agreed for the lead's entry channel."""
+        known = self._thresholds.get(entry_channel)
+        if known is None:
+            known = self._thresholds_of(entry_channel)
+            if len(self._thresholds) < _MATCHES_MAX:
+                self._thresholds[entry_channel] = known
+        return known
+
+    def _thresholds_of(self, entry_channel: str | None) -> Thresholds:
         agreed = self.criteria.thresholds
         fit_floor, engagement_floor = agreed.fit_floor, agreed.engagement_floor
         for variant in self.criteria.entry_channels:
@@ -118,18 +126,19 @@ class PointsRule:
                 found.append((f"{criterion.fact}={value}", float(points)))
         return tuple(found)
 
-    def engagement(self, weight: Callable[[Line], float]) -> tuple[tuple[str, float], ...]:
-        """Signed contributions of every line with a weight, then of the caps and the floor that bound them."""
+    def engagement(self, weights: Iterable[tuple[Line, float]]) -> tuple[tuple[str, float], ...]:
+        """Signed contributions of lines with their weights, in the order given, then of the caps that bound them.
+
+        The caller gives the lines in the agreement's order: float sums, hence scores, then never depend on a row's.
+        """
         found: list[tuple[str, float]] = []
         totals = [0.0] * (len(self.groups) + 1)
-        for line in self.lines:
-            worth = weight(line)
-            if worth:
-                value = line.points * worth
-                if line.cap is not None and value > line.cap:
-                    value = line.cap
-                totals[line.group] += value
-                found.append((line.name, value))
+        for line, worth in weights:
+            value = line.points * worth
+            if line.cap is not None and value > line.cap:
+                value = line.cap
+            totals[line.group] += value
+            found.append((line.name, value))
         for (name, cap), total in zip(self.groups, totals, strict=False):
             if total > cap:
                 found.append((f"cap:{name}", cap - total))
@@ -161,6 +170,7 @@ def compile_rule(criteria: Criteria) -> PointsRule:
         lines=tuple(lines),
         groups=tuple((group.group, group.cap) for group in criteria.engagement),
         negative_floor=criteria.negative.floor,
+        _places={line.key: place for place, line in enumerate(lines)},
         print=hashlib.sha256(repr((keys, kept, raisers)).encode()).hexdigest()[:16],
     )
 

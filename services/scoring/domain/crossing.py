@@ -35,22 +35,21 @@ class Course:
 def course_of(sums: Sums, fit: float, *, rule: PointsRule) -> Course:
     """The course of a person's points by the points rule, caps and floor included."""
     last = len(rule.groups)
-    weights = {line.key: (line, sums.tallies[line.key].weight) for line in rule.lines if line.key in sums.tallies}
+    present = [(line, sums.tallies[line.key].weight) for line in rule.present(sums.tallies)]
+    halves = {
+        is_negative: [(line, weight) for line, weight in present if (line.group == last) is is_negative]
+        for is_negative in (False, True)
+    }
 
     def half(now_us: int, *, is_negative: bool) -> float:
-        def weight(key: str) -> float:
-            if key not in weights or (weights[key][0].group == last) is not is_negative:
-                return 0.0
-            line, worth = weights[key]
-            return decayed(worth, now_us, half_life=line.half_life)
-
-        return sum(points for _, points in rule.engagement(lambda line: weight(line.key)))
+        weights = ((line, decayed(weight, now_us, half_life=line.half_life)) for line, weight in halves[is_negative])
+        return sum(points for _, points in rule.engagement(weights))
 
     return Course(
         fit=fit,
         positive=lambda now_us: half(now_us, is_negative=False),
         negative=lambda now_us: half(now_us, is_negative=True),
-        has_negative=any(line.group == last for line, _ in weights.values()),
+        has_negative=bool(halves[True]),
     )
 
 

@@ -50,7 +50,7 @@ def classify(criteria: Criteria, rule: PointsRule, *, now_us: int) -> tuple[Clas
             now_us=now_us,
             hard_rules=_hits(criteria, example),
             ask=sums.ask,
-            evidence_known_us=sums.last_human_us,
+            evidence_known_us=sums.known_us,
             is_known=True,
             has_open_handoff=False,
         )

@@ -5,19 +5,33 @@ trace. An activity counts from min(occurred_at, recorded_at): a sender's fast cl
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from services.scoring.domain.criteria import PointsRule
 from services.scoring.domain.decay import DAY_US, Weight, decayed, weight_of
 from shared.ids import ActivityId, LeadId
 
-__all__ = ["NO_SUMS", "Activity", "Ask", "KindCount", "Sums", "Tally", "fold", "fold_as_of", "join", "sum_facts"]
+__all__ = [
+    "HUMAN_LEAST",
+    "NO_SUMS",
+    "Activity",
+    "Ask",
+    "KindCount",
+    "Sums",
+    "Tally",
+    "count_kinds",
+    "fold",
+    "fold_as_of",
+    "is_relevant",
+    "join",
+    "join_counts",
+    "sum_facts",
+]
 
 HUMAN_LEAST = 0.5  # below it the activity is software's: kept and counted, worth nothing (GLOSSARY, machine activity)
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """One activity as scoring keeps it. Instants in microseconds UTC; human as judged at judged_us (0: as recorded)."""
 
     activity_id: ActivityId
@@ -42,28 +56,25 @@ class Activity:
         return min(self.occurred_us, self.recorded_us)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """What one line of the agreement has seen: exact weight, human activities, the last of them, what it rests on."""
 
     weight: Weight
-    count: int
+    times: int
     last_us: int
     known_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class KindCount:
+class KindCount(NamedTuple):
     """How often one kind was seen: in all, by people, the last one by a person (0: never), what it rests on."""
 
-    count: int
+    times: int
     human: int
     last_us: int
     known_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """The newest request for a conversation: when we learned it, when it was made, by which activity."""
 
     known_us: int
@@ -71,44 +82,47 @@ class Ask:
     activity_id: ActivityId
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Everything folded from the activities of one member, or joined over a tree; keyed by line and by kind."""
+class Sums(NamedTuple):
+    """What the lines of a rule have seen of one member, or of a tree; and the newest ask."""
 
-    tallies: Mapping[str, Tally] = field(default_factory=dict)
-    kinds: Mapping[str, KindCount] = field(default_factory=dict)
+    tallies: Mapping[str, Tally]
     ask: Ask | None = None
-    first_us: int | None = None
 
     @property
-    def last_human_us(self) -> int:
-        """When a person last did anything; 0 when never."""
-        return max((each.last_us for each in self.kinds.values()), default=0)
+    def last_us(self) -> int:
+        """When a person last did anything that counts; 0 when never."""
+        return max((tally.last_us for tally in self.tallies.values()), default=0)
+
+    @property
+    def known_us(self) -> int:
+        """When we learned of the newest activity that counts; 0 when there is none."""
+        return max((tally.known_us for tally in self.tallies.values()), default=0)
 
 
-NO_SUMS = Sums()
+NO_SUMS = Sums({})
+
+
+def is_relevant(activity: Activity, *, rule: PointsRule) -> bool:
+    """Whether an activity moves any sum; most do not, and are only kept (opens, pages worth nothing, software)."""
+    match = rule.match(activity.kind, activity.content, activity.is_hard, activity.verified_by)
+    return bool(match.lines or match.is_hand_raise) and activity.human >= HUMAN_LEAST
 
 
 def fold(sums: Sums, activities: Iterable[Activity], *, rule: PointsRule) -> Sums:
     """The sums with further activities, each of an id not folded before; any order gives the same sums."""
-    tallies, kinds = dict(sums.tallies), dict(sums.kinds)
-    ask, first = sums.ask, sums.first_us
+    tallies, ask = dict(sums.tallies), sums.ask
     for activity in activities:
-        at, known, is_human = activity.counts_from_us, activity.known_us, activity.human >= HUMAN_LEAST
-        first = at if first is None or at < first else first
-        seen = kinds.get(activity.kind)
-        own = KindCount(1, int(is_human), at if is_human else 0, known)
-        kinds[activity.kind] = own if seen is None else _add_count(seen, own)
-        if not is_human:
+        if activity.human < HUMAN_LEAST:
             continue
         match = rule.match(activity.kind, activity.content, activity.is_hard, activity.verified_by)
+        at, known = activity.counts_from_us, activity.known_us
         for line in match.lines:
-            own_tally = Tally(weight_of(at, human=activity.human, half_life=line.half_life), 1, at, known)
+            own = Tally(weight_of(at, human=activity.human, half_life=line.half_life), 1, at, known)
             tally = tallies.get(line.key)
-            tallies[line.key] = own_tally if tally is None else _add(tally, own_tally)
+            tallies[line.key] = own if tally is None else _add(tally, own)
         if match.is_hand_raise:
             ask = _newer(ask, Ask(known, at, activity.activity_id))
-    return Sums(tallies, kinds, ask, first)
+    return Sums(tallies, ask)
 
 
 def fold_as_of(activities: Iterable[Activity], as_of_us: int, *, rule: PointsRule) -> Sums:
@@ -117,24 +131,39 @@ def fold_as_of(activities: Iterable[Activity], as_of_us: int, *, rule: PointsRul
 
 
 def join(parts: Iterable[Sums]) -> Sums:
-    """The sums of a tree: weights and counts add up, of instants the latest counts (of the first, the earliest)."""
-    listed = list(parts)
-    if len(listed) == 1:
-        return listed[0]
+    """The sums of a tree: weights and counts add up, of instants and asks the latest counts."""
     tallies: dict[str, Tally] = {}
-    kinds: dict[str, KindCount] = {}
-    joined = NO_SUMS
-    for part in listed:
+    ask: Ask | None = None
+    for part in parts:
         for key, tally in part.tallies.items():
             tallies[key] = _add(tallies[key], tally) if key in tallies else tally
-        for kind, count in part.kinds.items():
-            kinds[kind] = _add_count(kinds[kind], count) if kind in kinds else count
-        firsts = [first for first in (joined.first_us, part.first_us) if first is not None]
-        joined = replace(joined, ask=_newer(joined.ask, part.ask), first_us=min(firsts, default=None))
-    return replace(joined, tallies=tallies, kinds=kinds)
+        ask = _newer(ask, part.ask)
+    return Sums(tallies, ask)
 
 
-def sum_facts(sums: Sums, now_us: int, *, rule: PointsRule) -> dict[str, tuple[str, int]]:
+def count_kinds(activities: Iterable[Activity]) -> dict[str, KindCount]:
+    """How often each kind was seen, software told apart from people."""
+    counts: dict[str, KindCount] = {}
+    for activity in activities:
+        is_human = activity.human >= HUMAN_LEAST
+        own = KindCount(1, int(is_human), activity.counts_from_us if is_human else 0, activity.known_us)
+        seen = counts.get(activity.kind)
+        counts[activity.kind] = own if seen is None else _add_count(seen, own)
+    return counts
+
+
+def join_counts(parts: Iterable[Mapping[str, KindCount]]) -> dict[str, KindCount]:
+    """The counts of a tree."""
+    counts: dict[str, KindCount] = {}
+    for part in parts:
+        for kind, count in part.items():
+            counts[kind] = _add_count(counts[kind], count) if kind in counts else count
+    return counts
+
+
+def sum_facts(
+    sums: Sums, counts: Mapping[str, KindCount], now_us: int, *, rule: PointsRule
+) -> dict[str, tuple[str, int]]:
     """The engagement facts by name, each (value as text, known_us): weight.<line>, count.<kind>, days_since.<kind>.
 
     A weight is written with all its digits, so a stored decision scores again to the bit.
@@ -145,7 +174,7 @@ def sum_facts(sums: Sums, now_us: int, *, rule: PointsRule) -> dict[str, tuple[s
         if tally is not None:
             value = decayed(tally.weight, now_us, half_life=line.half_life)
             found[f"weight.{line.key}"] = (repr(value), tally.known_us)
-    for kind, count in sorted(sums.kinds.items()):
+    for kind, count in sorted(counts.items()):
         found[f"count.{kind}"] = (str(count.human), count.known_us)
         if count.human:
             days = max(0, now_us - count.last_us) // DAY_US
@@ -156,7 +185,7 @@ def sum_facts(sums: Sums, now_us: int, *, rule: PointsRule) -> dict[str, tuple[s
 def _add(left: Tally, right: Tally) -> Tally:
     return Tally(
         left.weight.plus(right.weight),
-        left.count + right.count,
+        left.times + right.times,
         max(left.last_us, right.last_us),
         max(left.known_us, right.known_us),
     )
@@ -164,7 +193,7 @@ def _add(left: Tally, right: Tally) -> Tally:
 
 def _add_count(left: KindCount, right: KindCount) -> KindCount:
     return KindCount(
-        left.count + right.count,
+        left.times + right.times,
         left.human + right.human,
         max(left.last_us, right.last_us),
         max(left.known_us, right.known_us),

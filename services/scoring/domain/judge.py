@@ -4,7 +4,7 @@ The one place where score, hard rules, standing and exploration meet; the same f
 in the replay of the history. Who may not be scored has no score: counted, not scored, not handed off.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.scoring.domain.criteria import NEGATIVE, PointsRule, Thresholds
 from services.scoring.domain.crossing import HORIZON_US, course_of, next_below, next_qualifying
@@ -28,16 +28,14 @@ __all__ = ["NO_SCORE", "Draw", "Judgement", "judge"]
 NO_SCORE = Score(0, 0, 0, ())
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """The chance of one lead: u, and the limit below which it is explored."""
 
     value: float
     limit: float
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What one look at a person comes to. is_scored is False without permission; recheck_us: when to look again."""
 
     score: Score
@@ -60,7 +58,8 @@ def judge(
     is_scored = person.may_be_scored
     score = NO_SCORE
     if is_scored:
-        score = score_of(person.sums, person.attributes, now_us=now_us, rule=rule, model=model)
+        counts = person.counts
+        score = score_of(person.sums, person.attributes, now_us=now_us, rule=rule, model=model, counts=counts)
     case = _case(person, score, now_us, rule)
     thresholds = rule.thresholds(person.attributes.get("entry_channel"))
     verdict = decide(closed(standing, person.closed_us), case, thresholds=thresholds)
@@ -83,7 +82,7 @@ def _case(person: Person, score: Score, now_us: int, rule: PointsRule) -> Case:
         now_us=now_us,
         hard_rules=person.hard_rules(rule.hard_rules),
         ask=person.sums.ask,
-        evidence_known_us=max((tally.known_us for tally in person.sums.tallies.values()), default=0),
+        evidence_known_us=person.sums.known_us,
         is_known=person.known_since_us > 0,
         has_open_handoff=person.has_open_handoff,
     )

@@ -5,8 +5,7 @@ one lead of an identity tree; what holds for the whole person is decided in `per
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from services.scoring.domain.facts import NO_SUMS, Sums
 from shared.ids import AccountId, LeadId
@@ -18,8 +17,7 @@ KEPT_MAX = 50
 OPEN_STATES = frozenset({"qualified", "queued", "assigned", "accepted", "working", "opportunity"})
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """The derived attributes of a person, none of them personal."""
 
     version: int
@@ -28,8 +26,7 @@ class Attributes:
     is_known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """The account a lead belongs to, and what is known of it through this lead."""
 
     version: int
@@ -38,8 +35,7 @@ class Link:
     values: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
+class Permission(NamedTuple):
     """The consent for one purpose and what it comes to."""
 
     version: int
@@ -49,8 +45,7 @@ class Permission:
     is_allowed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HandoffSeen:
+class HandoffSeen(NamedTuple):
     """A handoff of this lead as last seen: version is its seq, at_us when it entered the state."""
 
     version: int
@@ -60,8 +55,7 @@ class HandoffSeen:
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deal:
+class Deal(NamedTuple):
     """What became of one deal or outcome: won, lost, open, churned."""
 
     version: int
@@ -74,49 +68,56 @@ Record = Attributes | Link | Permission | HandoffSeen | Deal
 R = TypeVar("R", Permission, HandoffSeen, Deal)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One lead: sums of its own activities, and its newest records. known_since_us: 0 while anonymous."""
+_NONE: Mapping[str, Any] = {}
+
+
+class Member(NamedTuple):
+    """One lead: sums of its own activities, and its newest records.
+
+    came_us: the earliest that any profile named it (0: not yet); known_since_us: the same as a known person.
+    """
 
     lead_id: LeadId
     sums: Sums = NO_SUMS
     profile: Attributes | None = None
     link: Link | None = None
+    came_us: int = 0
     known_since_us: int = 0
-    permissions: Mapping[str, Permission] = field(default_factory=dict)
-    handoffs: Mapping[str, HandoffSeen] = field(default_factory=dict)
-    deals: Mapping[str, Deal] = field(default_factory=dict)
-
-    def with_sums(self, sums: Sums) -> "Member":
-        """The member with other sums."""
-        return replace(self, sums=sums)
+    permissions: Mapping[str, Permission] = _NONE
+    handoffs: Mapping[str, HandoffSeen] = _NONE
+    deals: Mapping[str, Deal] = _NONE
 
 
 def with_record(member: Member, record: Record) -> Member:
     """The member after one more record; any order and any repeat of the same records gives the same member."""
     match record:
         case Attributes():
-            since = member.known_since_us
-            if record.is_known:
-                since = record.known_us if since == 0 else min(since, record.known_us)
-            profile = record if _is_newer(record, member.profile) else member.profile
-            return replace(member, profile=profile, known_since_us=since)
+            return member._replace(
+                profile=record if _is_newer(record, member.profile) else member.profile,
+                came_us=_earlier(member.came_us, record.known_us),
+                known_since_us=_earlier(member.known_since_us, record.known_us if record.is_known else 0),
+            )
         case Link():
-            return replace(member, link=record) if _is_newer(record, member.link) else member
+            return member._replace(link=record) if _is_newer(record, member.link) else member
         case Permission():
-            return replace(member, permissions=_put(member.permissions, record.purpose, record))
+            return member._replace(permissions=_put(member.permissions, record.purpose, record))
         case HandoffSeen():
             seen = _ended_once(record, member.handoffs.get(record.handoff_id))
-            return replace(member, handoffs=_put(member.handoffs, record.handoff_id, seen))
+            return member._replace(handoffs=_put(member.handoffs, record.handoff_id, seen))
         case Deal():
-            return replace(member, deals=_put(member.deals, record.deal, record))
+            return member._replace(deals=_put(member.deals, record.deal, record))
+
+
+def _earlier(known_us: int, at_us: int) -> int:
+    """The earlier of two instants of which 0 is none."""
+    return min(known_us, at_us) if known_us and at_us else known_us or at_us
 
 
 def _ended_once(record: HandoffSeen, known: HandoffSeen | None) -> HandoffSeen:
     """A handoff that had ended goes on having ended then: what follows (enrolment, cool-off) is not a second end."""
     if known is None or known.state in OPEN_STATES or record.state in OPEN_STATES:
         return record
-    return replace(record, at_us=min(record.at_us, known.at_us))
+    return record._replace(at_us=min(record.at_us, known.at_us))
 
 
 def _is_newer(record: Record, known: Record | None) -> bool:

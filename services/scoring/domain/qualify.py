@@ -5,8 +5,8 @@ person who asks for a conversation again. Hard rules come before any score; noth
 """
 
 import hmac
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from services.scoring.domain.criteria import Thresholds
 from services.scoring.domain.decay import DAY_US
@@ -45,8 +45,7 @@ class Outcome(StrEnum):
     DRAWN = "drawn"  # drawn and not explored: recorded all the same
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a lead stands. number counts qualifications; instants in microseconds, 0 = never.
 
     closed_us: when its last handoff ended; evidence and asks known before are spent. has_stood: whether the score has
@@ -67,8 +66,7 @@ class Standing:
 NEVER = Standing()
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """What one decision looks at: displayed numbers, what was asked, which hard rules hit, when."""
 
     score: int
@@ -82,8 +80,7 @@ class Case:
     has_open_handoff: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What was decided, by which policy, and where the lead stands then."""
 
     outcome: Outcome
@@ -98,7 +95,7 @@ class Verdict:
 def decide(standing: Standing, case: Case, *, thresholds: Thresholds) -> Verdict:
     """One decision by score and asks. Qualify, demote, confirm or stay; a hard rule lets nobody in (propensity 0)."""
     if standing.is_qualified and case.score >= thresholds.demote and not standing.has_stood:
-        standing = replace(standing, has_stood=True)
+        standing = standing._replace(has_stood=True)
     is_past_dwell = standing.since_us == 0 or case.now_us - standing.since_us >= thresholds.dwell_us
     if _asks(standing, case) and (not standing.is_qualified or (is_past_dwell and not case.has_open_handoff)):
         return _enter(standing, case, policy="hand_raiser", thresholds=thresholds)
@@ -114,14 +111,14 @@ def tried(standing: Standing, case: Case, *, thresholds: Thresholds, draw: float
 
     Not drawn at all when it was ever handed off, hits a hard rule or is over the threshold.
     """
-    done = replace(standing, is_drawn=True)
+    done = standing._replace(is_drawn=True)
     was_handed_off = standing.number > 0 or standing.closed_us > 0 or case.has_open_handoff
     if standing.is_drawn or was_handed_off or not _may_enter(case) or _meets(case, thresholds):
         return Verdict(Outcome.STAY, done)
     if draw >= limit:
         return Verdict(Outcome.DRAWN, done, propensity=limit, draw=draw, draw_limit=limit)
     entered = _enter(done, case, policy="explored", thresholds=thresholds)
-    return replace(entered, is_below_floor=False, propensity=limit, draw=draw, draw_limit=limit)
+    return entered._replace(is_below_floor=False, propensity=limit, draw=draw, draw_limit=limit)
 
 
 def is_drawable(standing: Standing, known_since_us: int) -> bool:
@@ -144,9 +141,8 @@ def closed(standing: Standing, at_us: int) -> Standing:
     if at_us <= standing.closed_us:
         return standing
     if standing.is_qualified and at_us <= standing.since_us:  # an older cycle's end, learned late
-        return replace(standing, closed_us=at_us)
-    return replace(
-        standing,
+        return standing._replace(closed_us=at_us)
+    return standing._replace(
         is_qualified=False,
         has_stood=False,
         policy="none",
@@ -158,8 +154,7 @@ def closed(standing: Standing, at_us: int) -> Standing:
 
 def joined(root: Standing, member: Standing) -> Standing:
     """The root's standing after a merge: qualified if either was, since the later; each keeps its own counter."""
-    return replace(
-        root,
+    return root._replace(
         is_qualified=root.is_qualified or member.is_qualified,
         since_us=max(root.since_us, member.since_us),
         policy=root.policy if root.is_qualified or not member.is_qualified else member.policy,
@@ -174,8 +169,7 @@ def _decide_qualified(standing: Standing, case: Case, *, thresholds: Thresholds,
     # Consent withdrawn or suppressed: nobody may act on it, so the dwell does not keep it (GLOSSARY, hard rule).
     is_barred = any(rule in {"suppressed", "no_consent"} for rule in case.hard_rules)
     if is_barred or (standing.has_stood and is_past_dwell and case.score < thresholds.demote):
-        left = replace(
-            standing,
+        left = standing._replace(
             is_qualified=False,
             has_stood=False,
             policy="none",
@@ -185,14 +179,13 @@ def _decide_qualified(standing: Standing, case: Case, *, thresholds: Thresholds,
         )
         return Verdict(Outcome.DEMOTE, left)
     if standing.policy == "explored" and _meets(case, thresholds) and set(case.hard_rules) <= {"open_handoff"}:
-        confirmed = replace(standing, policy="qualified", number=standing.number + 1)
+        confirmed = standing._replace(policy="qualified", number=standing.number + 1)
         return Verdict(Outcome.CONFIRM, confirmed, policy="qualified", propensity=1.0)
     return Verdict(Outcome.STAY, standing)
 
 
 def _enter(standing: Standing, case: Case, *, policy: str, thresholds: Thresholds) -> Verdict:
-    entered = replace(
-        standing,
+    entered = standing._replace(
         is_qualified=True,
         since_us=case.now_us,
         number=standing.number + 1,

@@ -4,14 +4,15 @@ What is shown is what decides (SCORING, rule 8). Points are rounded by largest r
 are lines of their own. A promoted `points_platt` model adds p_win and leaves the score; a `scorecard` replaces it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, fsum
+from typing import NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.criteria import Line, PointsRule
 from services.scoring.domain.decay import decayed
-from services.scoring.domain.facts import Sums, sum_facts
+from services.scoring.domain.facts import KindCount, Sums, sum_facts
 from shared.contracts.model_card import ModelCard, signed_points, total_of
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
 
 SCORE_MAX = 100
 REASONS_SHOWN = 3
+NO_COUNTS: Mapping[str, KindCount] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ class Model:
     p_threshold: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """What is displayed and decides. `lines` are signed integers that add up to `score` exactly."""
 
     score: int
@@ -58,24 +59,32 @@ class Score:
 
 
 def score_of(
-    sums: Sums, attributes: Mapping[str, str], *, now_us: int, rule: PointsRule, model: Model | None = None
+    sums: Sums,
+    attributes: Mapping[str, str],
+    *,
+    now_us: int,
+    rule: PointsRule,
+    model: Model | None = None,
+    counts: Mapping[str, KindCount] = NO_COUNTS,
 ) -> Score:
     """The score of a person at an instant, by the points rule or by the promoted model's card."""
-    pointed = points_score(rule.fit(attributes), rule.engagement(_weights_at(sums, now_us)))
+    pointed = points_score(rule.fit(attributes), rule.engagement(_weights_at(sums, now_us, rule)))
     if model is None:
         return pointed
-    facts = {name: value for name, (value, _) in sum_facts(sums, now_us, rule=rule).items()}
+    facts = {name: value for name, (value, _) in sum_facts(sums, counts, now_us, rule=rule).items()}
     return _by_model(pointed, {**facts, **attributes}, rule=rule, model=model)
 
 
 def engagement_of(sums: Sums, *, now_us: int, rule: PointsRule) -> float:
     """The engagement half within 0..100, unrounded."""
-    return min(float(SCORE_MAX), max(0.0, fsum(points for _, points in rule.engagement(_weights_at(sums, now_us)))))
+    total = fsum(points for _, points in rule.engagement(_weights_at(sums, now_us, rule)))
+    return min(float(SCORE_MAX), max(0.0, total))
 
 
 def score_of_facts(facts: Mapping[str, str], *, rule: PointsRule, model: Model | None = None) -> Score:
     """The same score from the facts stored with a decision: the replay, identical to the bit."""
-    engagement = rule.engagement(lambda line: float(facts.get(f"weight.{line.key}", "0")))
+    weights = ((line, facts.get(f"weight.{line.key}")) for line in rule.lines)
+    engagement = rule.engagement((line, float(weight)) for line, weight in weights if weight is not None)
     pointed = points_score(rule.fit(facts), engagement)
     return pointed if model is None else _by_model(pointed, facts, rule=rule, model=model)
 
@@ -83,25 +92,26 @@ def score_of_facts(facts: Mapping[str, str], *, rule: PointsRule, model: Model |
 def points_score(fit: Sequence[tuple[str, float]], engagement: Sequence[tuple[str, float]]) -> Score:
     """Score = clamp(fit + engagement, 0, 100) from the unclamped sums, each number rounded half up."""
     lines = rounded([*fit, *engagement])
-    total = sum(points for _, points in lines)
+    total = sum([points for _, points in lines])
     score = clamp(total)
     if score != total:
         lines.append(("clamp", score - total))
     return Score(
-        score=score,
-        fit=clamp(shown(fsum(points for _, points in fit))),
-        engagement=clamp(shown(fsum(points for _, points in engagement))),
-        lines=tuple((name, points) for name, points in lines if points),
+        score,
+        clamp(shown(fsum([points for _, points in fit]))),
+        clamp(shown(fsum([points for _, points in engagement]))),
+        tuple([line for line in lines if line[1]]),
     )
 
 
 def rounded(parts: Sequence[tuple[str, float]]) -> list[tuple[str, int]]:
     """Integers by largest remainder: they add up to the rounded sum, and none is a whole point off its part."""
     floors = [floor(points) for _, points in parts]
-    spare = shown(fsum(points for _, points in parts)) - sum(floors)
-    by_rest = sorted(range(len(parts)), key=lambda index: (floors[index] - parts[index][1], index))
-    for index in by_rest[:spare]:
-        floors[index] += 1
+    spare = shown(fsum([points for _, points in parts])) - sum(floors)
+    if spare:
+        by_rest = sorted(range(len(parts)), key=lambda index: (floors[index] - parts[index][1], index))
+        for index in by_rest[:spare]:
+            floors[index] += 1
     return [(name, points) for (name, _), points in zip(parts, floors, strict=True)]
 
 
@@ -121,14 +131,11 @@ def top_reasons(lines: Sequence[tuple[str, int]], *, most: int = REASONS_SHOWN) 
     return tuple(lines[index] for index in order[:most])
 
 
-def _weights_at(sums: Sums, now_us: int) -> Callable[[Line], float]:
+def _weights_at(sums: Sums, now_us: int, rule: PointsRule) -> list[tuple[Line, float]]:
     tallies = sums.tallies
-
-    def weight(line: Line) -> float:
-        tally = tallies.get(line.key)
-        return 0.0 if tally is None else decayed(tally.weight, now_us, half_life=line.half_life)
-
-    return weight
+    return [
+        (line, decayed(tallies[line.key].weight, now_us, half_life=line.half_life)) for line in rule.present(tallies)
+    ]
 
 
 def _by_model(pointed: Score, facts: Mapping[str, str], *, rule: PointsRule, model: Model) -> Score:

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, Double, Text, Uuid, bindparam, text
 
 from services.scoring.domain.decay import micros, moment
-from services.scoring.domain.facts import Activity
+from services.scoring.domain.facts import HUMAN_LEAST, Activity, KindCount
 from services.scoring.domain.member import Record
 from services.scoring.store.encoding import record_from, record_key, record_text
 from shared.db.engine import ReadTx, Tx
@@ -28,6 +28,7 @@ __all__ = [
     "add_moves",
     "add_records",
     "corrected_leads",
+    "counts_of",
     "drop_old_activities",
     "evidence_of",
     "newest_moves",
@@ -117,6 +118,20 @@ _ACTIVITIES = text(
      order by a.lead_id, a.recorded_at, a.activity_id
     """
 ).bindparams(_ids)
+_COUNTS = text(
+    """
+    select a.lead_id, a.kind, count(*) as times, count(*) filter (where coalesce(c.human, a.human) >= :least) as human,
+           max(least(a.occurred_at, a.recorded_at)) filter (where coalesce(c.human, a.human) >= :least) as last_at,
+           max(greatest(a.recorded_at, c.recorded_at)) as known_at
+      from activity a
+      left join lateral (
+           select human, recorded_at from correction
+            where activity_id = a.activity_id and recorded_at <= :as_of
+            order by recorded_at desc, event_id desc limit 1) c on true
+     where a.lead_id = any(:ids) and a.recorded_at <= :as_of
+     group by a.lead_id, a.kind
+    """
+).bindparams(_ids)
 _EVIDENCE = text(
     """
     select a.activity_id, a.lead_id, a.kind, a.content, a.is_hard, a.verified_by, a.occurred_at, a.recorded_at,
@@ -153,9 +168,10 @@ _DROP = text(
 
 
 async def add_activities(tx: Tx, activities: Sequence[Activity]) -> frozenset[ActivityId]:
-    """Append activities; returns the ids that were new."""
+    """Append activities; returns the ids that were new. In id order, so that two batches never wait for each other."""
     if not activities:
         return frozenset()
+    activities = sorted(activities, key=lambda each: each.activity_id.int)
     added = await tx.execute(
         _ADD_ACTIVITIES,
         {
@@ -220,6 +236,17 @@ async def activities_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: date
     for row in (await tx.execute(_ACTIVITIES, {"ids": sorted(lead_ids), "as_of": as_of})).all():
         activity = _activity(row)
         found[activity.member_id].append(activity)
+    return found
+
+
+async def counts_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, dict[str, KindCount]]:
+    """How often each member did each kind until as_of: what `count_kinds` says of its activities, counted in SQL."""
+    found: dict[LeadId, dict[str, KindCount]] = defaultdict(dict)
+    asked = {"ids": sorted(lead_ids), "as_of": as_of, "least": HUMAN_LEAST}
+    rows: Sequence[Any] = (await tx.execute(_COUNTS, asked)).all()
+    for row in rows:
+        last_us = 0 if row.last_at is None else micros(row.last_at)
+        found[row.lead_id][row.kind] = KindCount(row.times, row.human, last_us, micros(row.known_at))
     return found
 
 

@@ -6,6 +6,8 @@ runs again (DECISIONS section 1). The row of a lead is made by whichever event n
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, Text, Uuid, bindpar
 
 from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.member import Member
-from services.scoring.domain.person import Person
+from services.scoring.domain.person import Person, person_of
 from services.scoring.domain.qualify import Standing
 from services.scoring.store.encoding import member_from, member_text, standing_from, standing_text
 from shared.db.engine import ReadTx, Tx
@@ -66,11 +68,7 @@ class Forest:
 
     def person(self, root_id: LeadId, *, customers: Collection[AccountId] = ()) -> Person:
         """The person of one tree; customers are the accounts that are customers."""
-        members = [row.member for row in self.tree(root_id)]
-        person = Person(members)
-        if person.account_id is not None and person.account_id in customers:
-            return Person(members, is_account_customer=True)
-        return person
+        return person_of([row.member for row in self.tree(root_id)], customers=customers)
 
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))
@@ -130,11 +128,11 @@ _SAVE = text(
 
 async def lock_trees(tx: Tx, lead_ids: Collection[LeadId]) -> Forest:
     """Lock the trees of these leads, made where they are new. Raises TreeGrew when one was joined meanwhile."""
-    ids = sorted(lead_ids)
+    ids = sorted(lead_ids, key=_int_of)
     found: Sequence[Any] = (await tx.execute(_ROOTS, {"ids": ids})).all()
     if len(found) < len(ids):
         missing = set(ids).difference(row.lead_id for row in found)
-        await tx.execute(_MAKE, {"ids": sorted(missing)})
+        await tx.execute(_MAKE, {"ids": sorted(missing, key=_int_of)})
     wanted = await _with_trees(tx, ids, found)
     forest = _forest((await tx.execute(_LOCK, {"ids": wanted})).all())
     sizes: dict[UUID, int] = {}
@@ -149,7 +147,7 @@ async def lock_trees(tx: Tx, lead_ids: Collection[LeadId]) -> Forest:
 
 async def read_trees(tx: ReadTx, lead_ids: Collection[LeadId]) -> Forest:
     """The trees of these leads as they stand, without locks; leads that do not exist are absent."""
-    ids = sorted(lead_ids)
+    ids = sorted(lead_ids, key=_int_of)
     found = (await tx.execute(_ROOTS, {"ids": ids})).all()
     return _forest((await tx.execute(_READ, {"ids": await _with_trees(tx, ids, found)})).all())
 
@@ -170,7 +168,7 @@ async def save_leads(tx: Tx, rows: Sequence[LeadRow]) -> None:
             "account_ids": [None if link is None else link.account_id for link in links],
             "states": [member_text(row.member) for row in rows],
             "prints": [row.print for row in rows],
-            "active": [row.member.sums.last_human_us for row in rows],
+            "active": [row.member.sums.last_us for row in rows],
             "standings": [standing_text(row.standing) for row in rows],
             "shown": [row.shown for row in rows],
             "score_versions": [row.score_version for row in rows],
@@ -198,25 +196,41 @@ async def _with_trees(tx: ReadTx, ids: Sequence[LeadId], found: Iterable[Any]) -
         if row.tree_size > 1:
             large.add(row.root_id)
     if large:
-        wanted.update((await tx.execute(_MEMBERS, {"ids": sorted(large)})).scalars())
-    return sorted(wanted)
+        wanted.update((await tx.execute(_MEMBERS, {"ids": list(large)})).scalars())
+    return sorted(wanted, key=_int_of)
+
+
+# A UUID's own comparison is Python code; by its integer the order is the same and sorting a batch costs a tenth.
+_int_of = attrgetter("int")
 
 
 def _forest(rows: Iterable[Any]) -> Forest:
-    return Forest({row.lead_id: _row(row) for row in rows})
+    return Forest({row[0]: _row(*row) for row in rows})
 
 
-def _row(row: Any) -> LeadRow:  # noqa: ANN401 - a row of the driver
+def _row(  # noqa: PLR0917 - the columns of _SELECT, in their order
+    lead_id: LeadId,
+    root_id: LeadId,
+    parent_id: LeadId | None,
+    identity_version: int,
+    tree_size: int,
+    state: str,
+    print: str,  # noqa: A002 - the column's name
+    standing: str,
+    shown: str,
+    score_version: int,
+    recheck_at: datetime | None,
+) -> LeadRow:
     return LeadRow(
-        lead_id=row.lead_id,
-        root_id=row.root_id,
-        parent_id=row.parent_id,
-        identity_version=row.identity_version,
-        tree_size=row.tree_size,
-        member=member_from(row.lead_id, row.state),
-        print=row.print,
-        standing=standing_from(row.standing),
-        shown=row.shown,
-        score_version=row.score_version,
-        recheck_us=None if row.recheck_at is None else micros(row.recheck_at),
+        lead_id,
+        root_id,
+        parent_id,
+        identity_version,
+        tree_size,
+        member_from(lead_id, state),
+        print,
+        standing_from(standing),
+        shown,
+        score_version,
+        None if recheck_at is None else micros(recheck_at),
     )

@@ -14,22 +14,26 @@ __all__ = ["LEDGER", "due_work"]
 LEDGER: tuple[LedgerCheck, ...] = (
     LedgerCheck(
         "scores",
-        "each activity belongs to a lead that is here",
-        "select a.activity_id::text from activity a where not exists (select from lead l where l.lead_id = a.lead_id)",
-    ),
-    LedgerCheck(
-        "scores",
-        "each lead has counted each of its kept activities exactly once",
+        "each sum has counted each kept activity of its line exactly once",
         """
-        select l.lead_id::text
+        select l.lead_id::text || ' ' || tally.key
           from lead l
-          left join (select lead_id, count(*) as kept from activity group by lead_id) a on a.lead_id = l.lead_id
+         cross join lateral jsonb_each(coalesce(l.state::jsonb -> 0 -> 0, '{}')) as tally
          cross join lateral (
-               select coalesce(sum((seen.value ->> 0)::bigint), 0) as counted
-                 from jsonb_each(coalesce(l.state::jsonb -> 'k', '{}')) as seen) k
-         where k.counted < coalesce(a.kept, 0)
-            or (k.counted > coalesce(a.kept, 0) and (l.state::jsonb ->> 'f')::bigint
-                > extract(epoch from baton_now() - interval '760 days') * 1000000)
+               select split_part(split_part(tally.key, '@', 1), ':', 1) as kind,
+                      split_part(split_part(tally.key, '@', 1), ':', 2) as content,
+                      (tally.value ->> 1)::bigint as times) as line
+         cross join lateral (
+               select count(*) as kept
+                 from activity a
+                 left join lateral (
+                      select human from correction where activity_id = a.activity_id
+                       order by recorded_at desc, event_id desc limit 1) c on true
+                where a.lead_id = l.lead_id and a.kind = line.kind and coalesce(c.human, a.human) >= 0.5
+                  and (line.content = '' or a.content = line.content)) as history
+         where (l.state::jsonb ->> 3)::bigint > extract(epoch from baton_now() - interval '760 days') * 1000000
+           and (line.times > history.kept
+                or (line.content <> '' and tally.key ~ '^[^@]+@[^@]+(@negative)?$' and line.times < history.kept))
         """,
     ),
     LedgerCheck(

@@ -25,6 +25,7 @@ __all__ = [
     "document_of",
     "due_agreements",
     "end_rescan",
+    "hold_terms",
     "keep_agreement",
     "keep_model",
     "model_card",
@@ -63,6 +64,9 @@ class KeptModel:
     card: str
 
 
+# Batches hold it shared, a switch of terms alone: so none is under way by the old terms when leads are folded anew.
+_SHARE = text("select pg_advisory_xact_lock_shared(hashtextextended('scoring terms', 0))")
+_ALONE = text("select pg_advisory_xact_lock(hashtextextended('scoring terms', 0))")
 _KEEP_AGREEMENT = text(
     """
     insert into agreement (agreement_id, version, effective_from, sha256, document)
@@ -130,6 +134,11 @@ _MOVE = text("update rescan set after_id = :after where name = :name and after_i
 _END = text("delete from rescan where name = :name and after_id = :before")
 
 
+async def hold_terms(tx: Tx) -> None:
+    """Let nobody switch the terms until this transaction ends; any number of batches may hold them."""
+    await tx.execute(_SHARE)
+
+
 async def keep_agreement(
     tx: Tx, agreement_id: str, version: int, *, effective_from: datetime, sha256: str, document: str
 ) -> None:
@@ -170,6 +179,7 @@ async def activate(
     tx: Tx, slot: str, generation: int, *, ref: str, version: int = 0, p_threshold: float | None = None
 ) -> bool:
     """Switch a slot if the generation is newer; returns whether it did. The activation is noted either way."""
+    await tx.execute(_ALONE)
     asked = {
         "slot": slot,
         "generation": generation,

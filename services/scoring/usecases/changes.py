@@ -48,13 +48,17 @@ _PROFILE = (
 
 @dataclass(slots=True)
 class Changes:
-    """The batch, sorted by what it changes. causes: the newest event that touches each lead, in log order."""
+    """The batch, sorted by what it changes.
+
+    causes: the newest event that touches each lead, in log order; activities add theirs when they turn out to matter.
+    """
 
     activities: list[Activity] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
     records: list[tuple[LeadId, Record]] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     causes: dict[LeadId, Event[Any]] = field(default_factory=dict)
+    told_by: dict[ActivityId, Event[Any]] = field(default_factory=dict)
 
 
 def changes_of(received: Iterable[Event[Any]]) -> Changes:
@@ -66,7 +70,7 @@ def changes_of(received: Iterable[Event[Any]]) -> Changes:
             if payload.direction is Direction.SALES:
                 continue
             changes.activities.append(_activity(payload))
-            changes.causes[LeadId(payload.member_id)] = event
+            changes.told_by[ActivityId(payload.activity_id)] = event
         elif isinstance(payload, HandoffEvent):
             _add(changes, event, payload.lead_id, _handoff(event, payload))
         else:

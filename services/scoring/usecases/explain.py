@@ -12,10 +12,10 @@ from uuid import UUID
 import orjson
 
 from services.scoring.domain.decay import micros, moment
-from services.scoring.domain.facts import fold_as_of
+from services.scoring.domain.facts import fold_as_of, join_counts
 from services.scoring.domain.judge import Judgement, judge
 from services.scoring.domain.member import Member, with_record
-from services.scoring.domain.person import Person, facts_of
+from services.scoring.domain.person import Person, facts_of, person_of
 from services.scoring.domain.qualify import NEVER, Standing
 from services.scoring.domain.scorecard import Model, score_of_facts, top_reasons
 from services.scoring.domain.sentences import sentence_of
@@ -84,7 +84,10 @@ async def explain_score(tx: ReadTx, lead_id: LeadId, *, terms_kept: Terms, at: d
         ruling = await terms_kept.ruling_at(tx, at)
         person = await person_at(tx, lead_id, at, ruling=ruling)
         standing = await _standing_at(tx, person, at)
-    kept = await decisions.newest_decisions(tx, [member.lead_id for member in person.members], as_of=moment_at)
+    members = [member.lead_id for member in person.members]
+    counts = await history.counts_of(tx, members, as_of=moment_at)
+    person = person._replace(counts=join_counts([counts.get(each, {}) for each in members]))
+    kept = await decisions.newest_decisions(tx, members, as_of=moment_at)
     judgement = judge(person, standing, now_us=micros(moment_at), rule=ruling.rule, model=ruling.model)
     return Explained(
         asked_id=lead_id,
@@ -111,7 +114,7 @@ async def person_at(tx: ReadTx, lead_id: LeadId, at: datetime, *, ruling: Ruling
         for record in records.get(own, ()):
             member = with_record(member, record)
         members.append(member)
-    return Person(members)
+    return person_of(members)
 
 
 async def explain_account(tx: ReadTx, account_id: AccountId) -> Mapping[str, Any]:

@@ -4,9 +4,8 @@ Ids rest on counters (lead and number), never on how a batch was cut: a restore 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -29,20 +28,24 @@ EVIDENCE_MOST = 10
 _KINDS = {Outcome.QUALIFY: "qualified", Outcome.CONFIRM: "qualified", Outcome.DEMOTE: "demoted", Outcome.DRAWN: "drawn"}
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """One judged person with the terms it was judged by: what every record of it is made from."""
 
     person: Person
     judgement: Judgement
     ruling: Ruling
     score_version: int
-    crossed_at: datetime
+    crossed_us: int
 
     @property
     def lead_id(self) -> LeadId:
         """The root of the person's tree."""
         return self.person.root_id
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the judgement comes to."""
+        return self.judgement.verdict.outcome
 
     @property
     def decision_id(self) -> UUID:
@@ -96,7 +99,7 @@ def decision_payload(
         "shadow": [
             ShadowScore(model_id=model.model_id, p_win=model.card.p_win(score.points, values)) for model in shadows
         ],
-        "crossed_at": scene.crossed_at,
+        "crossed_at": moment(scene.crossed_us),
         "entry_channel": values.get("entry_channel", "unknown"),
         "campaign": values.get("campaign"),
         "evidence": [activity.activity_id for activity in evidence],

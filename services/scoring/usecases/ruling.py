@@ -38,6 +38,12 @@ class Ruling:
     rule: PointsRule
     model: Model | None = None
 
+    @property
+    def needs_counts(self) -> bool:
+        """Whether the model reads how often and how lately kinds were seen: then every activity moves a score."""
+        lines = () if self.model is None else self.model.card.lines
+        return any(line.fact.startswith(("count.", "days_since.")) for line in lines)
+
 
 @dataclass(slots=True)
 class Terms:

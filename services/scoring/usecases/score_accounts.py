@@ -5,7 +5,6 @@ its facts, so what it promises is visible here (DECISIONS section 1).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -21,13 +20,14 @@ from services.scoring.domain.account import (
 )
 from services.scoring.domain.criteria import FIRMOGRAPHIC
 from services.scoring.domain.decay import micros, moment
-from services.scoring.domain.person import Person
+from services.scoring.domain.person import Person, known_attributes, person_of
 from services.scoring.store import accounts, decisions, leads
 from services.scoring.store.accounts import AccountRow
 from services.scoring.store.decisions import StoredDecision
 from services.scoring.store.leads import Forest
+from services.scoring.usecases.judge_people import SOURCE
 from services.scoring.usecases.ruling import Ruling
-from services.scoring.usecases.score_leads import SOURCE, Desk
+from services.scoring.usecases.score_leads import Desk
 from shared.contracts.envelope import Event
 from shared.contracts.scores import AccountQualified, AccountReason, AccountScored
 from shared.db.engine import Tx
@@ -77,7 +77,8 @@ def _score(
 ) -> None:
     rule, now_us = ruling.rule, micros(tx.now)
     row.is_customer = any(person.is_customer for person in people)
-    judged = [replace(person, is_account_customer=row.is_customer) for person in people]
+    customers = {row.account_id} if row.is_customer else frozenset[AccountId]()
+    judged = [person_of(person.members, customers=customers) for person in people]
     shares = shares_of(judged, now_us, rule=rule)
     score = score_account(shares, _firmographics(people), people=count, rule=rule)
     candidate = next((share for share in shares if share.may_be_handed_off), None)
@@ -165,7 +166,7 @@ def _firmographics(people: Sequence[Person]) -> Mapping[str, str]:
     """The organisation's attributes: of each, the newest that any of its people brought."""
     newest: dict[str, tuple[str, int]] = {}
     for person in people:
-        for name, (value, known) in person.known_attributes.items():
+        for name, (value, known) in known_attributes(person.members).items():
             if name in FIRMOGRAPHIC and (name not in newest or known > newest[name][1]):
                 newest[name] = (value, known)
     return {name: value for name, (value, _) in newest.items()}

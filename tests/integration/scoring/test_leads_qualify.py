@@ -96,7 +96,10 @@ async def test_the_same_events_in_any_batches_give_the_same_row(desk: ScoringDes
     await desk.feed(*[each for each in events if each.type.endswith("activity.recorded.v1")])
     (row,) = await desk.rows("select * from lead where lead_id = :id", id=lead_id("kim"))
     sums = member_from(row.lead_id, row.state).sums
-    assert (sums.kinds["pricing_viewed"].count, sums.kinds["webinar_registered"].count) == (2, 1)
+    assert {key: tally.times for key, tally in sums.tallies.items()} == {
+        "pricing_viewed@14d": 2,
+        "webinar_registered@30d": 1,
+    }
     assert (await scores(desk))[-1] == (40, 47)  # 40 capped minus ageing, 10
     assert len(await desk.emitted("lead.qualified")) == 1
 

@@ -1,7 +1,6 @@
 """What holds for every history: order, repeats and delays change nothing; scores are monotone, bounded and add up."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from math import fsum
 from uuid import UUID
@@ -23,7 +22,7 @@ from services.scoring.domain.member import (
     Record,
     with_record,
 )
-from services.scoring.domain.person import Person
+from services.scoring.domain.person import person_of
 from services.scoring.domain.qualify import NEVER, Case, Outcome, decide
 from services.scoring.domain.scorecard import points_score, rounded, score_of, shown
 from shared.contracts.agreement import default_agreement
@@ -76,7 +75,7 @@ def test_facts_as_of_a_moment_do_not_change_by_what_is_recorded_later(
     early: list[Activity], late: list[Activity], ago: int
 ) -> None:
     as_of = NOW - ago
-    later = [replace(one, recorded_us=max(one.recorded_us, as_of + 1)) for one in late]
+    later = [one._replace(recorded_us=max(one.recorded_us, as_of + 1)) for one in late]
     before = fold_as_of(early, as_of, rule=RULE)
     assert fold_as_of([*later, *early], as_of, rule=RULE) == before
 
@@ -223,7 +222,7 @@ def test_a_merge_sets_a_pointer_and_a_split_clears_it(data: st.DataObject, histo
     }
     order = data.draw(st.permutations(MEMBERS))
     now = NOW + 30 * DAY_US
-    alone = [score_of(Person([parts[lead]]).sums, {}, now_us=now, rule=RULE) for lead in MEMBERS]
-    tree = score_of(Person([parts[lead] for lead in order]).sums, {}, now_us=now, rule=RULE)
+    alone = [score_of(person_of([parts[lead]]).sums, {}, now_us=now, rule=RULE) for lead in MEMBERS]
+    tree = score_of(person_of([parts[lead] for lead in order]).sums, {}, now_us=now, rule=RULE)
     assert tree == score_of(fold(NO_SUMS, history, rule=RULE), {}, now_us=now, rule=RULE)
-    assert alone == [score_of(Person([parts[lead]]).sums, {}, now_us=now, rule=RULE) for lead in MEMBERS]
+    assert alone == [score_of(person_of([parts[lead]]).sums, {}, now_us=now, rule=RULE) for lead in MEMBERS]

@@ -8,7 +8,7 @@ from services.scoring.domain.criteria import compile_rule
 from services.scoring.domain.decay import DAY_US
 from services.scoring.domain.facts import NO_SUMS, Activity, fold
 from services.scoring.domain.member import Attributes, Deal, HandoffSeen, Link, Member, Permission, with_record
-from services.scoring.domain.person import Person, facts_of
+from services.scoring.domain.person import facts_of, person_of
 from services.scoring.domain.scorecard import Model, score_of, score_of_facts
 from shared.contracts.agreement import default_agreement
 from shared.contracts.model_card import CardLine, ModelCard
@@ -25,13 +25,16 @@ def share(number: int, engagement: float, *, is_active: bool = True) -> PersonSh
     return PersonShare(LeadId(UUID(int=number)), engagement, is_active, may_be_handed_off=True)
 
 
-def member(lead_id: LeadId, *kinds: str, days_ago: int = 0, **records: object) -> Member:
+def member(
+    lead_id: LeadId, *kinds: str, days_ago: int = 0, known_since_us: int = 0, consent: Permission | None = None
+) -> Member:
     at = NOW - days_ago * DAY_US
     activities = [
         Activity(ActivityId(derived_id(lead_id, place)), lead_id, kind, None, None, "server_key", at, at, 1.0)
         for place, kind in enumerate(kinds)
     ]
-    return replace(Member(lead_id, sums=fold(NO_SUMS, activities, rule=RULE)), **records)  # type: ignore[arg-type]  # fields by name
+    found = Member(lead_id, sums=fold(NO_SUMS, activities, rule=RULE), known_since_us=known_since_us)
+    return found if consent is None else with_record(found, consent)
 
 
 def allowed(version: int = 1, *, consent: str = "granted", purpose: str = "profiling") -> Permission:
@@ -79,9 +82,9 @@ def test_an_account_needs_two_engaged_people_and_its_dwell() -> None:
 
 
 def test_who_may_not_be_scored_is_no_part_of_the_account() -> None:
-    ok = member(A, "demo_requested", permissions={"profiling": allowed()}, known_since_us=NOW)
-    gone = member(B, "demo_requested", permissions={"profiling": allowed(consent="withdrawn")}, known_since_us=NOW)
-    shares = shares_of([Person([ok]), Person([gone])], NOW, rule=RULE)
+    ok = member(A, "demo_requested", consent=allowed(), known_since_us=NOW)
+    gone = member(B, "demo_requested", consent=allowed(consent="withdrawn"), known_since_us=NOW)
+    shares = shares_of([person_of([ok]), person_of([gone])], NOW, rule=RULE)
     assert [(each.lead_id, each.may_be_handed_off) for each in shares] == [(A, True)]
 
 
@@ -90,7 +93,7 @@ def test_a_tree_sums_its_members_whoever_is_the_root() -> None:
         member(A, "pricing_viewed", "pricing_viewed", "webinar_attended"),
         member(B, "pricing_viewed", "pricing_viewed"),
     )
-    one, other = Person([a, b]), Person([b, a])
+    one, other = person_of([a, b]), person_of([b, a])
     assert one.sums == other.sums
     assert score_of(one.sums, {}, now_us=NOW, rule=RULE).engagement == 55
 
@@ -103,16 +106,16 @@ def test_of_an_attribute_the_newest_counts_and_of_the_origin_the_first() -> None
     later = member(B, "page_view", days_ago=1)
     later = with_record(later, profile(1, {"entry_channel": "email", "title_level": "vp"}))
     for members in ([came_first, later], [later, came_first]):
-        assert Person(members).attributes == {"entry_channel": "web", "title_level": "vp"}
+        assert person_of(members).attributes == {"entry_channel": "web", "title_level": "vp"}
 
 
 def test_a_profile_names_the_country_before_the_account_does() -> None:
     linked = with_record(Member(A), Link(1, NOW, ACCOUNT, {"country": "FR", "is_target_industry": "true"}))
     named = with_record(linked, profile(1, {"country": "DE"}))
-    assert Person([linked]).attributes["country"] == "FR"
-    assert Person([named]).attributes["country"] == "DE"
-    assert Person([named]).account_id == ACCOUNT
-    assert Person([Member(A)]).account_id is None
+    assert person_of([linked]).attributes["country"] == "FR"
+    assert person_of([named]).attributes["country"] == "DE"
+    assert person_of([named]).account_id == ACCOUNT
+    assert person_of([Member(A)]).account_id is None
 
 
 def test_unknown_consent_is_not_allowed_and_one_withdrawal_holds_for_all() -> None:
@@ -120,42 +123,44 @@ def test_unknown_consent_is_not_allowed_and_one_withdrawal_holds_for_all() -> No
         Member(A, permissions={"profiling": allowed()}),
         Member(B, permissions={"profiling": allowed(consent="withdrawn")}),
     )
-    assert Person([yes]).may_be_scored
-    assert not Person([Member(A)]).may_be_scored
-    assert not Person([yes, no]).may_be_scored
-    assert Person([yes, no]).hard_rules(ALL) == ("suppressed", "no_consent")
-    assert Person([Member(A)]).hard_rules(ALL) == ("no_consent",)
+    assert person_of([yes]).may_be_scored
+    assert not person_of([Member(A)]).may_be_scored
+    assert not person_of([yes, no]).may_be_scored
+    assert person_of([yes, no]).hard_rules(ALL) == ("suppressed", "no_consent")
+    assert person_of([Member(A)]).hard_rules(ALL) == ("no_consent",)
 
 
 def test_contact_may_be_refused_where_scoring_is_allowed() -> None:
     both = {"profiling": allowed(), "contact": allowed(consent="unknown", purpose="contact")}
-    person = Person([Member(A, permissions=both)])
+    person = person_of([Member(A, permissions=both)])
     assert person.may_be_scored
     assert person.hard_rules(ALL) == ("no_consent",)
 
 
 def test_hard_rules_of_accounts_deals_and_handoffs() -> None:
     ok = Member(A, permissions={"profiling": allowed()})
-    assert Person([ok]).hard_rules(ALL) == ()
-    assert Person([ok], is_account_customer=True).hard_rules(ALL) == ("customer",)
+    assert person_of([ok]).hard_rules(ALL) == ()
+    buyer = with_record(ok, Link(1, NOW, ACCOUNT, {}))
+    assert person_of([buyer], customers={ACCOUNT}).hard_rules(ALL) == ("customer",)
+    assert person_of([buyer]).hard_rules(ALL) == ()
     rival = with_record(ok, Link(1, NOW, ACCOUNT, {"is_competitor": "true"}))
-    assert Person([rival]).hard_rules(ALL) == ("competitor",)
-    assert Person([rival]).hard_rules(()) == ()
+    assert person_of([rival]).hard_rules(ALL) == ("competitor",)
+    assert person_of([rival]).hard_rules(()) == ()
     won = with_record(ok, Deal(1, NOW, "deal", "won"))
-    assert Person([won]).hard_rules(ALL) == ("customer",)
-    assert Person([with_record(won, Deal(1, NOW + 1, "contract", "churned"))]).hard_rules(ALL) == ()
+    assert person_of([won]).hard_rules(ALL) == ("customer",)
+    assert person_of([with_record(won, Deal(1, NOW + 1, "contract", "churned"))]).hard_rules(ALL) == ()
     working = with_record(ok, HandoffSeen(3, NOW, "h", "working", NOW))
-    assert Person([working]).hard_rules(ALL) == ("open_handoff",)
+    assert person_of([working]).hard_rules(ALL) == ("open_handoff",)
     ended = with_record(working, HandoffSeen(4, NOW, "h", "disqualified", NOW))
-    assert Person([ended]).hard_rules(ALL) == ("disqualified",)
+    assert person_of([ended]).hard_rules(ALL) == ("disqualified",)
 
 
 def test_a_handoff_ends_once_and_a_merged_one_lives_on() -> None:
     ok = Member(A)
     ended = with_record(ok, HandoffSeen(5, NOW, "h", "lost", NOW))
     ended = with_record(ended, HandoffSeen(6, NOW + 9, "h", "nurture", NOW + 9))
-    assert Person([ended]).closed_us == NOW
-    assert Person([with_record(ok, HandoffSeen(5, NOW, "h", "merged", NOW))]).closed_us == 0
+    assert person_of([ended]).closed_us == NOW
+    assert person_of([with_record(ok, HandoffSeen(5, NOW, "h", "merged", NOW))]).closed_us == 0
 
 
 def test_a_lower_version_changes_nothing() -> None:
@@ -178,7 +183,7 @@ def test_a_decision_scores_again_from_its_stored_facts() -> None:
     lead = with_record(
         member(A, "pricing_viewed", "webinar_attended", "email_spam", days_ago=3), profile(1, {"title_level": "vp"})
     )
-    person = Person([lead])
+    person = person_of([lead])
     facts = {name: value for name, (value, _) in facts_of(person, NOW, rule=RULE).items()}
     bins = CardLine(fact="days_since.pricing_viewed", kind="number", cuts=(2.0, 10.0), points=(9, 4, -7))
     for family in ("points_platt", "scorecard"):

@@ -6,7 +6,7 @@ import pytest
 
 from services.scoring.domain.criteria import PointsRule, compile_rule
 from services.scoring.domain.decay import DAY_US, NO_WEIGHT, Weight, decayed, half_life_us, micros, moment, weight_of
-from services.scoring.domain.facts import NO_SUMS, Activity, Sums, fold
+from services.scoring.domain.facts import NO_SUMS, Activity, Sums, count_kinds, fold
 from services.scoring.domain.scorecard import points_score, rounded, score_of, top_reasons
 from shared.contracts.agreement import Criteria, default_agreement
 from shared.ids import ActivityId, LeadId, derived_id
@@ -33,8 +33,10 @@ def test_points_halve_in_a_half_life() -> None:
 
 
 def test_software_is_worth_nothing_and_is_counted() -> None:
-    sums = sums_of(did(1, "email_click", human=0.49), did(2, "email_click", human=0.6))
-    assert (sums.kinds["email_click"].count, sums.kinds["email_click"].human) == (2, 1)
+    clicks = [did(1, "email_click", human=0.49), did(2, "email_click", human=0.6)]
+    counted = count_kinds(clicks)["email_click"]
+    assert (counted.times, counted.human) == (2, 1)
+    sums = sums_of(*clicks)
     assert score_of(sums, {}, now_us=NOW, rule=RULE).engagement == 3  # 5 points * human 0.6
 
 

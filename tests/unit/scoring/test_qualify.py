@@ -1,6 +1,5 @@
 """One rule each: thresholds, floors, dwell, hand-raisers, hard rules, exploration, what a closed handoff leaves."""
 
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -58,83 +57,83 @@ def test_a_lead_over_the_threshold_qualifies_at_once() -> None:
     [{"score": 64}, {"fit": 19}, {"engagement": 9}, {"hard_rules": ("customer",)}, {"is_known": False}],
 )
 def test_each_condition_is_needed(short: dict[str, object]) -> None:
-    assert outcome(NEVER, replace(CASE, **short)) is Outcome.STAY  # type: ignore[arg-type]  # fields by name
+    assert outcome(NEVER, CASE._replace(**short)) is Outcome.STAY  # type: ignore[arg-type]  # fields by name
 
 
 def test_between_the_thresholds_nothing_changes() -> None:
-    assert outcome(NEVER, replace(CASE, score=60)) is Outcome.STAY
-    assert outcome(QUALIFIED, replace(CASE, score=60)) is Outcome.STAY
+    assert outcome(NEVER, CASE._replace(score=60)) is Outcome.STAY
+    assert outcome(QUALIFIED, CASE._replace(score=60)) is Outcome.STAY
 
 
 def test_a_demotion_waits_for_the_dwell() -> None:
-    low = replace(CASE, score=49)
+    low = CASE._replace(score=49)
     assert outcome(QUALIFIED, low) is Outcome.DEMOTE
-    assert outcome(replace(QUALIFIED, since_us=NOW - 71 * HOUR), low) is Outcome.STAY
+    assert outcome(QUALIFIED._replace(since_us=NOW - 71 * HOUR), low) is Outcome.STAY
 
 
 def test_an_entry_after_a_demotion_waits_for_the_dwell() -> None:
-    left = decide(QUALIFIED, replace(CASE, score=10), thresholds=LIMITS).standing
-    assert outcome(left, replace(CASE, now_us=NOW + 71 * HOUR)) is Outcome.STAY
-    assert outcome(left, replace(CASE, now_us=NOW + 72 * HOUR)) is Outcome.QUALIFY
+    left = decide(QUALIFIED, CASE._replace(score=10), thresholds=LIMITS).standing
+    assert outcome(left, CASE._replace(now_us=NOW + 71 * HOUR)) is Outcome.STAY
+    assert outcome(left, CASE._replace(now_us=NOW + 72 * HOUR)) is Outcome.QUALIFY
 
 
 def test_a_hand_raiser_skips_threshold_engagement_floor_and_dwell() -> None:
-    case = replace(CASE, score=25, engagement=3, ask=ASK)
+    case = CASE._replace(score=25, engagement=3, ask=ASK)
     verdict = decide(Standing(since_us=NOW - HOUR, number=1), case, thresholds=LIMITS)
     assert (verdict.outcome, verdict.policy, verdict.is_below_floor) == (Outcome.QUALIFY, "hand_raiser", False)
 
 
 def test_a_hand_raiser_below_the_fit_floor_is_marked() -> None:
-    verdict = decide(NEVER, replace(CASE, score=30, fit=0, ask=ASK), thresholds=LIMITS)
+    verdict = decide(NEVER, CASE._replace(score=30, fit=0, ask=ASK), thresholds=LIMITS)
     assert verdict.is_below_floor
 
 
 def test_a_hand_raiser_is_held_by_hard_rules_and_waits_for_them_to_pass() -> None:
-    case = replace(CASE, score=30, ask=ASK, hard_rules=("no_consent",))
+    case = CASE._replace(score=30, ask=ASK, hard_rules=("no_consent",))
     verdict = decide(NEVER, case, thresholds=LIMITS)
     assert verdict.outcome is Outcome.STAY
-    assert outcome(verdict.standing, replace(case, hard_rules=())) is Outcome.QUALIFY
+    assert outcome(verdict.standing, case._replace(hard_rules=())) is Outcome.QUALIFY
 
 
 def test_one_ask_qualifies_once() -> None:
-    entered = decide(NEVER, replace(CASE, score=30, ask=ASK), thresholds=LIMITS).standing
+    entered = decide(NEVER, CASE._replace(score=30, ask=ASK), thresholds=LIMITS).standing
     ended = closed(entered, NOW + HOUR)
-    assert outcome(ended, replace(CASE, score=30, ask=ASK, now_us=NOW + 2 * HOUR)) is Outcome.STAY
+    assert outcome(ended, CASE._replace(score=30, ask=ASK, now_us=NOW + 2 * HOUR)) is Outcome.STAY
     again = Ask(NOW + 2 * HOUR, NOW + 2 * HOUR, ActivityId(UUID(int=8)))
-    assert outcome(ended, replace(CASE, score=30, ask=again, now_us=NOW + 2 * HOUR)) is Outcome.QUALIFY
+    assert outcome(ended, CASE._replace(score=30, ask=again, now_us=NOW + 2 * HOUR)) is Outcome.QUALIFY
 
 
 def test_an_ask_of_long_ago_is_history() -> None:
     old = Ask(NOW, NOW - 31 * DAY_US, ActivityId(UUID(int=7)))
-    assert outcome(NEVER, replace(CASE, score=30, ask=old)) is Outcome.STAY
+    assert outcome(NEVER, CASE._replace(score=30, ask=old)) is Outcome.STAY
 
 
 def test_who_never_stood_above_cannot_fall_below() -> None:
-    low = replace(CASE, score=30, ask=ASK)
+    low = CASE._replace(score=30, ask=ASK)
     entered = decide(NEVER, low, thresholds=LIMITS).standing
-    assert outcome(entered, replace(low, now_us=NOW + 100 * HOUR)) is Outcome.STAY
-    stood = decide(entered, replace(low, score=55, now_us=NOW + 100 * HOUR), thresholds=LIMITS).standing
-    assert outcome(stood, replace(low, now_us=NOW + 101 * HOUR)) is Outcome.DEMOTE
+    assert outcome(entered, low._replace(now_us=NOW + 100 * HOUR)) is Outcome.STAY
+    stood = decide(entered, low._replace(score=55, now_us=NOW + 100 * HOUR), thresholds=LIMITS).standing
+    assert outcome(stood, low._replace(now_us=NOW + 101 * HOUR)) is Outcome.DEMOTE
 
 
 def test_a_qualified_lead_asks_again_once_its_handoff_is_gone() -> None:
-    assert outcome(QUALIFIED, replace(CASE, ask=ASK)) is Outcome.QUALIFY
-    assert outcome(QUALIFIED, replace(CASE, ask=ASK, has_open_handoff=True)) is Outcome.STAY
-    assert outcome(replace(QUALIFIED, since_us=NOW - HOUR), replace(CASE, ask=ASK)) is Outcome.STAY
+    assert outcome(QUALIFIED, CASE._replace(ask=ASK)) is Outcome.QUALIFY
+    assert outcome(QUALIFIED, CASE._replace(ask=ASK, has_open_handoff=True)) is Outcome.STAY
+    assert outcome(QUALIFIED._replace(since_us=NOW - HOUR), CASE._replace(ask=ASK)) is Outcome.STAY
 
 
 def test_a_withdrawal_of_consent_ends_it_without_dwell() -> None:
-    fresh = replace(QUALIFIED, since_us=NOW)
-    assert outcome(fresh, replace(CASE, hard_rules=("suppressed", "no_consent"))) is Outcome.DEMOTE
-    assert outcome(fresh, replace(CASE, hard_rules=("open_handoff",))) is Outcome.STAY
+    fresh = QUALIFIED._replace(since_us=NOW)
+    assert outcome(fresh, CASE._replace(hard_rules=("suppressed", "no_consent"))) is Outcome.DEMOTE
+    assert outcome(fresh, CASE._replace(hard_rules=("open_handoff",))) is Outcome.STAY
 
 
 def test_what_a_closed_handoff_knew_opens_no_second_one() -> None:
     ended = closed(QUALIFIED, NOW)
-    later = replace(CASE, now_us=NOW + 100 * HOUR)
+    later = CASE._replace(now_us=NOW + 100 * HOUR)
     assert not ended.is_qualified
-    assert outcome(ended, replace(later, evidence_known_us=NOW)) is Outcome.STAY
-    assert outcome(ended, replace(later, evidence_known_us=NOW + HOUR)) is Outcome.QUALIFY
+    assert outcome(ended, later._replace(evidence_known_us=NOW)) is Outcome.STAY
+    assert outcome(ended, later._replace(evidence_known_us=NOW + HOUR)) is Outcome.QUALIFY
     assert closed(ended, NOW - HOUR) == ended
 
 
@@ -143,7 +142,7 @@ def test_the_late_end_of_an_older_cycle_does_not_undo_a_newer_entry() -> None:
 
 
 def test_exploration_is_by_the_draw_and_recorded_either_way() -> None:
-    low = replace(CASE, score=30)
+    low = CASE._replace(score=30)
     drawn = tried(NEVER, low, thresholds=LIMITS, draw=0.2, limit=0.1)
     assert (drawn.outcome, drawn.propensity, drawn.draw, drawn.draw_limit) == (Outcome.DRAWN, 0.1, 0.2, 0.1)
     explored = tried(NEVER, low, thresholds=LIMITS, draw=0.05, limit=0.1)
@@ -154,9 +153,9 @@ def test_exploration_is_by_the_draw_and_recorded_either_way() -> None:
 @pytest.mark.parametrize(
     ("standing", "case"),
     [
-        (replace(NEVER, is_drawn=True), replace(CASE, score=30)),
-        (replace(NEVER, number=1), replace(CASE, score=30)),
-        (NEVER, replace(CASE, score=30, hard_rules=("competitor",))),
+        (NEVER._replace(is_drawn=True), CASE._replace(score=30)),
+        (NEVER._replace(number=1), CASE._replace(score=30)),
+        (NEVER, CASE._replace(score=30, hard_rules=("competitor",))),
         (NEVER, CASE),
     ],
 )
@@ -166,10 +165,10 @@ def test_who_is_not_drawn(standing: Standing, case: Case) -> None:
 
 
 def test_an_explored_lead_that_crosses_by_itself_gets_propensity_1() -> None:
-    explored = replace(QUALIFIED, policy="explored", has_stood=False)
-    verdict = decide(explored, replace(CASE, hard_rules=("open_handoff",)), thresholds=LIMITS)
+    explored = QUALIFIED._replace(policy="explored", has_stood=False)
+    verdict = decide(explored, CASE._replace(hard_rules=("open_handoff",)), thresholds=LIMITS)
     assert (verdict.outcome, verdict.propensity, verdict.standing.number) == (Outcome.CONFIRM, 1.0, 2)
-    assert outcome(verdict.standing, replace(CASE, hard_rules=("open_handoff",))) is Outcome.STAY
+    assert outcome(verdict.standing, CASE._replace(hard_rules=("open_handoff",))) is Outcome.STAY
 
 
 def test_a_draw_is_the_same_every_time_and_even() -> None:

@@ -118,7 +118,7 @@ _STATEMENTS = (
         identity_version INTEGER DEFAULT 0 NOT NULL,
         tree_size SMALLINT DEFAULT 1 NOT NULL,
         account_id UUID,
-        state TEXT DEFAULT '{}' NOT NULL,
+        state TEXT DEFAULT '[]' NOT NULL,
         print TEXT DEFAULT '' NOT NULL,
         active_us BIGINT DEFAULT 0 NOT NULL,
         standing TEXT DEFAULT '[]' NOT NULL,

@@ -1,0 +1,144 @@
+"""Judges people of locked trees, stores their decisions, saves rows, emits what changed: once per person and batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from services.scoring.domain.decay import micros, moment
+from services.scoring.domain.facts import join_counts
+from services.scoring.domain.judge import Draw, judge
+from services.scoring.domain.person import Person
+from services.scoring.domain.qualify import DRAW_AFTER_US, Outcome, draw_of, is_drawable, limit_of
+from services.scoring.store import accounts, decisions, history, leads
+from services.scoring.store.leads import Forest, LeadRow
+from services.scoring.usecases.records import (
+    Scene,
+    chosen_evidence,
+    decision_payload,
+    scored_payload,
+    shown_text,
+    stored,
+)
+from services.scoring.usecases.ruling import Ruling, shadow_models
+from shared.contracts.envelope import Event, Payload
+from shared.db.engine import Tx
+from shared.ids import LeadId, derived_id
+from shared.stream.outbox import emit
+
+__all__ = ["SOURCE", "judge_people"]
+
+SOURCE = "/baton/scoring"
+Causes = Mapping[LeadId, Event[Any]]
+
+
+async def judge_people(
+    tx: Tx, forest: Forest, roots: Sequence[LeadId], ruling: Ruling, *, salt: bytes, causes: Causes
+) -> None:
+    """Judge the people of these roots at tx.now. causes: the newest event that touched each; none when time did."""
+    people = await _people(tx, forest, roots, ruling)
+    now_us = micros(tx.now)
+    due = {
+        root_id
+        for root_id, person in people.items()
+        if is_drawable(forest.rows[root_id].standing, person.known_since_us)
+        and now_us >= person.known_since_us + DRAW_AFTER_US
+    }
+    limit = await _draw_limit(tx, ruling) if due else 0.0
+    scenes: list[tuple[Scene, LeadRow]] = []
+    for root_id, person in people.items():
+        row = forest.rows[root_id]
+        draw = Draw(draw_of(salt, root_id.bytes), limit) if root_id in due else None
+        judgement = judge(person, row.standing, now_us=now_us, rule=ruling.rule, model=ruling.model, draw=draw)
+        cause = causes.get(root_id)
+        crossed_us = min(now_us, micros(cause.recorded_at) if cause else row.recheck_us or now_us)
+        row.standing, row.recheck_us = judgement.verdict.standing, judgement.recheck_us
+        scenes.append((Scene(person, judgement, ruling, row.score_version + 1, crossed_us), row))
+    events = await _recorded(tx, scenes, ruling, causes)
+    await leads.save_leads(tx, list(forest.rows.values()))
+    emit(tx, *events)
+
+
+async def _people(tx: Tx, forest: Forest, roots: Sequence[LeadId], ruling: Ruling) -> dict[LeadId, Person]:
+    people = {root_id: forest.person(root_id) for root_id in roots}
+    linked = {person.account_id for person in people.values() if person.account_id is not None}
+    customers = await accounts.customers_among(tx, linked)
+    for root_id, person in people.items():
+        if person.account_id in customers:
+            people[root_id] = forest.person(root_id, customers=customers)
+    return await _with_counts(tx, people) if ruling.needs_counts else people
+
+
+async def _with_counts(tx: Tx, people: Mapping[LeadId, Person]) -> dict[LeadId, Person]:
+    """The same people with how often they did what, from the history: what models and decision records read."""
+    members = [member.lead_id for person in people.values() for member in person.members]
+    found = await history.counts_of(tx, members, as_of=tx.now) if members else {}
+    return {
+        root_id: person._replace(counts=join_counts([found.get(each.lead_id, {}) for each in person.members]))
+        for root_id, person in people.items()
+    }
+
+
+async def _recorded(
+    tx: Tx, scenes: Sequence[tuple[Scene, LeadRow]], ruling: Ruling, causes: Causes
+) -> list[Event[Any]]:
+    """Store the decisions and return the events, in the order of the people."""
+    deciding = {scene.lead_id: scene for scene, _ in scenes if scene.outcome is not Outcome.STAY}
+    payloads = await _decisions(tx, deciding, ruling) if deciding else {}
+    events: list[Event[Any]] = []
+    for scene, row in scenes:
+        cause, payload = causes.get(scene.lead_id), payloads.get(scene.lead_id)
+        is_changed = scene.judgement.is_scored and (shown := shown_text(scene)) != row.shown
+        if is_changed:
+            row.shown = shown
+            events.append(_event(tx, scored_payload(scene), scene, cause))
+        if payload is not None and scene.outcome is not Outcome.DRAWN:
+            events.append(_event(tx, payload, scene, cause, id=scene.decision_id))
+        if is_changed or payload is not None:
+            row.score_version = scene.score_version
+    return events
+
+
+async def _decisions(tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling) -> dict[LeadId, Any]:
+    """Store the decisions of these people with their facts, evidence and shadow scores; returns what to emit."""
+    people = await _with_counts(tx, {lead_id: scene.person for lead_id, scene in deciding.items()})
+    members = [member.lead_id for person in people.values() for member in person.members]
+    evidence = await history.evidence_of(tx, members)
+    shadows = await shadow_models(tx, ruling)
+    payloads, kept = {}, []
+    for lead_id, scene in deciding.items():
+        full = scene._replace(person=people[lead_id])
+        payload = decision_payload(full, evidence=chosen_evidence(full, evidence), shadows=shadows)
+        payloads[lead_id] = payload
+        kept.append(stored(full, payload, decided_at=tx.now))
+    await decisions.add_decisions(tx, kept)
+    return payloads
+
+
+def _event(
+    tx: Tx,
+    payload: Payload,
+    scene: Scene,
+    cause: Event[Any] | None,
+    *,
+    id: UUID | None = None,  # noqa: A002 - the envelope's name
+) -> Event[Any]:
+    """An event of a person: caused by the newest event that touched it, or first when time alone moved it."""
+    at = moment(scene.crossed_us)
+    if cause is None:
+        own = id or derived_id(SOURCE, payload.TYPE, scene.lead_id, scene.score_version, tx.now.isoformat())
+        return Event.first(payload, source=SOURCE, occurred_at=at, recorded_at=tx.now, id=own)
+    own = id or derived_id(SOURCE, cause.id, payload.TYPE, scene.lead_id)
+    return Event.caused(payload, by=cause, source=SOURCE, occurred_at=at, recorded_at=tx.now, id=own)
+
+
+async def _draw_limit(tx: Tx, ruling: Ruling) -> float:
+    """The day's limit of exploration, set by the first draw of a day of the world."""
+    explored, today = ruling.rule.exploration, tx.now.date()
+    limit = await decisions.kept_limit(tx, today)
+    if limit is None:
+        counts = await decisions.draw_counts(tx)
+        is_small = counts.handoffs < 7 * explored.small_under_leads_per_day
+        share = explored.share_small if is_small else explored.share
+        limit = limit_of(counts.handoffs, counts.eligible, share=share)
+        await decisions.keep_limit(tx, today, limit, counts)
+    return limit
