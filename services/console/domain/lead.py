@@ -3,13 +3,13 @@
 The sum is checked here: lines that do not add up to the score shown are said to be incomplete, never padded.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from services.console.domain.records import HandoffRow, LeadRow, UserRow
-from services.console.domain.words import line_sentence, spoken
+from services.console.domain.words import label, line_sentence, spoken
 
 __all__ = ["Candidate", "RepReason", "RuleAsked", "ScoreLine", "ScoreWhy", "score_why", "stage_of", "why_this_rep"]
 
@@ -111,16 +111,14 @@ def why_this_rep(
         if handoff.owner_id is None:
             return None
         return RepReason(handoff.decision_id, _rep_name(handoff.owner_id, users), (), (), "", handoff.agreement_version)
-    picked = record.get("rep_id") or record.get("owner_id") or handoff.owner_id
-    excluded = [_excluded(item, users) for item in _items(record.get("exclusions") or record.get("excluded"))]
-    named = {candidate.name for candidate in excluded}
-    eligible = [_eligible(item, picked, users) for item in _items(record.get("candidates"))]
+    result = record.get("result") or {}
+    picked = result.get("rep_id") or handoff.owner_id
     return RepReason(
         decision_id=handoff.decision_id,
-        picked=_rep_name(picked, users) if picked else "Nobody",
-        rules=tuple(_rule(item) for item in _items(record.get("rules") or record.get("rules_asked"))),
-        candidates=tuple(c for c in eligible if c.is_picked or c.name not in named) + tuple(excluded),
-        fairness=_fairness(record.get("fairness")),
+        picked=_picked(picked, result, users),
+        rules=tuple(_rule(row) for row in _rows(record.get("rules"))),
+        candidates=tuple(_candidate(row, picked, users) for row in _rows(record.get("candidates"))),
+        fairness=_fairness(_rows(record.get("candidates")), picked) if result.get("is_rotated") else "",
         agreement_version=_number(record.get("agreement_version"), handoff.agreement_version),
     )
 
@@ -138,42 +136,43 @@ def stage_of(lead: LeadRow, handoffs: Iterable[HandoffRow]) -> str:
 def _score_line(item: Any) -> ScoreLine:  # noqa: ANN401  # JSON of another service
     values = item if isinstance(item, Mapping) else {"line": item[0], "points": item[1]}
     line = str(values.get("line", ""))
-    text = str(values.get("sentence") or values.get("text") or line_sentence(line))
-    return ScoreLine(text, line, int(values.get("points", 0)))
+    return ScoreLine(line_sentence(line), line, int(values.get("points", 0)))
 
 
-def _rule(item: Any) -> RuleAsked:  # noqa: ANN401  # JSON of another service
-    if not isinstance(item, Mapping):
-        return RuleAsked(spoken(str(item)), "")
-    answer = str(item.get("result") or item.get("outcome") or item.get("answer") or "")
-    reason = str(item.get("reason") or "")
-    return RuleAsked(spoken(str(item.get("rule", ""))), " · ".join(spoken(part) for part in (answer, reason) if part))
+def _picked(picked: object, result: Mapping[str, Any], users: Mapping[UUID, UserRow]) -> str:
+    if picked is None:
+        return f"Waits in {spoken(str(result.get('queue') or 'a queue')).lower()}"
+    return _rep_name(picked, users)
 
 
-def _excluded(item: Any, users: Mapping[UUID, UserRow]) -> Candidate:  # noqa: ANN401  # JSON of another service
-    values = item if isinstance(item, Mapping) else {"rep_id": item}
-    rep = values.get("rep_id") or values.get("rep")
-    return Candidate(_rep_name(rep, users), is_picked=False, reason=spoken(str(values.get("reason") or "excluded")))
+def _rows(table: Any) -> list[dict[str, Any]]:  # noqa: ANN401  # JSON of another service
+    """The rows of a record's table (`columns`, `rows`) as one mapping each."""
+    if not isinstance(table, Mapping):
+        return []
+    return [dict(zip(table["columns"], row, strict=False)) for row in table["rows"]]
 
 
-def _eligible(item: Any, picked: object, users: Mapping[UUID, UserRow]) -> Candidate:  # noqa: ANN401  # JSON
-    values = item if isinstance(item, Mapping) else {"rep_id": item}
-    rep = values.get("rep_id") or values.get("rep")
-    is_picked = str(rep) == str(picked)
-    reason = "" if is_picked else spoken(str(values.get("reason") or "not next in turn"))
-    return Candidate(_rep_name(rep, users), is_picked=is_picked, reason=reason)
-
-
-def _fairness(entry: Any) -> str:  # noqa: ANN401  # JSON of another service
-    if not isinstance(entry, Mapping):
-        return ""
-    return " · ".join(
-        f"{spoken(str(key))} {value}" for key, value in entry.items() if not isinstance(value, (dict, list))
+def _rule(row: Mapping[str, Any]) -> RuleAsked:
+    answer = " ".join(str(part) for part in (row.get("result"), row.get("pool")) if part)
+    return RuleAsked(
+        spoken(str(row.get("rule", ""))),
+        " · ".join(spoken(part) for part in (answer, str(row.get("reason") or "")) if part),
     )
 
 
-def _items(value: Any) -> Sequence[Any]:  # noqa: ANN401  # JSON of another service
-    return value if isinstance(value, list) else []
+def _candidate(row: Mapping[str, Any], picked: object, users: Mapping[UUID, UserRow]) -> Candidate:
+    is_picked = str(row.get("rep_id")) == str(picked)
+    exclusion = row.get("exclusion")
+    reason = label("exclusion", exclusion) if exclusion else "" if is_picked else "It was not this rep's turn"
+    return Candidate(_rep_name(row.get("rep_id"), users), is_picked=is_picked, reason=reason)
+
+
+def _fairness(rows: Iterable[Mapping[str, Any]], picked: object) -> str:
+    """What the ledger said of the one picked, before this lead."""
+    for row in rows:
+        if str(row.get("rep_id")) == str(picked) and row.get("entitled") is not None:
+            return f"Before this lead: {row.get('received')} received of {float(row['entitled']):.1f} entitled."
+    return ""
 
 
 def _number(value: Any, default: int | None) -> int | None:  # noqa: ANN401  # JSON of another service

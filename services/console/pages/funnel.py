@@ -1,6 +1,6 @@
 """The Funnel: feedback's report of a period, drawn; each bar opens the leads behind it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -10,12 +10,17 @@ from services.console.pages.rendering import Told, keys_of
 from services.console.pages.visit import Visiting, answer, frame, must_open
 from shared.db.engine import reading
 
-__all__ = ["router"]
+__all__ = ["period_of", "router"]
 
 router = APIRouter()
 
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
 KEYS = keys_of([])
+
+
+def period_of(now: datetime, days: int) -> dict[str, str]:
+    """The period of the last days, as feedback's reports are asked."""
+    return {"since": (now - timedelta(days=days)).isoformat(), "until": now.isoformat()}
 
 
 @router.get("/funnel")
@@ -25,7 +30,7 @@ async def show_funnel(visit: Visiting, days: int = 90) -> HTMLResponse:
     days = days if days in dict(PERIODS) else 90
     async with reading(visit.database) as tx:
         drawing = await frame(visit, tx)
-    params = {"from": (tx.now - timedelta(days=days)).isoformat(), "to": tx.now.isoformat()}
+    params = period_of(tx.now, days)
     report = await visit.owners.ask("feedback", "/v1/reports/funnel", principal=visit.principal, params=params)
     failed = None if report is not None else Told("bad", "The funnel is not available now: feedback does not answer.")
     return answer(

@@ -16,6 +16,8 @@ from services.console.domain.lead import score_why, stage_of, why_this_rep
 from services.console.domain.records import HandoffRow, LeadRow, UserRow
 from services.console.domain.rights import Role, Viewer, sees_handoff
 from services.console.domain.timeline import GROUPS, timeline_of
+from services.console.domain.words import label
+from services.console.pages.funnel import period_of
 from services.console.pages.rendering import Told, keys_of
 from services.console.pages.visit import Visit, Visiting, answer, frame, must_open, stream_address
 from services.console.store import pages, people
@@ -28,6 +30,7 @@ router = APIRouter()
 
 KEYS = keys_of([(("/",), "Find")])
 FOUND_MOST = 20
+FOUND_BEHIND_MOST = 200
 
 
 @router.get("/leads")
@@ -51,7 +54,7 @@ async def show_leads(visit: Visiting, q: str = "", step: str = "", days: int = 9
             q=q,
             step=step,
             failed=failed,
-            list_title=f"Behind the number {step}" if step else (f"Found for {q}" if q else "By score"),
+            list_title=f"Behind the number {_step_title(step)}" if step else (f"Found for {q}" if q else "By score"),
             next_address=f"/leads?after={_score(last)}.{last.lead_id}" if last else None,
         )
 
@@ -131,7 +134,8 @@ async def lead_values(
 async def _decision(visit: Visit, handoff: HandoffRow | None) -> tuple[Any, str]:
     if handoff is None or handoff.decision_id is None:
         return None, ""
-    record = await visit.owners.routing_decision(handoff.decision_id, principal=visit.principal)
+    found = await visit.owners.routing_decision(handoff.decision_id, principal=visit.principal)
+    record = (found or {}).get("record", found)
     return record, "" if record is not None else "The decision record is not available to you now."
 
 
@@ -150,11 +154,12 @@ async def _chosen_ids(visit: Visit, *, q: str, step: str, days: int) -> tuple[li
             return [], Told("bad", "Names cannot be searched now: ingest does not answer.")
         return _ids(found.get("leads") or found.get("items") or []), None
     if step:
-        params = {"step": step, "days": days, "limit": 200}
+        async with reading(visit.database) as tx:
+            params = {"number": step, "limit": str(FOUND_BEHIND_MOST), **period_of(tx.now, days)}
         found = await visit.owners.ask("feedback", "/v1/reports/funnel/leads", principal=visit.principal, params=params)
         if found is None:
             return [], Told("bad", "The leads behind this number are not available now: feedback does not answer.")
-        return _ids(found.get("lead_ids") or found.get("leads") or found.get("items") or []), None
+        return _ids(found.get("lead_ids") or []), None
     return None, None
 
 
@@ -188,6 +193,11 @@ async def _entries(
         for row in rows
         if not is_chosen or _sees_person(viewer, by_root.get(row.root_id, []), users)
     ]
+
+
+def _step_title(step: str) -> str:
+    name = step.removeprefix("detour/")
+    return label("state" if name != step else "step", name)
 
 
 def _score(row: LeadRow) -> int:

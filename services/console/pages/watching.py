@@ -98,7 +98,7 @@ class Watching:
     async def run(self, pace: Pace) -> None:
         """The loop: read what is new, load it once, hand it to all."""
         self._pace = pace
-        pace.on_stop(self._end_all)
+        pace.on_stop(self.end_all)
         async with reading(self._database) as tx:
             self.number = await changes.current_number(tx)
         world = clock.world_clock()
@@ -115,7 +115,8 @@ class Watching:
             for one in tuple(self._watches):
                 one.give(batch)
 
-    def _end_all(self) -> None:
+    def end_all(self) -> None:
+        """End every open stream: the process stops."""
         for one in tuple(self._watches):
             one.give(None)
 

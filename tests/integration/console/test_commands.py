@@ -1,0 +1,253 @@
+"""The buttons against a small handoff service: what is sent, who wins a race, what can be taken back or is refused."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import orjson
+from fastapi import FastAPI, Request, Response
+
+from services.console.commands.leaving import send_due
+from services.console.domain.rights import Role
+from shared.contracts.handoffs import HandoffAccepted
+from shared.db.engine import reading, transaction
+from shared.runtime import Pace
+from shared.runtime.server import DrainServer
+from tests.integration.console.conftest import Console
+from tests.support.builders.console import agreement_published, event, handoff_event, identified, named
+
+Make = Callable[..., Awaitable[Console]]
+HANDOFF = str(named("handoff", "one"))
+
+
+@dataclass
+class Owner:
+    """A service that keeps what it was asked and answers what the test says."""
+
+    asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+    status: int = 200
+    answer: dict[str, Any] = field(default_factory=dict)
+    base: str = ""
+
+
+@asynccontextmanager
+async def owner_service() -> AsyncIterator[Owner]:
+    owner, app = Owner(), FastAPI()
+
+    @app.api_route("/{path:path}", methods=["GET", "POST", "PUT"])
+    async def take(path: str, request: Request) -> Response:
+        body = await request.body()
+        owner.asked.append((f"{request.method} /{path}", dict(request.headers), orjson.loads(body) if body else None))
+        closing = {"connection": "close"}  # a kept-alive client would hold up the server's end
+        content = orjson.dumps(owner.answer)
+        return Response(content, status_code=owner.status, media_type="application/json", headers=closing)
+
+    listener = socket.create_server(("127.0.0.1", 0))  # the server closes it
+    owner.base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = DrainServer(app)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]))
+        try:
+            yield owner
+        finally:
+            server.drain()
+
+
+def form(**more: str) -> dict[str, str]:
+    return {"handoff_id": HANDOFF, "token": "1", "key": "page-key", "origin": "queue", **more}
+
+
+def commands(owner: Owner) -> list[tuple[str, dict[str, str], Any]]:
+    return [asked for asked in owner.asked if "/handoffs/" in asked[0]]
+
+
+async def test_an_accept_carries_token_key_and_the_person(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(identified()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            answer = await browser.press("/do/accept", form())
+    assert answer.status_code == 200
+    assert "Accepted." in answer.text
+    ((path, headers, body),) = commands(owner)
+    assert path == f"POST /v1/handoffs/{HANDOFF}/accept"
+    assert (headers["if-match"], headers["idempotency-key"], body) == ('"1.0"', "page-key", {})
+    assert headers["authorization"].startswith("Bearer ")
+
+
+async def test_who_comes_too_late_is_told_in_one_sentence_who_did_what_and_when(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair", team_id=named("team", "one"))
+        await console.fold(
+            event(handoff_event(owner=user.user_id)),
+            event(
+                handoff_event(
+                    HandoffAccepted,
+                    seq=2,
+                    token=2,
+                    state="accepted",
+                    owner=user.user_id,
+                    actor="rep",
+                    actor_id=user.user_id,
+                )
+            ),
+        )
+        owner.status = 409
+        owner.answer = {
+            "type": "/problems/stale",
+            "detail": "It changed.",
+            "current": {"token": 2, "state": "accepted", "owner_id": str(user.user_id)},
+        }
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            answer = await browser.press("/do/accept", form())
+    assert answer.status_code == 409
+    assert "You accepted this lead in another window at 09:00." in answer.text
+    assert 'data-title="Accept"' not in answer.text  # what stands there now is the current state
+
+
+async def test_a_reject_waits_ten_seconds_and_can_be_taken_back(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            left = await browser.press("/do/reject", form(reason_code="no_need"))
+            undo = left.text.partition('hx-post="/do/undo/')[2].partition('"')[0]
+            again = await browser.press("/do/reject", form(reason_code="no_need", key="other"))
+            back = await browser.press(f"/do/undo/{undo}", {})
+            late = await browser.press(f"/do/undo/{undo}", {})
+    assert "It leaves in 10 seconds." in left.text
+    assert again.status_code == 409
+    assert (back.status_code, late.status_code) == (200, 409)
+    assert commands(owner) == []
+
+
+async def test_a_reject_leaves_by_itself_with_its_row_as_the_key(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            await browser.press("/do/reject", form(reason_code="no_need", text="They said so"))
+        async with transaction(console.database, "command") as tx:
+            await tx.execute("update leaving set leaves_at = now() - interval '1 second'")
+            row_id = (await tx.execute("select leaving_id from leaving")).scalar_one()
+        pace = Pace()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(send_due(console.database, console.app.state.owners, pace))
+            async with asyncio.timeout(10):
+                while await _leaving(console):
+                    pace.wake()
+                    await asyncio.to_thread(bool)
+            pace.stop()
+    ((path, headers, body),) = commands(owner)
+    assert path.endswith("/reject")
+    assert headers["idempotency-key"] == str(row_id)
+    assert body == {"reason_code": "no_need", "text": "They said so"}
+
+
+async def _leaving(console: Console) -> int:
+    async with reading(console.database) as tx:
+        return int((await tx.execute("select count(*) from leaving")).scalar_one())
+
+
+async def test_a_reason_that_asks_for_more_is_refused_at_the_press(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            answers = [
+                await browser.press("/do/reject", form(**more))
+                for more in ({}, {"reason_code": "bad_timing"}, {"reason_code": "no_fit"}, {"reason_code": "other"})
+            ]
+    assert [answer.status_code for answer in answers] == [422] * 4
+    assert "Choose a reason." in answers[0].text
+    assert "say from when the lead is good again" in answers[1].text
+    assert commands(owner) == []
+
+
+async def test_a_handoff_of_another_rep_is_not_there(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(handoff_event(owner=named("user", "jonas"))))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            assert (await browser.press("/do/accept", form())).status_code == 404
+            assert (await browser.client.get(f"/leads/{named('lead', 'anna')}")).status_code == 404
+    assert commands(owner) == []
+
+
+async def test_an_owner_that_is_away_is_said_and_the_page_stays(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    await console.fold(event(identified()), event(handoff_event(owner=user.user_id)))
+    async with console.browser() as browser:
+        await browser.sign_in(user)
+        answer = await browser.press("/do/accept", form())
+        page = await browser.client.get("/queue")
+    assert answer.status_code == 503
+    assert "handoff does not answer now" in answer.text
+    assert "Name not available now" in page.text
+
+
+async def test_names_are_asked_of_ingest_and_an_erased_one_is_forgotten(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(ingest=owner.base)
+        user = await console.user("Priya Nair")
+        anna = named("lead", "anna")
+        owner.answer = {"profiles": [{"lead_id": str(anna), "name": "Anna Berg", "email": "anna@nordwind.test"}]}
+        await console.fold(event(identified()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            assert "Anna Berg" in (await browser.client.get("/queue")).text
+            owner.answer = {"profiles": []}
+            assert "Anna Berg" in (await browser.client.get("/queue")).text  # remembered
+            console.watching.profiles.drop([anna])
+            assert "Unnamed lead" in (await browser.client.get("/queue")).text
+
+
+async def test_v1_is_forwarded_unchanged_with_the_person_in_the_token(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Mia Manager", Role.MANAGER)
+        owner.answer = {"handoffs": []}
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            answer = await browser.client.get(
+                "/v1/handoffs?state=assigned", headers={"authorization": "Basic c211Z2dsZWQ=", "if-none-match": '"7"'}
+            )
+            nowhere = await browser.client.get("/v1/nowhere")
+    assert answer.json() == {"handoffs": []}
+    assert nowhere.status_code == 404
+    asked = owner.asked[-1]
+    assert asked[0] == "GET /v1/handoffs"
+    assert asked[1]["if-none-match"] == '"7"'
+    assert asked[1]["authorization"].startswith("Bearer ")
+
+
+async def test_a_form_without_script_is_sent_back_to_its_page(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Mia Manager", Role.MANAGER)
+        await console.fold(event(handoff_event()))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            answer: httpx2.Response = await browser.client.post(
+                "/do/reassign",
+                data={**form(origin="board", rep_id=str(named("user", "jonas"))), "csrf": browser.csrf},
+                headers={"origin": "http://console.test"},
+            )
+    assert (answer.status_code, answer.headers["location"]) == (303, "/board")
