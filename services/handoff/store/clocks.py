@@ -27,7 +27,6 @@ __all__ = [
     "next_fire_at",
     "release_held",
     "retract_escalations",
-    "tick",
     "write_clocks",
     "write_escalations",
 ]
@@ -159,31 +158,6 @@ async def due_count(tx: ReadTx) -> int:
     """How many armed clocks have a rung that is due now."""
     statement = "select count(*) from clock where state = 'armed' and fire_at <= baton_now()"
     return int((await tx.execute(statement)).scalar_one())
-
-
-async def tick(tx: Tx, name: str) -> tuple[datetime | None, datetime | None, float, float]:
-    """Beat: the former beat in world and machine time, seconds of machine time since it, and of world time."""
-    row = (
-        await tx.execute(
-            text(
-                """
-                with before as (select world_at, beaten_at from clock_tick where name = :name for update),
-                beat as (
-                    insert into clock_tick (name, beaten_at, world_at) values (:name, now(), baton_now())
-                    on conflict (name) do update
-                       set beaten_at = excluded.beaten_at, world_at = greatest(clock_tick.world_at, excluded.world_at)
-                    returning world_at
-                )
-                select before.world_at, before.beaten_at,
-                       extract(epoch from now() - before.beaten_at) as machine_seconds,
-                       extract(epoch from baton_now() - before.world_at) as world_seconds
-                  from beat left join before on true
-                """
-            ),
-            {"name": name},
-        )
-    ).one()
-    return row.world_at, row.beaten_at, float(row.machine_seconds or 0), float(row.world_seconds or 0)
 
 
 def _stored(row: Row[Any]) -> StoredClock:

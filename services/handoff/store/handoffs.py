@@ -32,6 +32,7 @@ __all__ = [
     "load_handoffs",
     "lock_handoffs",
     "mark_accepted",
+    "owner_of",
     "waiting_ids",
     "write_assignments",
     "write_audit",
@@ -145,6 +146,12 @@ async def lead_of(tx: ReadTx, handoff_id: UUID) -> LeadId | None:
     """The lead a handoff was opened for, without a lock; None when there is no such handoff."""
     found = (await tx.execute(select(handoff.c.lead_id).where(handoff.c.id == handoff_id))).scalar()
     return None if found is None else LeadId(found)
+
+
+async def owner_of(tx: ReadTx, handoff_id: UUID) -> UserId | None:
+    """Who owns it now, without a lock; the reducer decides under one."""
+    found = (await tx.execute(select(handoff.c.owner_id).where(handoff.c.id == handoff_id))).scalar()
+    return None if found is None else UserId(found)
 
 
 async def leads_of(tx: ReadTx, handoff_ids: Iterable[UUID]) -> list[LeadId]:

@@ -33,7 +33,8 @@ async def upsert_rows(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]]) -
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return orjson.dumps([dict(row) for row in rows], default=str).decode()  # asyncpg has a UUID of its own
+    # asyncpg has a UUID of its own, and column names of a read row are a kind of text of their own.
+    return orjson.dumps([dict(row) for row in rows], default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 @cache

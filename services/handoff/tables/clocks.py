@@ -103,4 +103,6 @@ absence = Table(
 )
 
 # beaten_at is machine time, world_at the world's at that beat: a gap in the first is an outage of the second.
-clock_tick = Table("clock_tick", metadata, words("name", key=True), at("beaten_at"), at("world_at"))
+clock_tick = Table(
+    "clock_tick", metadata, words("name", key=True), at("beaten_at"), at("world_at"), words("beaten_by", default="")
+)

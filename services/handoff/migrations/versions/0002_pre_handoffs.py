@@ -81,6 +81,7 @@ _STATEMENTS = (
         name TEXT NOT NULL,
         beaten_at TIMESTAMP WITH TIME ZONE NOT NULL,
         world_at TIMESTAMP WITH TIME ZONE NOT NULL,
+        beaten_by TEXT DEFAULT '' NOT NULL,
         PRIMARY KEY (name)
     )
     """,

@@ -1,0 +1,315 @@
+"""What people and the CRM do with a handoff over HTTP.
+
+Every command carries the token seen in If-Match and an Idempotency-Key; a lost race is 409 with the current state.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field
+
+from services.handoff.api.seen import (
+    actor_of,
+    answer_of,
+    check_in_view,
+    database_of,
+    handoff_value,
+    refusal,
+    rep_of,
+    token_seen,
+)
+from services.handoff.domain.lifecycle import inputs
+from services.handoff.store import handoffs
+from services.handoff.usecases import commanding
+from services.handoff.usecases.commanding import Commanded, OpenByHand, TypedNote
+from shared.db.engine import Tx
+from shared.errors import Refused
+from shared.ids import LeadId, UserId, new_id
+from shared.web.app_factory import Asked
+from shared.web.auth import Principal, requires
+from shared.web.idempotency import Answer, command
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1")
+Actor = Annotated[Principal, Depends(requires("handoffs:act"))]
+Opener = Annotated[Principal, Depends(requires("handoffs:open"))]
+Manager = Annotated[Principal, Depends(requires("handoffs:manage"))]
+_TEXT_MAX = 2000
+
+
+class Empty(Asked):
+    """A command without fields; rep_id only for keys that act for a rep."""
+
+    rep_id: UUID | None = Field(None, strict=False, description="the rep a key acts for; default: the owner")
+
+
+class ReasonAsked(Empty):
+    """A reason with the fields it may need."""
+
+    reason_code: str | None = Field(None, max_length=100, description="one of the agreed reasons")
+    sub_reason: str | None = Field(None, max_length=200, description="its detail, where the reason needs it")
+    until_on: date | None = Field(None, strict=False, description="when to come back, where the reason needs it")
+    text: str | None = Field(None, max_length=_TEXT_MAX, description="in your words; stays with this handoff")
+
+    def reason(self) -> inputs.Reason | None:
+        """The reason as the machine reads it: it only learns that there is a text."""
+        if not self.reason_code:
+            return None
+        has_text = bool(self.text and self.text.strip())
+        return inputs.Reason(
+            code=self.reason_code, sub_reason=self.sub_reason, until_on=self.until_on, has_text=has_text
+        )
+
+    def note(self, about: str) -> TypedNote | None:
+        """What was typed, to be kept beside it."""
+        return TypedNote(about, self.text) if self.text else None
+
+
+class TouchAsked(Empty):
+    """A human try to reach the lead."""
+
+    kind: str = Field("call", max_length=50, description="call, mail, meeting or visit")
+    touched_at: datetime | None = Field(None, strict=False, description="when; now when absent")
+    text: str | None = Field(None, max_length=_TEXT_MAX, description="a note for whoever reads it next")
+
+
+class DisposeAsked(ReasonAsked):
+    """The end of working it."""
+
+    disposition: Literal["opportunity", "recycle", "disqualify", "return"] = Field(description="what became of it")
+
+
+class PauseAsked(Empty):
+    """Stop the clocks for a while."""
+
+    reason_code: str = Field(max_length=100, description="one of the agreed reasons")
+    until_at: datetime = Field(strict=False, description="when they go on")
+
+
+class ReassignAsked(Asked):
+    """Another rep."""
+
+    rep_id: UUID = Field(strict=False, description="who gets it")
+    text: str | None = Field(None, max_length=_TEXT_MAX, description="why, for both reps")
+
+
+class RevokeAsked(Asked):
+    """Back to Marketing."""
+
+    reason_code: str = Field("by_hand", max_length=100, description="why")
+
+
+class EnrolAsked(Asked):
+    """Into a nurture programme."""
+
+    programme: str | None = Field(None, max_length=200, description="which one")
+
+
+class OpenAsked(Asked):
+    """A handoff by hand: policy `manual`."""
+
+    lead_id: UUID = Field(strict=False, description="who")
+    product: str = Field("default", max_length=100, description="for which product")
+    is_hand_raiser: bool = Field(False, description="the person asked for us")
+    rep_id: UUID | None = Field(None, strict=False, description="for this rep; else routed")
+    text: str | None = Field(None, max_length=_TEXT_MAX, description="why")
+
+
+@router.post("/handoffs/{handoff_id}/accept")
+async def accept(request: Request, principal: Actor, handoff_id: UUID, asked: Empty | None = None) -> Response:
+    """The owner takes it."""
+
+    async def run(tx: Tx) -> Commanded:
+        by = await _rep(tx, principal, asked, handoff_id)
+        event = inputs.Accept(token=token_seen(request), actor=actor_of(principal), by=by)
+        return await commanding.act(tx, handoff_id, event, command_id=new_id())
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/reject")
+async def reject(request: Request, principal: Actor, handoff_id: UUID, asked: ReasonAsked) -> Response:
+    """The owner returns it unworked, with a reason."""
+
+    async def run(tx: Tx) -> Commanded:
+        by = await _rep(tx, principal, asked, handoff_id)
+        event = inputs.Reject(token=token_seen(request), actor=actor_of(principal), by=by, reason=asked.reason())
+        return await commanding.act(tx, handoff_id, event, command_id=new_id(), note=asked.note("reject"))
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/touch")
+async def touch(request: Request, principal: Actor, handoff_id: UUID, asked: TouchAsked | None = None) -> Response:
+    """The owner's side tried to reach the lead."""
+    given = asked or TouchAsked()
+
+    async def run(tx: Tx) -> Commanded:
+        return await commanding.touch(
+            tx,
+            handoff_id,
+            token=token_seen(request),
+            actor=actor_of(principal),
+            touched_at=given.touched_at,
+            kind=given.kind,
+            command_id=new_id(),
+        )
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/dispose")
+async def dispose(request: Request, principal: Actor, handoff_id: UUID, asked: DisposeAsked) -> Response:
+    """The owner ends working it."""
+
+    async def run(tx: Tx) -> Commanded:
+        by = await _rep(tx, principal, asked, handoff_id)
+        event = inputs.Dispose(
+            token=token_seen(request), actor=actor_of(principal), by=by, how=asked.disposition, reason=asked.reason()
+        )
+        return await commanding.act(tx, handoff_id, event, command_id=new_id(), note=asked.note(asked.disposition))
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/pause")
+async def pause(request: Request, principal: Actor, handoff_id: UUID, asked: PauseAsked) -> Response:
+    """The owner stops the clocks for an agreed reason."""
+
+    async def run(tx: Tx) -> Commanded:
+        return await commanding.pause(
+            tx,
+            handoff_id,
+            token=token_seen(request),
+            actor=actor_of(principal),
+            by=await _rep(tx, principal, asked, handoff_id),
+            reason=asked.reason_code,
+            until=asked.until_at,
+            command_id=new_id(),
+        )
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/resume")
+async def resume(request: Request, principal: Actor, handoff_id: UUID, asked: Empty | None = None) -> Response:
+    """The owner goes on before the pause ends."""
+
+    async def run(tx: Tx) -> Commanded:
+        by = await _rep(tx, principal, asked, handoff_id)
+        event = inputs.Resume(token=token_seen(request), actor=actor_of(principal), by=by)
+        return await commanding.act(tx, handoff_id, event, command_id=new_id())
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/pull")
+async def pull(request: Request, principal: Actor, handoff_id: UUID, asked: Empty | None = None) -> Response:
+    """A member of the pool takes it from a queue."""
+
+    async def run(tx: Tx) -> Commanded:
+        rep_id = rep_of(principal, asked.rep_id if asked else None, None)
+        if rep_id is None:
+            raise Refused("Say with rep_id who pulls it.")
+        return await commanding.pull(
+            tx,
+            handoff_id,
+            token=token_seen(request),
+            actor=actor_of(principal),
+            rep_id=rep_id,
+            command_id=new_id(),
+        )
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/reassign")
+async def reassign(request: Request, principal: Manager, handoff_id: UUID, asked: ReassignAsked) -> Response:
+    """A manager gives it to another rep."""
+
+    async def run(tx: Tx) -> Commanded:
+        return await commanding.reassign(
+            tx,
+            handoff_id,
+            token=token_seen(request),
+            actor=actor_of(principal),
+            rep_id=UserId(asked.rep_id),
+            command_id=new_id(),
+        )
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/revoke")
+async def revoke(request: Request, principal: Opener, handoff_id: UUID, asked: RevokeAsked | None = None) -> Response:
+    """Back to Marketing, before it is accepted."""
+
+    async def run(tx: Tx) -> Commanded:
+        reason = asked.reason_code if asked else "by_hand"
+        event = inputs.Revoke(token=token_seen(request), actor=actor_of(principal), reason=reason)
+        return await commanding.act(tx, handoff_id, event, command_id=new_id())
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs/{handoff_id}/enrol")
+async def enrol(request: Request, principal: Opener, handoff_id: UUID, asked: EnrolAsked | None = None) -> Response:
+    """Marketing put the lead into a nurture programme."""
+
+    async def run(tx: Tx) -> Commanded:
+        programme = asked.programme if asked else None
+        event = inputs.Enrol(token=token_seen(request), actor=actor_of(principal), programme=programme)
+        return await commanding.act(tx, handoff_id, event, command_id=new_id())
+
+    return await _command(request, principal, handoff_id, run)
+
+
+@router.post("/handoffs", status_code=201)
+async def open_by_hand(request: Request, principal: Opener, asked: OpenAsked) -> Response:
+    """Open a handoff by hand, or attach to the open one."""
+
+    async def run(tx: Tx) -> Answer:
+        rep_id = None if asked.rep_id is None else UserId(asked.rep_id)
+        held, work = await commanding.open_by_hand(
+            tx,
+            OpenByHand(
+                lead_id=LeadId(asked.lead_id),
+                product=asked.product,
+                actor=actor_of(principal),
+                is_hand_raiser=asked.is_hand_raiser,
+                rep_id=rep_id,
+                note=TypedNote("open", asked.text) if asked.text else None,
+            ),
+            command_id=new_id(),
+        )
+        if held is None:
+            raise refusal(work.to_write.audit[-1]["why"] if work.to_write.audit else "no_consent")
+        value = handoff_value(held.handoff, held.times, held.clocks.values())
+        return Answer(201, value, {"etag": value["etag"], "location": f"/v1/handoffs/{held.handoff.id}"})
+
+    return await command(request, database_of(request), principal, run)
+
+
+async def _command(
+    request: Request, principal: Principal, handoff_id: UUID, run: Callable[[Tx], Awaitable[Commanded]]
+) -> Response:
+    token_seen(request)  # a missing or malformed If-Match is no command: nothing is kept under its key
+
+    async def answered(tx: Tx) -> Answer:
+        await check_in_view(tx, principal, handoff_id)
+        return answer_of(await run(tx))
+
+    return await command(request, database_of(request), principal, answered)
+
+
+async def _rep(tx: Tx, principal: Principal, asked: Empty | None, handoff_id: UUID) -> UserId:
+    """The rep a command speaks for; of a key that names none, the owner."""
+    owner = await handoffs.owner_of(tx, handoff_id)
+    rep_id = rep_of(principal, asked.rep_id if asked else None, owner)
+    if rep_id is None:
+        raise refusal("not_owner")
+    return rep_id

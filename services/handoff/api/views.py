@@ -1,0 +1,122 @@
+"""What callers read of handoffs in their view: lists, single ones, every input with its verdict, and the card.
+
+Names are asked of ingest at each look; without it the card says so and shows the rest.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from services.handoff.api.seen import check_in_view, database_of, json_of, row_value, view_of
+from services.handoff.store import pools, reads
+from services.handoff.store.reads import Filters
+from shared.db.engine import reading
+from shared.errors import Refused
+from shared.web.auth import Principal, requires
+from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1")
+Reader = Annotated[Principal, Depends(requires("leads:read"))]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MOST)]
+_SHOWN = 50
+
+
+@router.get("/handoffs")
+async def list_handoffs(
+    request: Request,
+    response: Response,
+    principal: Reader,
+    *,
+    state: Annotated[list[str] | None, Query()] = None,
+    owner_id: UUID | None = None,
+    team_id: UUID | None = None,
+    lead_id: UUID | None = None,
+    account_id: UUID | None = None,
+    queue: str | None = None,
+    tier: str | None = None,
+    is_open: bool | None = None,
+    updated_since: datetime | None = None,
+    cursor: str | None = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> dict[str, Any]:
+    """Handoffs in view, oldest opening first."""
+    filters = Filters(
+        state=tuple(state or ()),
+        owner_id=owner_id,
+        team_id=team_id,
+        lead_id=lead_id,
+        account_id=account_id,
+        queue=queue,
+        tier=tier,
+        is_open=is_open,
+        updated_since=updated_since,
+    )
+    seen = read_cursor(cursor, fields=2)
+    after = None if seen is None else _position(seen)
+    async with reading(database_of(request)) as tx:
+        rows = await reads.list_handoffs(tx, view_of(principal), filters, after=after, limit=limit + 1)
+        clocks = await reads.clocks_of_handoffs(tx, [row["id"] for row in rows[:limit]])
+    shown = [row_value(row, clocks.get(row["id"], [])) for row in rows[:limit]]
+    following = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        following = cursor_of(last["opened_at"].isoformat(), last["id"])
+        response.headers["link"] = f'<{request.url.include_query_params(cursor=following)}>; rel="next"'
+    return {"handoffs": shown, "next": following}
+
+
+@router.get("/handoffs/{handoff_id}")
+async def show_handoff(request: Request, response: Response, principal: Reader, handoff_id: UUID) -> Any:  # noqa: ANN401
+    """One handoff with its clocks, assignments, evidence and touches."""
+    async with reading(database_of(request)) as tx:
+        await check_in_view(tx, principal, handoff_id)
+        row = (await reads.list_by_ids(tx, [handoff_id]))[0]
+        clocks = await reads.clocks_of_handoffs(tx, [handoff_id])
+        value = row_value(row, clocks.get(handoff_id, []))
+        value |= {
+            "assignments": [dict(each) for each in await reads.assignments_of(tx, handoff_id)],
+            "qualifications": [_evidence(each) for each in await reads.evidence_of(tx, handoff_id)],
+            "touches": [dict(each) for each in await reads.touches_of(tx, handoff_id, limit=_SHOWN)],
+            "notes": [dict(each) for each in await reads.notes_of(tx, handoff_id, limit=_SHOWN)],
+            "routing_decisions": await pools.routing_decisions(tx, handoff_id),
+        }
+    response.headers["etag"] = value["etag"]
+    if request.headers.get("if-none-match") == value["etag"]:
+        return Response(status_code=304, headers={"etag": value["etag"]})
+    return json_of(value)
+
+
+@router.get("/handoffs/{handoff_id}/events")
+async def show_events(
+    request: Request, principal: Reader, handoff_id: UUID, cursor: str | None = None, limit: Limit = PAGE_DEFAULT
+) -> dict[str, Any]:
+    """Every input it ever got, with actor, token seen, verdict and effects."""
+    seen = read_cursor(cursor, fields=1)
+    try:
+        after = 0 if seen is None else int(seen[0])
+    except ValueError as error:
+        raise Refused("Use the cursor of the answer's next link.") from error
+    async with reading(database_of(request)) as tx:
+        await check_in_view(tx, principal, handoff_id)
+        rows = await reads.audit_of(tx, handoff_id, after=after, limit=limit + 1)
+    shown = [
+        {**row, "input": orjson.loads(row["input"]), "effects": orjson.loads(row["effects"])} for row in rows[:limit]
+    ]
+    following = cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None
+    return {"events": json_of(shown), "next": following}
+
+
+def _position(seen: list[str]) -> tuple[datetime, UUID]:
+    try:
+        return datetime.fromisoformat(seen[0]), UUID(seen[1])
+    except ValueError as error:
+        raise Refused("Use the cursor of the answer's next link.") from error
+
+
+def _evidence(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+    return {**row, "reasons": orjson.loads(row["reasons"]), "facts": orjson.loads(row["facts"])}

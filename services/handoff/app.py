@@ -1,0 +1,40 @@
+"""Handoff as a process: settings, databases, consumer, relay, clocks, routes."""
+
+from services.handoff.api import card, crew, handoffs, places, views
+from services.handoff.clocks import ClockLoop, clocks_standing
+from services.handoff.consumer import HANDLERS
+from services.handoff.settings import Settings
+from services.handoff.store.ledger import LEDGER
+from services.handoff.usecases.agreeing import activate_agreement
+from shared.runtime.command_line import main
+from shared.runtime.process import Runtime
+from shared.web.app_factory import create_app
+from shared.web.auth import by_service_token
+
+__all__ = ["build"]
+
+ACTIVATION_SECONDS = 1.0
+
+
+def build() -> Runtime:
+    """The runtime of one process of handoff."""
+    settings = Settings()
+    runtime = Runtime(settings)
+    worker, api = runtime.database("worker"), runtime.database("api")
+    app = create_app(
+        settings,
+        [handoffs.router, views.router, card.router, places.router, crew.router],
+        authenticate=by_service_token(runtime.tokens),
+        state={"database": api, "ingest": runtime.client("ingest", internal=True)},
+    )
+    runtime.serve_api(app)
+    runtime.serve_internal(worker, standing=[clocks_standing], ledger=LEDGER)
+    runtime.consume(HANDLERS, worker)
+    runtime.relay(worker)
+    runtime.loop("clocks", ClockLoop(worker, at_once=settings.clocks_at_once).run)
+    runtime.every(ACTIVATION_SECONDS, "activate_agreement", activate_agreement, database=worker)
+    return runtime
+
+
+if __name__ == "__main__":
+    main(build)
