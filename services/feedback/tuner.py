@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 
 from services.feedback.domain.gate import GateLine
 from services.feedback.domain.labels import Ending
-from services.feedback.domain.retune import NotYet, Proposal, TrainingRow, Wanted, propose
+from services.feedback.domain.retune import NotYet, Proposal, TrainingRow, Wanted, not_yet, propose
 from services.feedback.settings import Settings
 from services.feedback.usecases.tuning import finish_job, next_job
 from shared.clock import monotonic
@@ -37,12 +38,22 @@ class Tuner:
         self.database = database
 
     async def run(self, pace: Pace) -> None:
-        """Fit whatever is due until asked to stop."""
+        """Fit whatever is due until asked to stop; the fitting process lives while there is something to fit."""
         while await pace.until(at_most_seconds=LOOK_SECONDS):
-            while not pace.is_stopping and await self.fit_next():
-                pass
+            await self.fit_due(pace)
 
-    async def fit_next(self) -> bool:
+    async def fit_due(self, pace: Pace | None = None) -> int:
+        """Make every fit that is due; how many there were."""
+        fitter = Fitter()
+        made = 0
+        try:
+            while (pace is None or not pace.is_stopping) and await self._fit_next(fitter):
+                made += 1
+        finally:
+            fitter.close()
+        return made
+
+    async def _fit_next(self, fitter: "Fitter") -> bool:
         """Make the next due fit; False when none is due."""
         async with reading(self.database) as tx:
             job = await next_job(
@@ -53,7 +64,7 @@ class Tuner:
             )
         if job is None:
             return False
-        result = await fit_apart(job.rows, job.endings, job.wanted)
+        result = not_yet(job.rows, job.endings, job.wanted) or await fitter.propose(job.rows, job.endings, job.wanted)
         operation = None if isinstance(result, NotYet) else serve_again(result.card, job.rows)
         async with transaction(self.database, "tuner") as tx:
             await finish_job(tx, job, result, operation)
@@ -61,22 +72,42 @@ class Tuner:
         return True
 
 
-async def fit_apart(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Wanted) -> Proposal | NotYet:
-    """Propose in a process of its own, so that the event loop goes on. Raises RuntimeError when that process died."""
-    context = get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, list(rows), list(endings), wanted), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        result: Proposal | NotYet = await asyncio.to_thread(ours.recv)
-    except EOFError as ended:
-        raise RuntimeError("The process that fits ended without a result; it is tried again.") from ended
-    finally:
-        process.terminate()
-        process.join(TERMINATE_SECONDS)
-        ours.close()
-    return result
+class Fitter:
+    """A process of its own that fits, so that the event loop goes on; started at the first fit, ended by `close`."""
+
+    def __init__(self) -> None:
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+
+    async def propose(
+        self, rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Wanted
+    ) -> Proposal | NotYet:
+        """One proposal. Raises RuntimeError when the process died; the loop tries again."""
+        pipe = self._start()
+        try:
+            # Both ways in a thread: a pipe holds 64 KiB, and the process takes a moment to start reading.
+            return await asyncio.to_thread(_exchange, pipe, (list(rows), list(endings), wanted))
+        except (EOFError, BrokenPipeError) as ended:
+            raise RuntimeError("The process that fits ended without a result; it is tried again.") from ended
+
+    def close(self) -> None:
+        """End the process; twice is fine."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join(TERMINATE_SECONDS)
+            self._process = None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
+
+    def _start(self) -> Connection:
+        if self._pipe is None:
+            context = get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(target=_work, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
+        return self._pipe
 
 
 def serve_again(card: ModelCard, rows: Sequence[TrainingRow]) -> GateLine:
@@ -97,6 +128,17 @@ def serve_again(card: ModelCard, rows: Sequence[TrainingRow]) -> GateLine:
     )
 
 
-def _work(answer: Connection, rows: list[TrainingRow], endings: list[Ending], wanted: Wanted) -> None:
-    answer.send(propose(rows, endings, wanted))
-    answer.close()
+def _exchange(pipe: Connection, job: tuple[list[TrainingRow], list[Ending], Wanted]) -> Proposal | NotYet:
+    pipe.send(job)
+    result: Proposal | NotYet = pipe.recv()
+    return result
+
+
+def _work(pipe: Connection) -> None:
+    """The fitting process: answer until the other end is gone, which is also how it ends when its parent dies."""
+    while True:
+        try:
+            rows, endings, wanted = pipe.recv()
+            pipe.send(propose(rows, endings, wanted))
+        except (EOFError, BrokenPipeError):
+            return

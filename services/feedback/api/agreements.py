@@ -274,16 +274,17 @@ async def _classify(scoring: ServiceClient, document: str) -> list[Classified]:
     answer = await scoring.call(
         "POST", "/internal/classify", json={"document": document}, timeout_seconds=CLASSIFY_SECONDS
     )
-    found: Sequence[Mapping[str, Any]] = answer["examples"]
+    products: Sequence[Mapping[str, Any]] = answer["products"]
     return [
         Classified(
-            product=str(each.get("product", "default")),
-            position=int(each["position"]),
+            product=str(product["product"]),
+            position=position,
             expected=bool(each["expected"]),
-            actual=bool(each["actual"]),
+            actual=bool(each["is_qualified"]),
             score=int(each["score"]),
         )
-        for each in found
+        for product in products
+        for position, each in enumerate(product["examples"])
     ]
 
 

@@ -4,7 +4,7 @@ Statistics cannot replace provenance: a column Sales fills in after the call ran
 declared, that Sales writes, or that was known only after the decision is refused. Pure. SCORING 1, gate G5.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log
@@ -26,12 +26,54 @@ SMELL_AUC = 0.90
 SMELL_CHANCE_LOG = log(1e-6)
 
 
+# Attributes of the catalog of facts (SCORING 1) by who writes them; Sales writes none of these.
+ATTRIBUTES: dict[str, Writer] = {
+    "title_level": "prospect",
+    "department": "prospect",
+    "country": "prospect",
+    "language": "prospect",
+    "time_zone": "system",
+    "mail_domain_kind": "system",
+    "industry": "marketing",
+    "staff_band": "marketing",
+    "is_target_industry": "marketing",
+    "is_target": "marketing",
+    "is_competitor": "marketing",
+    "is_customer": "marketing",
+    "is_known": "system",
+    "is_hand_raiser": "prospect",
+    "entry_channel": "system",
+    "traffic_source": "system",
+    "medium": "system",
+    "campaign": "system",
+}
+# Facts folded from activities are named `<measure>.<kind>`; kinds that Sales writes down may know the outcome.
+MEASURES = ("weight", "count", "days_since")
+KINDS_OF_SALES = frozenset({"call_connected", "call_attempted", "meeting_held", "site_visit"})
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why one fact may not be read."""
 
     fact: str
     reason: str
+
+
+def writer_of(fact: str) -> Writer | None:
+    """Who writes a fact of our own catalog; None for one that nobody declared."""
+    measure, dot, named = fact.partition(".")
+    if not dot:
+        return ATTRIBUTES.get(fact)
+    if measure not in MEASURES:
+        return None
+    return "sales" if named.split(":")[0] in KINDS_OF_SALES else "prospect"
+
+
+def declared_of(facts: Iterable[str]) -> dict[str, Writer]:
+    """The writers of those facts that the catalog declares."""
+    found = {fact: writer_of(fact) for fact in facts}
+    return {fact: writer for fact, writer in found.items() if writer is not None}
 
 
 def refused_by_provenance(facts: Sequence[str], declared: Mapping[str, Writer]) -> tuple[Refusal, ...]:

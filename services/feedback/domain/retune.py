@@ -59,7 +59,6 @@ class Wanted:
     horizon_days: float
     declared_rate: float
     agreement_version: int
-    declared: Mapping[str, provenance.Writer]
     qualify: int
 
 
@@ -91,11 +90,9 @@ def propose(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Want
     """The challenger of these rows as of wanted.as_of, or why there is none yet."""
     usable = _usable(rows, wanted.as_of)
     labels = _labels(usable, endings, wanted)
-    if not _may_fit(labels, wanted.family):
-        counts = labels.counts()
-        matured = len(labels.rows) - counts[Standing.OPEN]
-        needs = _needs(wanted.family)
-        return NotYet(f"{matured} matured outcomes with {counts[Standing.WON]} wins; needs {needs[0]} with {needs[1]}")
+    missing = _missing(labels, wanted.family)
+    if missing is not None:
+        return missing
     kept = in_order(usable, labels)
     fit, known = _fit(kept, labels, wanted.family, wanted.horizon_days)
     counts = labels.counts()
@@ -114,6 +111,11 @@ def propose(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Want
         p_threshold=threshold_of(card, kept, qualify=wanted.qualify),
         sheet=_judge(kept, labels, endings, wanted),
     )
+
+
+def not_yet(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Wanted) -> NotYet | None:
+    """Why nothing can be proposed yet, without fitting anything; None when a fit may be made."""
+    return _missing(_labels(_usable(rows, wanted.as_of), endings, wanted), wanted.family)
 
 
 def threshold_of(card: ModelCard, rows: Sequence[TrainingRow], *, qualify: int) -> float:
@@ -197,7 +199,7 @@ def _honest(rows: Sequence[TrainingRow], labels: Labels, wanted: Wanted) -> Gate
     # Whatever the family, every stored fact had to be known when the decision was taken.
     known_at = {name: [row.known_at.get(name) for row in rows] for name in _fact_names(rows)}
     refusals = (
-        *provenance.refused_by_provenance(names, wanted.declared),
+        *provenance.refused_by_provenance(names, provenance.declared_of(names)),
         *provenance.smells(judged, won[matured]),
         *provenance.late_facts(known_at, [row.decided_at for row in rows]),
     )
@@ -247,6 +249,15 @@ def _columns(rows: Sequence[TrainingRow], names: Sequence[str]) -> dict[str, Col
 def p_emitted(row: TrainingRow, wanted: Wanted) -> float:
     """The champion's probability as emitted; where none was, the declared rate is what both teams were told."""
     return wanted.declared_rate if row.p_win is None else row.p_win
+
+
+def _missing(labels: Labels, family: Family) -> NotYet | None:
+    if _may_fit(labels, family):
+        return None
+    counts = labels.counts()
+    matured = len(labels.rows) - counts[Standing.OPEN]
+    needs = _needs(family)
+    return NotYet(f"{matured} matured outcomes with {counts[Standing.WON]} wins; needs {needs[0]} with {needs[1]}")
 
 
 def _may_fit(labels: Labels, family: Family) -> bool:

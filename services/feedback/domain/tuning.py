@@ -5,7 +5,7 @@ Two families: `points_platt` (the signed points, calibrated; from 30 matured out
 for bit. SCORING 5 and 7.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -61,7 +61,7 @@ def fit_platt(points: Array, labels: Labels, known: Curves) -> Fit:
 
 
 def fit_scorecard(
-    points: Array | None, columns: dict[str, Column], labels: Labels, known: Curves, *, c: float = C_DEFAULT
+    points: Array | None, columns: Mapping[str, Column], labels: Labels, known: Curves, *, c: float = C_DEFAULT
 ) -> Fit:
     """Fit z = beta_0 + a * ln 2 * points / 20 + sum of c(fact) to soft labels, SOFT_ROUNDS rounds, warm start.
 
@@ -83,7 +83,7 @@ def fit_scorecard(
     )
 
 
-def choose_c(points: Array | None, columns: dict[str, Column], labels: Labels) -> float:
+def choose_c(points: Array | None, columns: Mapping[str, Column], labels: Labels) -> float:
     """The C of C_CHOICES with the least log loss over FOLDS interleaved folds, judged on hard labels only."""
     hard = ~labels.mask(Standing.OPEN)
     won = labels.mask(Standing.WON).astype(np.float64)
@@ -101,7 +101,7 @@ def choose_c(points: Array | None, columns: dict[str, Column], labels: Labels) -
     return min(C_CHOICES, key=lambda each: (losses[each], each))
 
 
-def predict(fit: Fit, points: Array, columns: dict[str, Column]) -> Array:
+def predict(fit: Fit, points: Array, columns: Mapping[str, Column]) -> Array:
     """p_win of other rows by the fit before rounding."""
     matrix, _ = _matrix(points if fit.has_points else None, fit.facts, columns, len(points), fit.c)
     return _sigmoid(matrix @ fit.weights)
@@ -170,7 +170,7 @@ def _settle(matrix: Array, penalties: Array, labels: Labels, known: Curves) -> t
 
 
 def _matrix(
-    points: Array | None, facts: Sequence[CodedFact], columns: dict[str, Column], n: int, c: float
+    points: Array | None, facts: Sequence[CodedFact], columns: Mapping[str, Column], n: int, c: float
 ) -> tuple[Array, Array]:
     """Design and penalty per column: intercept free, the points' a at 0.3 (ln 2)^2, steps and indicators at 1 / C."""
     parts = [np.ones((n, 1))]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.feedback.domain.disposition import contradicts, outcome_of
+from services.feedback.domain.disposition import Told, contradicts, outcome_of
 from services.feedback.domain.handoffs import Step, fold, step_of
 from services.feedback.store import loop, outcomes, people
 from services.feedback.store.outcomes import OutcomeRow
@@ -26,6 +26,8 @@ async def fold_handoffs(tx: Tx, received: Sequence[Event[HandoffEvent]]) -> None
     known = await loop.lock_handoffs(tx, {event.payload.handoff_id for event in received})
     steps: dict[UUID, list[Step]] = {handoff_id: list(own) for handoff_id, own in known.items()}
     leads: dict[UUID, UUID] = {}
+    versions = {event.payload.agreement_version for event in received}
+    reasons = {version: (await agreement_of(tx, version)).reasons for version in versions}
     for event in received:
         told = event.payload
         own = steps.setdefault(told.handoff_id, [])
@@ -34,19 +36,17 @@ async def fold_handoffs(tx: Tx, received: Sequence[Event[HandoffEvent]]) -> None
         leads[told.handoff_id] = told.lead_id
         step = step_of(event)
         own.append(step)
-        await _append_outcome(tx, event, step)
+        outcome = outcome_of(step, reasons[told.agreement_version])
+        if outcome is not None:
+            await _append_outcome(tx, event, step, outcome)
     await loop.save_handoffs(
         tx, [fold(handoff_id, leads[handoff_id], steps[handoff_id]) for handoff_id in sorted(leads)]
     )
 
 
-async def _append_outcome(tx: Tx, event: Event[HandoffEvent], step: Step) -> None:
-    """The outcome this step is, if it is one; its id rests on the handoff's seq, so a restore makes the same."""
+async def _append_outcome(tx: Tx, event: Event[HandoffEvent], step: Step, outcome: Told) -> None:
+    """Append what this step says; the id rests on the handoff's seq, so a restore makes the same."""
     told = event.payload
-    agreement = await agreement_of(tx, told.agreement_version)
-    outcome = outcome_of(step, agreement.reasons)
-    if outcome is None:
-        return
     row = OutcomeRow(
         outcome_id=derived_id(SOURCE, "outcome", told.handoff_id, told.seq),
         lead_id=told.lead_id,

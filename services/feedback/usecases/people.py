@@ -52,15 +52,23 @@ async def record_scores(tx: Tx, received: Sequence[Event[ScoreEvent]]) -> None:
     """Keep when a lead was first engaged, and every qualification with its facts as emitted."""
     await people.make_leads(tx, {event.payload.lead_id for event in received})
     engaged: dict[UUID, datetime] = {}
+    floors = {version: await _engagement_floor(tx, version) for version in _versions(received)}
     for event in received:
         told = event.payload
-        floor = (await agreement_of(tx, told.agreement_version)).criteria_of("default").thresholds.engagement_floor
-        if told.engagement >= floor:
+        if told.engagement >= floors[told.agreement_version]:
             engaged[told.lead_id] = min(event.occurred_at, engaged.get(told.lead_id, event.occurred_at))
     await people.set_engaged(tx, engaged)
     await loop.add_decisions(
         tx, [_decision(event, event.payload) for event in received if isinstance(event.payload, LeadQualified)]
     )
+
+
+def _versions(received: Sequence[Event[ScoreEvent]]) -> set[int]:
+    return {event.payload.agreement_version for event in received}
+
+
+async def _engagement_floor(tx: Tx, version: int) -> int:
+    return (await agreement_of(tx, version)).criteria_of("default").thresholds.engagement_floor
 
 
 def _named(told: LeadEvent) -> tuple[UUID, ...]:

@@ -88,7 +88,6 @@ async def wanted_now(tx: ReadTx, *, declared_rate: float, as_of: datetime) -> Wa
         horizon_days=float(thresholds.horizon_days),
         declared_rate=declared_rate,
         agreement_version=agreement.agreement.version,
-        declared={},
         qualify=thresholds.qualify,
     )
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from services.feedback.domain.gate import GateLine
 from services.feedback.domain.labels import Ending
-from services.feedback.domain.provenance import Writer
 from services.feedback.domain.retune import Family, NotYet, Proposal, TrainingRow, Wanted
 from services.feedback.store import models, outcomes
 from services.feedback.store.models import TunerState
@@ -16,27 +15,6 @@ from shared.db.standing import Due
 
 FAMILIES: tuple[Family, ...] = ("points_platt", "scorecard")
 SLOT = DEFAULT_PRODUCT
-
-# Who writes each fact of the catalog of facts (SCORING 1): none of these is Sales. G5 refuses a fact that is not here.
-DECLARED: dict[str, Writer] = {
-    "title_level": "prospect",
-    "department": "prospect",
-    "country": "prospect",
-    "language": "prospect",
-    "time_zone": "system",
-    "mail_domain_kind": "system",
-    "industry": "marketing",
-    "staff_band": "marketing",
-    "is_target_industry": "marketing",
-    "is_competitor": "marketing",
-    "is_hand_raiser": "prospect",
-    "entry_channel": "system",
-    "traffic_source": "system",
-    "medium": "system",
-    "campaign": "system",
-    "fit": "system",
-    "engagement": "system",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +53,7 @@ async def next_job(tx: ReadTx, *, declared_rate: float, every: timedelta, outcom
     emitted = await models.training_rows(
         tx, as_of=tx.now, product=SLOT, challenger_id=None if newest is None else newest.model_id
     )
-    wanted = replace(await wanted_now(tx, declared_rate=declared_rate, as_of=tx.now), family=family, declared=DECLARED)
+    wanted = replace(await wanted_now(tx, declared_rate=declared_rate, as_of=tx.now), family=family)
     return Job(
         state=state,
         rows=[each.row for each in emitted],
@@ -101,11 +79,6 @@ async def finish_job(tx: Tx, job: Job, result: Proposal | NotYet, operation: Gat
         result=told,
     )
     await models.note_fit(tx, done)
-
-
-def standing_of_tuner(*, every: timedelta, outcomes_more: int) -> "TunerStanding":
-    """How the tuner stands, for the driver that steps the world."""
-    return TunerStanding(every=every, outcomes_more=outcomes_more)
 
 
 @dataclass(frozen=True, slots=True)

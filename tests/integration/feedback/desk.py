@@ -149,7 +149,7 @@ class _Scoring:
         self.desk = desk
 
     async def call(self, _method: str, _path: str, **_named: Any) -> Any:  # noqa: ANN401 - JSON of another service
-        return {"examples": self.desk.examples}
+        return {"products": [{"product": "default", "examples": self.desk.examples}]}
 
 
 async def feedback_desk(url: str, *, at: datetime) -> FeedbackDesk:

@@ -52,7 +52,7 @@ async def test_a_check_names_what_is_wrong_and_nothing_is_signable(desk: Feedbac
     document = (await desk.get(path))["document"]
     document["routing"]["rules"].append({"rule": "pool", "pool": "nowhere"})
     await desk.ask("PUT", path, json={"document": document}, headers={"if-match": '"1"'})
-    desk.examples = [{"product": "default", "position": 2, "expected": True, "actual": False, "score": 41}]
+    desk.examples = [{"expected": True, "is_qualified": False, "score": 41}]
     answer = (await desk.ask("POST", f"{path}/check")).json()
     assert [each["code"] for each in answer["findings"]] == ["unknown_pool", "example"]
     assert answer["stage"] == "draft"

@@ -16,9 +16,8 @@ async def test_one_retune_is_published_promoted_and_rolled_back(desk: FeedbackDe
     await _quarter(desk)
     await desk.at(days(120))
     assert (await desk.ask("POST", "/v1/models/train")).status_code == 202
-    assert await desk.tuner.fit_next()
-    assert await desk.tuner.fit_next()
-    assert not await desk.tuner.fit_next()
+    assert await desk.tuner.fit_due() == 2
+    assert await desk.tuner.fit_due() == 0
     page = await desk.get("/v1/models")
     model = next(each for each in page["models"] if each["family"] == "points_platt")
     assert model["is_passed"], model["gate"]
@@ -40,13 +39,11 @@ async def test_one_retune_is_published_promoted_and_rolled_back(desk: FeedbackDe
 async def test_the_same_rows_are_the_same_model_and_a_second_promotion_can_go_back(desk: FeedbackDesk) -> None:
     await _quarter(desk)
     await desk.at(days(120))
-    while await desk.tuner.fit_next():
-        pass
+    await desk.tuner.fit_due()
     first = await _promoted(desk)
     await _quarter(desk, start=LEADS, offset=30)
     await desk.at(days(160))
-    while await desk.tuner.fit_next():
-        pass
+    await desk.tuner.fit_due()
     second = await _promoted(desk)
     assert second != first
     back = await desk.ask("POST", f"/v1/models/{second}/roll-back", by=SAM, json={"reason": "predicts too much"})
@@ -58,7 +55,7 @@ async def test_the_same_rows_are_the_same_model_and_a_second_promotion_can_go_ba
 
 
 async def test_too_few_outcomes_say_what_is_missing(desk: FeedbackDesk) -> None:
-    assert await desk.tuner.fit_next()
+    assert await desk.tuner.fit_due() == 2
     page = await desk.get("/v1/models")
     assert page["tuner"][0]["result"] == "0 matured outcomes with 0 wins; needs 30 with 10"
     assert page["models"] == []
