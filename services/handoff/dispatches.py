@@ -6,22 +6,29 @@ with the same webhook-id when their lease ends.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.handoff.domain.dispatch import IN_FLIGHT_MAX
 from services.handoff.domain.rates import Bucket
+from services.handoff.outbound.mail import Person, SmtpServer
+from services.handoff.outbound.webhook import WebhookClient
+from services.handoff.settings import Settings
 from services.handoff.store.dispatches import next_due, when_written
+from services.handoff.store.secrets import Wrapping
 from services.handoff.usecases.delivering import Destinations, Ready, attempt_dispatch, conclude_attempt, take_due
 from shared.clock import monotonic
 from shared.db.engine import Database, transaction
-from shared.ids import EndpointId
+from shared.ids import EndpointId, LeadId
 from shared.runtime import Pace, announce
 from shared.telemetry import log
+from shared.web.service_client import ServiceClient
 
-__all__ = ["DispatchLoop"]
+__all__ = ["DispatchLoop", "IngestNames", "destinations_of"]
 
 # Something is due but its lane is full or too fast: look again soon, without spinning.
 HELD_UP_SECONDS = 0.2
@@ -91,3 +98,47 @@ class DispatchLoop:
         for one in (ready.claimed for ready in taken):
             bucket = self._buckets.setdefault(one.lane_id, Bucket.full(one.rate, now=now))
             bucket.take(1, rate=one.rate, now=now)
+
+
+class IngestNames:
+    """Names as ingest gives them, asked at each attempt and kept nowhere."""
+
+    def __init__(self, ingest: ServiceClient) -> None:
+        self._ingest = ingest
+
+    async def people(self, lead_ids: Sequence[LeadId]) -> Mapping[LeadId, Person]:
+        """The names of these leads; erased ones are absent. Raises AppError when ingest cannot be asked now."""
+        asked = {"lead_ids": [str(one) for one in lead_ids], "purpose": "dispatch"}
+        answer = await self._ingest.call("POST", "/internal/profiles", json=asked)
+        return {
+            LeadId(UUID(one["lead_id"])): Person(
+                name=one.get("name") or "", company=one.get("company") or "", title=one.get("title") or ""
+            )
+            for one in answer["profiles"]
+        }
+
+
+def destinations_of(
+    settings: Settings, *, ingest: ServiceClient, webhooks: WebhookClient, wrapping: Wrapping
+) -> Destinations:
+    """Everything through which news leaves, as the settings say."""
+    server = None
+    if settings.smtp_host is not None:
+        password = settings.smtp_password_file.read_text().strip() if settings.smtp_password_file else None
+        server = SmtpServer(
+            settings.smtp_host,
+            settings.smtp_port,
+            username=settings.smtp_username,
+            password=password,
+            use_tls=settings.smtp_is_tls,
+        )
+    return Destinations(
+        webhooks=webhooks,
+        names=IngestNames(ingest),
+        ingest=ingest,
+        wrapping=wrapping,
+        mail_server=server,
+        mail_from=settings.mail_from,
+        console_url=settings.public_url,
+        role_addresses=settings.role_addresses,
+    )

@@ -1,5 +1,6 @@
 """What handoff must know at start, beside what every service shares."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -16,3 +17,18 @@ class Settings(ServiceSettings):
 
     clocks_at_once: int = Field(500, ge=1, le=2000, description="due clocks fired in one transaction")
     public_url: str = Field("http://127.0.0.1:8500", description="address of the console, for links in messages")
+
+    # What goes out: without an SMTP host mails are not sent, and the attempt log says so.
+    smtp_host: str | None = Field(None, description="mail server that takes our mails; none = no mails")
+    smtp_port: int = Field(587, ge=1, le=65535, description="its port")
+    smtp_username: str | None = Field(None, description="user name there; none = no sign-in")
+    smtp_password_file: Path | None = Field(None, description="file that holds the password")
+    smtp_is_tls: bool = Field(False, description="TLS from the first byte; else STARTTLS when the server offers it")
+    mail_from: str = Field("baton@localhost", description="sender of our mails")
+    mail_roles: str = Field("", description="addresses of roles without a user: revops=a@x.example,sales=b@x.example")
+
+    @property
+    def role_addresses(self) -> dict[str, str]:
+        """The addresses of roles, by role."""
+        pairs = (pair.partition("=") for pair in self.mail_roles.split(",") if "=" in pair)
+        return {role.strip(): address.strip() for role, _, address in pairs}

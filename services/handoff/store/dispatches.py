@@ -17,7 +17,7 @@ from services.handoff.domain.endpoints import OFFERED_TYPES, Subscription, wants
 from services.handoff.domain.notices import Notice
 from services.handoff.outbound.webhook import render
 from services.handoff.store.rows import insert_rows
-from services.handoff.tables.dispatches import MAIL_LANE, dispatch
+from services.handoff.tables.dispatches import INGEST_LANE, MAIL_LANE, dispatch
 from shared.contracts.envelope import Event
 from shared.db.engine import ReadTx, Tx
 from shared.db.standing import Due
@@ -57,7 +57,7 @@ async def write_dispatches(tx: Tx, notices: Sequence[Notice], events: Sequence[E
     Call it before the outbox, in the transaction of the events, with the leads' locks held. The same event or notice
     again adds nothing.
     """
-    rows = [_mail(notice) for notice in notices]
+    rows = [_told(notice) for notice in notices]
     offered = [event for event in events if event.type in OFFERED_TYPES]
     if offered:
         rows += await _webhooks(tx, offered)
@@ -166,7 +166,7 @@ def _webhook(
     )
 
 
-def _mail(notice: Notice) -> dict[str, Any]:
+def _told(notice: Notice) -> dict[str, Any]:
     card = {
         "what": notice.what,
         "audience": notice.audience,
@@ -178,7 +178,7 @@ def _mail(notice: Notice) -> dict[str, Any]:
     }
     return _row(
         id=notice.id,
-        lane_id=MAIL_LANE,
+        lane_id=INGEST_LANE if notice.audience == "ingest" else MAIL_LANE,
         event_id=notice.id,
         type=notice.what,
         lead_id=notice.lead_id,

@@ -1,7 +1,7 @@
 """Dispatches with their attempts, and the endpoints and lanes they go through.
 
-A lane is what has a rate and a health of its own: one per webhook endpoint, and one for all mail. SQL keeps: one
-dispatch per (event, lane, recipient), one row per attempt.
+A lane is what has a rate and a health of its own: one per webhook endpoint, one for all mail, one for ingest.
+SQL keeps: one dispatch per (event, lane, recipient), one row per attempt.
 """
 
 from sqlalchemy import (
@@ -22,23 +22,24 @@ from sqlalchemy import (
 
 from services.handoff.tables.columns import at, flag, ident, metadata, number, words
 
-__all__ = ["MAIL_LANE", "attempt", "dispatch", "endpoint", "endpoint_secret", "lane", "lead_version"]
+__all__ = ["INGEST_LANE", "MAIL_LANE", "attempt", "dispatch", "endpoint", "endpoint_secret", "lane", "lead_version"]
 
-# The lane of all mail; made by the migration.
+# The lanes of all mail, and of what ingest is asked to do; made by the migration.
 MAIL_LANE = "00000000-0000-0000-0000-00000000ba10"
+INGEST_LANE = "00000000-0000-0000-0000-00000000ba11"
 
 lane = Table(
     "lane",
     metadata,
     ident("id", key=True),
-    words("channel"),  # webhook or mail
+    words("channel"),
     flag("is_enabled", default=True),
     words("disabled_because", null=True),
     Column("rate_share", Float, nullable=False, server_default=text("1")),
     number("rate_per_second", default=50),
     at("failing_since", null=True),
     at("warned_at", null=True),
-    CheckConstraint("channel in ('webhook', 'mail')", name="lane_channel"),
+    CheckConstraint("channel in ('webhook', 'mail', 'ingest')", name="lane_channel"),
     CheckConstraint("rate_share > 0 and rate_share <= 1", name="lane_rate_share"),
     postgresql_with={"fillfactor": "60"},
 )

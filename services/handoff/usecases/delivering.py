@@ -23,7 +23,8 @@ from services.handoff.domain.dispatch import (
     health_after,
     judge,
 )
-from services.handoff.outbound import mail, webhook
+from services.handoff.outbound import ingest, mail, webhook
+from services.handoff.outbound.ingest import IngestClient
 from services.handoff.outbound.mail import Card, MailServer, Person
 from services.handoff.outbound.webhook import WebhookClient
 from services.handoff.store.endpoints import Target, read_targets
@@ -65,6 +66,7 @@ class Destinations:
 
     webhooks: WebhookClient
     names: Names
+    ingest: IngestClient
     wrapping: Wrapping
     mail_server: MailServer | None = None
     mail_from: str = "baton@localhost"
@@ -87,9 +89,11 @@ async def take_due(tx: Tx, destinations: Destinations, *, budgets: Mapping[Endpo
     lanes = {one.lane_id for one in claimed if one.channel == "webhook"}
     targets = await read_targets(tx, lanes, wrapping=destinations.wrapping) if lanes else {}
     return [
-        Ready(one, target=targets.get(one.lane_id))
-        if one.channel == "webhook"
-        else Ready(one, reader=await reader_of(tx, one))
+        Ready(
+            one,
+            target=targets.get(one.lane_id),
+            reader=await reader_of(tx, one) if one.channel == "mail" else None,
+        )
         for one in claimed
     ]
 
@@ -98,8 +102,9 @@ async def attempt_dispatch(ready: Ready, destinations: Destinations) -> Answer:
     """Send once; never raises for what the world outside does."""
     if ready.target is not None:
         return await _attempt_webhook(ready.claimed, ready.target, destinations)
-    assert ready.reader is not None, "a webhook's endpoint and its dispatches are deleted together"
-    return await _attempt_mail(ready.claimed, ready.reader, destinations)
+    if ready.reader is not None:
+        return await _attempt_mail(ready.claimed, ready.reader, destinations)
+    return await _attempt_ingest(ready.claimed, destinations)
 
 
 async def conclude_attempt(tx: Tx, claimed: Claimed, answer: Answer, *, milliseconds: int) -> None:
@@ -170,6 +175,14 @@ async def _attempt_mail(claimed: Claimed, reader: Reader, destinations: Destinat
         return Answer(Outcome.NOT_SENT, error="the reader's or the sender's mail address is malformed")
     await announce("dispatch:before_call")
     answer = await mail.send(message, destinations.mail_server)
+    await announce("dispatch:after_call")
+    return answer
+
+
+async def _attempt_ingest(claimed: Claimed, destinations: Destinations) -> Answer:
+    assert claimed.lead_id is not None, "every command to ingest is about a lead"
+    await announce("dispatch:before_call")
+    answer = await ingest.send(ingest.render(claimed.lead_id), destinations.ingest)
     await announce("dispatch:after_call")
     return answer
 

@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from services.handoff.store.endpoints import add_secret, insert_endpoint
 from services.handoff.store.secrets import Wrapping
 from services.handoff.usecases.delivering import Destinations
 from shared.db.engine import Database, reading, transaction
-from shared.errors import Busy
+from shared.errors import AppError, Busy
 from shared.ids import EndpointId, LeadId, new_id
 from shared.runtime import Pace
 from shared.telemetry import Step, install_hook
@@ -68,12 +68,27 @@ class Names:
 
 
 @dataclass
+class Ingest:
+    """Ingest's internal port as the loop calls it; it answers by a script of errors, then well."""
+
+    errors: list[AppError] = field(default_factory=list)
+    called: list[tuple[str, Any]] = field(default_factory=list)
+
+    async def call(self, method: str, path: str, **named: Any) -> Any:  # noqa: ANN401 - JSON
+        self.called.append((f"{method} {path}", named["json"]))
+        if self.errors:
+            raise self.errors.pop(0)
+        return {}
+
+
+@dataclass
 class Outbound:
     """The stage of one test: a database, its world time, and what the loop sends through."""
 
     url: str
     database: Database
     names: Names
+    ingest: Ingest
     destinations: Destinations
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     pace: Pace | None = None
@@ -144,9 +159,9 @@ async def outbound(database_of: Callable[[str], Awaitable[str]]) -> AsyncIterato
     url = await database_of("handoff")
     await set_world(url, at=NOW)
     database = Database(url, pool_size=8)
-    names, client = Names(), PlainClient()
+    names, ingest, client = Names(), Ingest(), PlainClient()
     wrapping = Wrapping([Fernet.generate_key()])
-    stage = Outbound(url, database, names, Destinations(client, names, wrapping))
+    stage = Outbound(url, database, names, ingest, Destinations(client, names, ingest, wrapping))
 
     async def hook(step: Step) -> None:
         if step == "dispatch:after_commit":
@@ -167,7 +182,10 @@ def smtp() -> Iterator[tuple[SmtpServer, Inbox]]:
 
 def with_mail(stage: Outbound, server: MailServer | None) -> None:
     """Give the stage a mail server."""
-    stage.destinations = Destinations(
-        stage.destinations.webhooks, stage.names, stage.destinations.wrapping, server, "baton@baton.example",
-        "https://baton.example", {"marketing": "marketing@baton.example"},
-    )  # fmt: skip
+    stage.destinations = replace(
+        stage.destinations,
+        mail_server=server,
+        mail_from="baton@baton.example",
+        console_url="https://baton.example",
+        role_addresses={"marketing": "marketing@baton.example"},
+    )

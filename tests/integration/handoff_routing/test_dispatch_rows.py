@@ -18,6 +18,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.handoffs import HandoffAccepted, HandoffAssigned
 from shared.contracts.leads import LeadErased
 from shared.db.engine import reading, transaction
+from shared.errors import Busy, NotFound
 from shared.ids import HandoffId, LeadId, derived_id
 from tests.integration.handoff_routing.conftest import Outbound, with_mail
 from tests.integration.handoff_routing.smtp import Inbox
@@ -237,3 +238,22 @@ async def test_a_malformed_address_ends_the_mail(outbound: Outbound, smtp: tuple
     async with outbound.looping():
         await write(outbound, notices=(notice(),))
         await outbound.until("select state from dispatch", [("failed",)])
+
+
+async def test_a_suppression_is_asked_of_ingest_until_it_answers(outbound: Outbound) -> None:
+    outbound.ingest.errors = [Busy("not now")]
+    async with outbound.looping():
+        await write(outbound, notices=(notice(what="suppress", audience="ingest", rep_id=None),))
+        await outbound.until("select outcome, error from attempt", [("unanswered", "busy")])
+        await outbound.advance(seconds=6)
+        await outbound.until("select state from dispatch", [("done",)])
+    path, body = outbound.ingest.called[-1]
+    assert (path, body["lead_id"], len(outbound.ingest.called)) == ("POST /internal/withdrawals", str(LEAD), 2)
+
+
+async def test_what_ingest_refuses_for_good_is_not_asked_again(outbound: Outbound) -> None:
+    outbound.ingest.errors = [NotFound("no such lead")]
+    async with outbound.looping():
+        await write(outbound, notices=(notice(what="suppress", audience="ingest", rep_id=None),))
+        await outbound.until("select state from dispatch", [("failed",)])
+    assert await outbound.rows("select status, error from attempt") == [(404, "not_found")]

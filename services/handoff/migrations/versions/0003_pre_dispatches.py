@@ -1,4 +1,4 @@
-"""Lanes, endpoints with their secrets, dispatches and their attempts; the lane of all mail."""
+"""Lanes, endpoints with their secrets, dispatches and their attempts; the lanes of mail and of ingest."""
 
 from alembic import op
 
@@ -17,7 +17,7 @@ _STATEMENTS = (
         failing_since TIMESTAMP WITH TIME ZONE,
         warned_at TIMESTAMP WITH TIME ZONE,
         PRIMARY KEY (id),
-        CONSTRAINT lane_channel CHECK (channel in ('webhook', 'mail')),
+        CONSTRAINT lane_channel CHECK (channel in ('webhook', 'mail', 'ingest')),
         CONSTRAINT lane_rate_share CHECK (rate_share > 0 and rate_share <= 1)
     )
      WITH (fillfactor = 60)
@@ -113,6 +113,7 @@ _STATEMENTS = (
     )
     """,
     "INSERT INTO lane (id, channel, rate_per_second) VALUES ('00000000-0000-0000-0000-00000000ba10', 'mail', 20)",
+    "INSERT INTO lane (id, channel, rate_per_second) VALUES ('00000000-0000-0000-0000-00000000ba11', 'ingest', 50)",
 )
 
 
