@@ -53,13 +53,6 @@ def _given(*names: str) -> Callable[[Form], dict[str, Any]]:
     return body
 
 
-def _touch(form: Form) -> dict[str, Any]:
-    body: dict[str, Any] = _given("kind")(form)
-    if form.get("is_connect"):
-        body["is_connect"] = form["is_connect"] == "true"
-    return body
-
-
 def _nothing(_: Form) -> dict[str, Any]:
     return {}
 
@@ -67,12 +60,12 @@ def _nothing(_: Form) -> dict[str, Any]:
 COMMANDS: dict[str, _Command] = {
     "accept": _Command("accept", _nothing),
     "reject": _Command("reject", _given("reason_code", "sub_reason", "until_on", "text")),
-    "touch": _Command("touch", _touch),
+    "touch": _Command("touch", _given("kind", "text")),
     "pause": _Command("pause", _given("reason_code", "until_at")),
     "resume": _Command("resume", _nothing),
     "dispose": _Command("dispose", _given("disposition", "reason_code", "sub_reason", "until_on", "text")),
     "return": _Command("dispose", lambda _: {"disposition": "return"}),
-    "reassign": _Command("reassign", _given("rep_id")),
+    "reassign": _Command("reassign", _given("rep_id", "text")),
     "pull": _Command("pull", _nothing),
 }
 

@@ -18,7 +18,7 @@ from shared.web.service_client import ServiceClient
 __all__ = ["Owners"]
 
 ASK_SECONDS = 2.0  # a page is not held up longer by a part of it
-CONSENT_REMEMBERED_SECONDS = 15.0
+REMEMBERED_SECONDS = 15.0
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Owners:
         self.public = dict(public)
         self.internal = dict(internal)
         self._consent = _Remembered()
+        self._reps = _Remembered()
 
     async def ask(
         self, service: str, path: str, *, principal: Principal | None, params: Mapping[str, Any] | None = None
@@ -62,6 +63,16 @@ class Owners:
         found = await self.ask("handoff", f"/v1/routing-decisions/{decision_id}", principal=principal)
         return found if isinstance(found, dict) else None
 
+    async def away_reps(self, *, principal: Principal) -> frozenset[UUID]:
+        """Reps who are away or absent now; empty when handoff does not answer. Kept for a moment."""
+        if self._reps.until <= monotonic():
+            found = await self.ask("handoff", "/v1/reps", principal=principal)
+            rows = found.get("reps", []) if isinstance(found, dict) else []
+            away = frozenset(UUID(row["id"]) for row in rows if row.get("is_away") or row.get("is_absent"))
+            self._reps = _Remembered(away, monotonic() + REMEMBERED_SECONDS)
+        kept: frozenset[UUID] = self._reps.value
+        return kept
+
     async def consent_default(self, *, principal: Principal) -> Mapping[str, Any] | None:
         """What unknown consent means, with its ETag; kept for a moment. None when ingest does not answer."""
         if self._consent.until > monotonic():
@@ -74,7 +85,7 @@ class Owners:
         except AppError:
             return None
         value = {**answer.json(), "etag": answer.headers.get("etag", "")} if answer.is_success else None
-        self._consent = _Remembered(value, monotonic() + CONSENT_REMEMBERED_SECONDS)
+        self._consent = _Remembered(value, monotonic() + REMEMBERED_SECONDS)
         return value
 
     def forget_consent(self) -> None:

@@ -3,6 +3,8 @@
 Counted per user name and per address, so that neither many addresses nor many names help; forgotten after 15 minutes.
 """
 
+import math
+
 __all__ = ["FREE_TRIES", "SHUT_AFTER", "SHUT_SECONDS", "wait_seconds"]
 
 FREE_TRIES = 5
@@ -18,4 +20,4 @@ def wait_seconds(failures: int, *, since_last: float) -> int:
     if failures < FREE_TRIES:
         return 0
     wait = SHUT_SECONDS if failures >= SHUT_AFTER else 2 ** (failures - FREE_TRIES)
-    return max(0, round(wait - since_last + 0.5)) if wait > since_last else 0
+    return max(0, math.ceil(wait - since_last))

@@ -48,7 +48,7 @@ _ALL = frozenset(Role)
 _LEADING = _ALL - {Role.REP}
 
 PAGES = (
-    Page("queue", "/queue", "My queue", "q", "Work", frozenset({Role.REP, Role.MANAGER, Role.ADMIN})),
+    Page("queue", "/queue", "My queue", "q", "Work", frozenset({Role.REP, Role.MANAGER})),
     Page("board", "/board", "SLA board", "b", "Work", _ALL),
     Page("leads", "/leads", "Leads", "l", "Work", _ALL),
     Page("funnel", "/funnel", "Funnel", "f", "Together", _ALL),

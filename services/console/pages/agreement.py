@@ -52,8 +52,8 @@ def _signatures(row: AgreementRow, drawing: Drawing) -> dict[str, dict[str, obje
 def _consent_text(consent: object) -> str:
     if not isinstance(consent, dict):
         return "What unknown consent means is not available now: ingest does not answer."
-    if not consent.get("answered_at"):
+    if not consent.get("is_answered"):
         return "Nobody has answered yet. Until then a person without a recorded consent is not scored."
-    if consent.get("unknown_means") == "scored":
+    if consent.get("is_allowed"):
         return "A person without a recorded consent is scored where the law allows it."
     return "A person without a recorded consent is not scored."

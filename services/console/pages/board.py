@@ -69,6 +69,7 @@ async def draw_board(
             "told": told,
             "may_reassign": visit.viewer.role in _REASSIGNING,
             "reps": _reps(users.values()),
+            "away": await visit.owners.away_reps(principal=visit.principal),
             "board_address": "/board/work" + (f"?{query}" if query else ""),
         }
         if is_part:

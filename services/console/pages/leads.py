@@ -135,8 +135,7 @@ async def _decision(visit: Visit, handoff: HandoffRow | None) -> tuple[Any, str]
     if handoff is None or handoff.decision_id is None:
         return None, ""
     found = await visit.owners.routing_decision(handoff.decision_id, principal=visit.principal)
-    record = (found or {}).get("record", found)
-    return record, "" if record is not None else "The decision record is not available to you now."
+    return (found or {}).get("record"), "" if found is not None else "The decision record is not available to you now."
 
 
 def _sees_person(viewer: Viewer, handoffs: Iterable[HandoffRow], users: dict[UUID, UserRow]) -> bool:
@@ -152,7 +151,7 @@ async def _chosen_ids(visit: Visit, *, q: str, step: str, days: int) -> tuple[li
         found = await visit.owners.ask("ingest", "/v1/leads", principal=visit.principal, params={"q": q, "limit": 100})
         if found is None:
             return [], Told("bad", "Names cannot be searched now: ingest does not answer.")
-        return _ids(found.get("leads") or found.get("items") or []), None
+        return _ids(found.get("leads") or []), None
     if step:
         async with reading(visit.database) as tx:
             params = {"number": step, "limit": str(FOUND_BEHIND_MOST), **period_of(tx.now, days)}

@@ -103,7 +103,7 @@ async def frame(visit: Visit, tx: ReadTx, lead_ids: Iterable[UUID] = ()) -> Draw
 
 async def _is_consent_open(visit: Visit) -> bool:
     found = await visit.owners.consent_default(principal=visit.principal)
-    return found is not None and not found.get("answered_at")
+    return found is not None and not found.get("is_answered")
 
 
 async def stream_address(tx: ReadTx, page: str, **more: object) -> str:
