@@ -6,6 +6,7 @@ again.
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from multiprocessing import get_context
@@ -102,6 +103,8 @@ class Fitter:
 
     def _start(self) -> Connection:
         if self._pipe is None:
+            # One thread: the cores are shared, and small fits wait for each other longer than they compute.
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
             context = get_context("spawn")
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(target=_work, args=(theirs,), daemon=True)
