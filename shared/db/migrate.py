@@ -21,7 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from shared.db.engine import driver_url
 
-__all__ = ["head_of", "migrate", "revision_of"]
+__all__ = ["migrate", "revision_of", "revisions_of"]
 
 _MIGRATION_LOCK = 0x4261746F6E  # any constant; "Baton" in ASCII
 _NO_SUCH_DATABASE = "3D000"
@@ -45,9 +45,10 @@ async def migrate(database_url: str, service: str) -> str:
         await engine.dispose()
 
 
-def head_of(service: str) -> str:
-    """The newest revision in the service's folder: what the running code was written for."""
-    return ScriptDirectory.from_config(_config(service)).get_current_head() or ""
+def revisions_of(service: str) -> list[str]:
+    """The revisions in the service's folder, oldest first; the last is what the running code was written for."""
+    scripts = ScriptDirectory.from_config(_config(service))
+    return [script.revision for script in reversed(list(scripts.walk_revisions()))]
 
 
 def revision_of(connection: Connection) -> str:

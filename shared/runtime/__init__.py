@@ -8,9 +8,9 @@ go on (the supervisor starts it again).
 
 from shared.db.ledger import LedgerCheck
 from shared.db.standing import Due
-from shared.runtime.command_line import EXIT_FATAL, main
+from shared.runtime.command_line import main
 from shared.runtime.pace import Pace
-from shared.runtime.process import Runtime
+from shared.runtime.process import EXIT_FATAL, Runtime
 from shared.telemetry import Step, announce
 
 __all__ = ["EXIT_FATAL", "Due", "LedgerCheck", "Pace", "Runtime", "Step", "announce", "main"]

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 
@@ -10,13 +11,12 @@ from pydantic import ValidationError
 
 from shared.db.migrate import migrate
 from shared.errors import Fatal
-from shared.runtime.process import Runtime
+from shared.runtime.process import EXIT_FATAL, Runtime
 from shared.telemetry import log
 
 __all__ = ["EXIT_FATAL", "main"]
 
 EXIT_WRONG_USE = 2
-EXIT_FATAL = 70
 
 
 def main(build: Callable[[], Runtime]) -> None:
@@ -29,12 +29,6 @@ def main(build: Callable[[], Runtime]) -> None:
         fields = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         sys.stderr.write(f"The settings are incomplete or wrong: {fields}. See .env.example. Nothing was started.\n")
         sys.exit(EXIT_WRONG_USE)
-    except (Fatal, BaseExceptionGroup) as error:
-        reasons = [leaf for leaf in _leaves(error) if isinstance(leaf, Fatal)]
-        if not reasons:
-            raise
-        log.critical("process_cannot_go_on", reason="; ".join(map(str, reasons)))
-        sys.exit(EXIT_FATAL)
     sys.exit(0)
 
 
@@ -43,8 +37,17 @@ async def _run(build: Callable[[], Runtime], command: str, roles: str) -> None:
     if command == "migrate":
         revision = await migrate(runtime.settings.service_database_url, runtime.settings.service)
         log.info("migrated", revision=revision)
-    else:
+        return
+    try:
         await runtime.run(frozenset(filter(None, roles.split(","))))
+    except (Fatal, BaseExceptionGroup) as error:
+        reasons = [leaf for leaf in _leaves(error) if isinstance(leaf, Fatal)]
+        if not reasons:
+            raise
+        log.critical("process_cannot_go_on", reason="; ".join(map(str, reasons)))
+        # Crash only: nothing that is still open may keep a process that cannot go on. Recovery is the start-up path.
+        sys.stderr.flush()
+        os._exit(EXIT_FATAL)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

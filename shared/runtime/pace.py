@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from shared import clock
+from shared.errors import Fatal
 
-__all__ = ["Pace", "watch_world_clock"]
+__all__ = ["Pace", "first_of", "watch_world_clock"]
 
 LONGEST_SECONDS = 1.0
 
@@ -72,7 +73,10 @@ def seconds_until(due: datetime) -> float:
 
 async def watch_world_clock(paces: Sequence[Pace], stop: asyncio.Event) -> None:
     """Wake all paces whenever the world clock was moved; returns when there is none, or when asked to stop."""
-    seen = clock.world_clock()
+    try:
+        seen = clock.world_clock()
+    except (OSError, ValueError, KeyError) as error:
+        raise Fatal(f"The world clock file cannot be read: {error}. `baton demo` writes it.") from error
     while seen is not None and not stop.is_set():
         await clock.sleep(clock.LOOK_AT_CLOCK_SECONDS)
         now = clock.world_clock()
@@ -80,3 +84,12 @@ async def watch_world_clock(paces: Sequence[Pace], stop: asyncio.Event) -> None:
             seen = now
             for pace in paces:
                 pace.wake()
+
+
+async def first_of(*events: asyncio.Event) -> None:
+    """Return when one of the events is set."""
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(event.wait()) for event in events]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()

@@ -7,6 +7,7 @@ drain, loops and consumers end what they do, the relay empties the outbox for a 
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -34,10 +35,12 @@ from shared.telemetry import configure_logs, configure_traces, log
 from shared.web.auth import ServiceTokens
 from shared.web.service_client import ServiceClient
 
-__all__ = ["Runtime"]
+__all__ = ["EXIT_FATAL", "Runtime"]
 
 FORGET_SECONDS = 60.0
 VERIFY_SECONDS = 3600.0
+EXIT_FATAL = 70
+FATAL_SECONDS = 5.0
 STOP_SECONDS = 20.0  # the pod's grace period is 30 s: what has not ended by then is cancelled
 
 
@@ -231,6 +234,16 @@ class Runtime:
         if part.pace.is_stopping:
             return
         part.is_started = True
+        try:
+            await self._run_started(part)
+        except Fatal as reason:
+            log.critical("part_cannot_go_on", part=part.name, reason=str(reason))
+            # A part that hangs while the others are cancelled must not keep the process (and its instance id) alive.
+            asyncio.get_running_loop().call_later(FATAL_SECONDS, os._exit, EXIT_FATAL)
+            raise
+
+    @staticmethod
+    async def _run_started(part: _Part) -> None:
         await (supervised(part.name, part.run, part.pace) if part.is_supervised else part.run(part.pace))
         if not part.pace.is_stopping:
             raise Fatal(f"The part {part.name} ended although nobody asked it to.")
@@ -268,7 +281,10 @@ class Runtime:
         async def run(pace: Pace) -> None:
             socket = listen(self.settings.host, port)
             pace.on_stop(server.drain)
-            await server.serve(sockets=[socket])
+            try:
+                await server.serve(sockets=[socket])
+            finally:
+                server.close_now()
 
         def is_ready() -> bool:
             return server.started and not server.is_draining

@@ -61,6 +61,13 @@ class DrainServer(uvicorn.Server):
         """Accept no more, answer what is running, return from `serve`; doing it twice is fine."""
         self.should_exit = True
 
+    def close_now(self) -> None:
+        """Close what a cancelled `serve` left open; after a drain there is nothing."""
+        for listener in getattr(self, "servers", ()):
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
     @override
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.is_draining = True

@@ -32,7 +32,10 @@ TABLES = (
     "create table applied (lead_id uuid not null, event_id uuid not null, ordinal bigint generated always as identity)",
 )
 INSERT = text(
-    "insert into applied (lead_id, event_id) select lead_id, event_id from unnest(:leads, :events) as r (lead_id, event_id)"
+    """
+    insert into applied (lead_id, event_id)
+    select lead_id, event_id from unnest(:leads, :events) as row (lead_id, event_id)
+    """
 ).bindparams(bindparam("leads", type_=ARRAY(Uuid)), bindparam("events", type_=ARRAY(Uuid)))
 
 
@@ -48,9 +51,7 @@ def erased(number: int, *, lead: int | None = None) -> Event[LeadErased]:
     """Event number n, about lead n unless told otherwise; the same number is the same event."""
     lead_id = derived_id("lead", number if lead is None else lead)
     payload = LeadErased(lead_id=lead_id, lead_ids=[lead_id])
-    return Event.first(
-        payload, source="/baton/ingest", occurred_at=AT, recorded_at=AT, id=derived_id("event", number)
-    )
+    return Event.first(payload, source="/baton/ingest", occurred_at=AT, recorded_at=AT, id=derived_id("event", number))
 
 
 @dataclass
