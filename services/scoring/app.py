@@ -9,8 +9,7 @@ from services.scoring.usecases.activate_terms import activate_due_agreement
 from services.scoring.usecases.keep_house import drop_old_history
 from services.scoring.usecases.ruling import Terms
 from services.scoring.usecases.score_leads import Desk
-from shared.runtime.command_line import main
-from shared.runtime.process import Runtime
+from shared.runtime import Runtime, main
 from shared.web.app_factory import create_app
 from shared.web.auth import by_service_token
 
