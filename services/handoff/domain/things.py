@@ -153,7 +153,6 @@ class Need:
     preferred: UserId | None = None  # the former owner after a split
     account_owner: UserId | None = None
     open_handoff: OpenHandoff | None = None
-    only_pool: str | None = None  # from a queue: the pool it waits for
     is_waiting: bool = False  # stands in a queue: served before new ones; a queue again as its result changes nothing
 
 

@@ -50,6 +50,7 @@ async def take_leads(tx: Tx, received: Sequence[Event[Any]]) -> None:
     await announce("batch:after_locks")
     for event in received:
         await _take(work, event, accounts)
+    work.to_write.received += received
     last = received[-1]
     await settle(work, cause=Cause(last.id, last.traceparent))
     await leads.save_account(tx, [accounts[account_id] for account_id in sorted(accounts)])

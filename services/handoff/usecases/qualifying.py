@@ -47,6 +47,7 @@ async def take_scores(tx: Tx, received: Sequence[Event[Any]]) -> None:
     await announce("batch:after_locks")
     for event in received:
         _take(work, event, accounts, cycles)
+    work.to_write.received += received
     last = received[-1]
     await settle(work, cause=Cause(last.id, last.traceparent))
     await leads.save_account(tx, [accounts[account_id] for account_id in sorted(accounts)])

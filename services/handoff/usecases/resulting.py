@@ -39,6 +39,7 @@ async def take_outcomes(tx: Tx, received: Sequence[Event[Any]]) -> None:
     await announce("batch:after_locks")
     for event in received:
         await _take(work, event)
+    work.to_write.received += received
     last = received[-1]
     await settle(work, cause=Cause(last.id, last.traceparent))
     await flush(work)

@@ -104,7 +104,6 @@ def _need(work: Work, held: Held, account_owner: UserId | None) -> Need:
         tried=handoff.tried,
         preferred=handoff.former_owner_id if handoff.former_owner_id not in handoff.tried else None,
         account_owner=account_owner,
-        only_pool=handoff.pool if is_waiting else None,
         is_waiting=is_waiting,
     )
 

@@ -60,6 +60,7 @@ class Written:
     notes: list[dict[str, Any]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     events: list[Event[Any]] = field(default_factory=list)
+    received: list[Event[Any]] = field(default_factory=list)  # what others said: endpoints may want it too
     decisions: list[RouteResult] = field(default_factory=list)
     expired: list[UserId] = field(default_factory=list)
     answered: set[UserId] = field(default_factory=set)

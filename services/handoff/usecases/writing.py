@@ -37,7 +37,7 @@ async def flush(work: Work) -> None:
     await _count_expiries(work)
     for handoff_id in rows.stopped:
         await dispatches.withdraw_notices(tx, [handoff_id])
-    await dispatches.write_dispatches(tx, rows.notices, rows.events)
+    await dispatches.write_dispatches(tx, rows.notices, [*rows.received, *rows.events])
     await announce("batch:after_save")
     emit(tx, *rows.events)
 

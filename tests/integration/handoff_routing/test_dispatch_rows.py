@@ -4,6 +4,8 @@ import json
 from typing import Any
 from uuid import UUID
 
+from cryptography.fernet import Fernet
+
 from services.handoff.domain.notices import Notice
 from services.handoff.outbound.mail import Person, SmtpServer
 from services.handoff.store.dispatches import (
@@ -13,6 +15,8 @@ from services.handoff.store.dispatches import (
     withdraw_notices,
     write_dispatches,
 )
+from services.handoff.store.endpoints import insert_endpoint
+from services.handoff.store.secrets import Wrapping
 from services.handoff.tables.dispatches import MAIL_LANE
 from shared.contracts.envelope import Event
 from shared.contracts.handoffs import HandoffAccepted, HandoffAssigned
@@ -20,8 +24,11 @@ from shared.contracts.leads import LeadErased
 from shared.db.engine import reading, transaction
 from shared.errors import Busy, NotFound
 from shared.ids import HandoffId, LeadId, derived_id
+from tests.integration.handoff.world import DatabaseOf, crew, member, world_of
 from tests.integration.handoff_routing.conftest import Outbound, with_mail
 from tests.integration.handoff_routing.smtp import Inbox
+from tests.support.builders.handoff import identified, qualified
+from tests.support.builders.handoff import rep_id as staff_id
 from tests.support.builders.handoff_routing import NOW, rep_id
 from tests.support.receiver import receiving
 
@@ -257,3 +264,21 @@ async def test_what_ingest_refuses_for_good_is_not_asked_again(outbound: Outboun
         await write(outbound, notices=(notice(what="suppress", audience="ingest", rep_id=None),))
         await outbound.until("select state from dispatch", [("failed",)])
     assert await outbound.rows("select status, error from attempt") == [(404, "not_found")]
+
+
+async def test_what_others_say_of_a_lead_is_told_too(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        async with transaction(world.database, "command") as tx:
+            columns = {
+                "url": "https://a.example", "description": "", "types": [], "pools": [], "products": [],
+                "is_sharing": False, "notify_email": None, "rate_per_second": 50,
+            }  # fmt: skip
+            await insert_endpoint(tx, columns, headers={}, by=None, wrapping=Wrapping([Fernet.generate_key()]))
+        await world.reps(*crew("anna"))
+        await world.agreement({"default": [member(staff_id("anna"))]})
+        await world.take(identified("kim"), qualified("kim"))
+        rows = await world.rows(
+            "select d.type from dispatch d join lane l on l.id = d.lane_id where l.channel = 'webhook' order by number"
+        )
+    kinds = [".".join(row.type.split(".")[1:3]) for row in rows]
+    assert kinds == ["lead.identified", "lead.qualified", "handoff.opened", "handoff.assigned"]

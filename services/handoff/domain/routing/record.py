@@ -37,7 +37,7 @@ _MEMBER = (
 )  # fmt: skip
 _REP = ("id", "team_id", "is_on", "why_off", "load", "holding", "languages", "skills", "calendar")
 _PLAIN_NEED = (
-    "product", "tier", "priority", "is_hand_raiser", "policy", "propensity", "only_pool", "is_waiting",
+    "product", "tier", "priority", "is_hand_raiser", "policy", "propensity", "is_waiting",
 )  # fmt: skip
 _RULE = ("rule", "result", "reason", "pool", "rep_id")
 _CANDIDATE = ("rep_id", "pool", "exclusion", "load", "received", "entitled")
