@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select, text
 
 from services.handoff.domain.lifecycle import ClockKind, Handoff, State
-from services.handoff.domain.lifecycle.states import Carried
+from services.handoff.domain.lifecycle.states import OPEN, Carried
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.store.clocks import clocks_of
 from services.handoff.store.rows import in_ids, insert_rows, upsert_rows
@@ -168,13 +168,18 @@ async def empty_notes(tx: Tx, lead_ids: Iterable[UUID]) -> None:
     )
 
 
-async def write_handoffs(tx: Tx, kept: Iterable[tuple[Handoff, Times]], *, now: datetime) -> None:
-    """Save whole rows. Those that leave an open state go first, so that the open one per scope is always one."""
-    ordered = sorted(kept, key=lambda each: (each[0].state in _OPEN_STATES, each[0].id))
-    closing = [_row(value, times, now) for value, times in ordered if value.state not in _OPEN_STATES]
-    opening = [_row(value, times, now) for value, times in ordered if value.state in _OPEN_STATES]
-    await upsert_rows(tx, handoff, closing)
-    await upsert_rows(tx, handoff, opening)
+async def write_handoffs(tx: Tx, kept: Iterable[tuple[Handoff, Times, bool]], *, now: datetime) -> None:
+    """Save whole rows, each with whether it was open before.
+
+    First those that leave an open state, then those that stay open (and may leave a scope), then those that open: so
+    the open one per scope and person is one at every moment.
+    """
+    groups: tuple[list[dict[str, Any]], ...] = ([], [], [])
+    for value, times, was_open in sorted(kept, key=lambda each: each[0].id):
+        group = 0 if value.state not in OPEN else 1 if was_open else 2
+        groups[group].append(_row(value, times, now))
+    for rows in groups:
+        await upsert_rows(tx, handoff, rows)
 
 
 async def write_assignments(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -218,11 +223,6 @@ async def write_notes(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
 async def write_audit(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Every input with its verdict, in order."""
     await insert_rows(tx, handoff_event, rows)
-
-
-_OPEN_STATES = frozenset(
-    {State.QUALIFIED, State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY}
-)
 
 
 async def _with_clocks(tx: ReadTx, rows: Sequence[Row[Any]]) -> dict[HandoffId, Kept]:
@@ -270,7 +270,7 @@ def _kept(row: Row[Any], clocks: Mapping[int, StoredClock]) -> Kept:
         reason_code=row.reason_code,
         crm_version=row.crm_version,
         has_deal=row.has_deal,
-        merged_version=row.merged_version,
+        merged_into=None if row.merged_into is None else HandoffId(row.merged_into),
         is_superseded=row.is_superseded,
     )
     times = Times(**{name: getattr(row, name) for name in Times.__slots__})

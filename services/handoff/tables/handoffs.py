@@ -65,7 +65,7 @@ handoff = Table(
     words("reason_code", null=True),
     Column("crm_version", BigInteger, nullable=False, server_default=text("0")),
     flag("has_deal"),
-    number("merged_version", null=True),
+    ident("merged_into", null=True),
     flag("is_superseded"),
     words("agreement_id"),
     number("agreement_version"),

@@ -66,9 +66,15 @@ def take_split(work: Work, payload: LeadSplit, cause: Cause) -> None:
             _repoint(work, held, root_id, cause)
     for held in _held(work):
         if held.handoff.state is State.MERGED and not held.handoff.is_superseded:
-            own = work.leads.get(held.handoff.lead_id)
-            if own is not None and own.root_id != held.handoff.root_lead_id:
+            own, other = work.leads.get(held.handoff.lead_id), _lead_of_stayed(work, held.handoff)
+            if own is not None and other is not None and own.root_id != other.root_id:
                 _bring_back(work, held, own.root_id, cause)
+
+
+def _lead_of_stayed(work: Work, ended: Handoff) -> Lead | None:
+    """The lead of the handoff in whose favour this one ended; None when it is not of these people."""
+    stayed = None if ended.merged_into is None else work.held.get(ended.merged_into)
+    return None if stayed is None else work.leads.get(stayed.handoff.lead_id)
 
 
 def _bring_back(work: Work, held: Held, root_id: LeadId, cause: Cause) -> None:
@@ -82,9 +88,7 @@ def _bring_back(work: Work, held: Held, root_id: LeadId, cause: Cause) -> None:
 def _end_one(work: Work, one: Held, other: Held, payload: LeadMerged, cause: Cause) -> None:
     """The further state stays, then the older one; the other ends `merged`."""
     stays, ends = sorted((one, other), key=_rank)
-    event = inputs.Merge(
-        into=stays.handoff.id, root_lead_id=LeadId(payload.root_lead_id), version=payload.identity_version
-    )
+    event = inputs.Merge(into=stays.handoff.id, root_lead_id=LeadId(payload.root_lead_id))
     apply(work, ends.handoff.id, event, cause=cause)
 
 

@@ -41,6 +41,7 @@ class Held:
     clocks: dict[int, StoredClock]
     terms: Terms
     is_changed: bool = False
+    was_open: bool = False  # in the database, when it was locked
     cause: Cause | None = None
     changed_clocks: set[int] = field(default_factory=set)
 
@@ -108,7 +109,8 @@ class Work:
         for handoff_id, kept in found.items():
             times = kept.times
             terms = await agreements.terms_of(self.tx, times.agreement_id, times.agreement_version)
-            self.held[handoff_id] = Held(kept.handoff, times, dict(kept.clocks), terms)
+            was_open = kept.handoff.state in OPEN
+            self.held[handoff_id] = Held(kept.handoff, times, dict(kept.clocks), terms, was_open=was_open)
         people = {rep for kept in found.values() for rep in (kept.handoff.owner_id, kept.handoff.former_owner_id)}
         await self.know_reps(rep for rep in people if rep is not None)
 

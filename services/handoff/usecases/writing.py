@@ -14,7 +14,7 @@ async def flush(work: Work) -> None:
     """Write everything the unit of work has decided; call it once, as the last thing of the transaction."""
     tx, rows, now = work.tx, work.to_write, work.now
     await leads.save_leads(tx, work.changed_leads(), now=now)
-    changed = [(each.handoff, each.times) for each in work.held.values() if each.is_changed]
+    changed = [(each.handoff, each.times, each.was_open) for each in work.held.values() if each.is_changed]
     await handoffs.write_handoffs(tx, changed, now=now)
     await handoffs.end_assignments(tx, rows.ended, now=now)
     begun = sorted(rows.assignments.values(), key=lambda row: (row["handoff_id"], row["attempt"]))

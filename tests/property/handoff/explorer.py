@@ -141,7 +141,7 @@ def _messages(handoff: Handoff) -> Iterator[inputs.Input]:
     yield inputs.RepOff(rep_id=ANNA)
     yield inputs.RepOff(rep_id=BERT)
     yield inputs.Withdraw()
-    yield inputs.Merge(into=HandoffId(UUID(int=99)), root_lead_id=OTHER_ROOT, version=1)
+    yield inputs.Merge(into=HandoffId(UUID(int=99)), root_lead_id=OTHER_ROOT)
     yield inputs.Split(root_lead_id=LEAD, scope_id=LEAD)
     yield inputs.Repoint(root_lead_id=OTHER_ROOT, scope_id=OTHER_ROOT)
     yield inputs.Supersede()

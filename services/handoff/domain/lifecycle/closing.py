@@ -65,7 +65,7 @@ def merge(handoff: Handoff, event: inputs.Merge, _policy: Policy) -> Decision:
     change = Change(handoff)
     owner = handoff.owner_id
     change.enter(State.MERGED, ended="merged")
-    change.set(root_lead_id=event.root_lead_id, merged_version=event.version)
+    change.set(root_lead_id=event.root_lead_id, merged_into=event.into)
     change.effects.append(Repointed(event.root_lead_id))
     if owner is not None:
         change.notify_owner("merged", owner)
@@ -85,12 +85,12 @@ def repoint(handoff: Handoff, event: inputs.Repoint, _policy: Policy) -> Decisio
 
 def split(handoff: Handoff, event: inputs.Split, _policy: Policy) -> Decision:
     """The merge that ended it was undone: it is qualified again, its former owner first."""
-    if handoff.state is not State.MERGED or handoff.merged_version is None:
+    if handoff.state is not State.MERGED or handoff.merged_into is None:
         return stale(handoff, "not_merged")
     if not event.is_scope_free or handoff.is_superseded:
         return stale(handoff, "scope_taken")
     change = Change(handoff)
-    change.set(root_lead_id=event.root_lead_id, scope_id=event.scope_id, merged_version=None)
+    change.set(root_lead_id=event.root_lead_id, scope_id=event.scope_id, merged_into=None)
     change.enter(State.QUALIFIED)
     change.effects.append(Repointed(event.root_lead_id))
     change.announce("opened")

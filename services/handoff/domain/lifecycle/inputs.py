@@ -239,7 +239,6 @@ class Merge(_Base):
 
     into: HandoffId
     root_lead_id: LeadId
-    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,5 +179,5 @@ class Handoff:
     reason_code: str | None = None
     crm_version: int = 0
     has_deal: bool = False
-    merged_version: int | None = None  # identity_version of the merge that ended it
+    merged_into: HandoffId | None = None  # the handoff that stayed when a merge ended this one
     is_superseded: bool = False  # a later cycle of the same scope opened

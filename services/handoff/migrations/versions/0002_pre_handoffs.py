@@ -130,7 +130,7 @@ _STATEMENTS = (
         reason_code TEXT,
         crm_version BIGINT DEFAULT 0 NOT NULL,
         has_deal BOOLEAN DEFAULT false NOT NULL,
-        merged_version INTEGER,
+        merged_into UUID,
         is_superseded BOOLEAN DEFAULT false NOT NULL,
         agreement_id TEXT NOT NULL,
         agreement_version INTEGER NOT NULL,

@@ -1,0 +1,175 @@
+"""When nobody acts: reminders, reassignment, overflow, away, pull-back, queues that climb, held evidence."""
+
+from datetime import timedelta
+from typing import Any
+
+from services.handoff.usecases import firing
+from shared.contracts.activities import ActivityRecorded
+from shared.contracts.envelope import Event
+from shared.contracts.outcomes import ConnectorAdvanced
+from shared.db.engine import transaction
+from shared.ids import new_id
+from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
+from tests.support.builders.handoff import NOON, event_of, identified, lead_id, qualified, rep_id, rep_row
+
+_FIRED = """
+    select e.action from escalation e join clock c on c.id = e.clock_id where c.kind = :kind order by c.number, e.level
+"""
+
+
+async def _three(world: World) -> None:
+    await world.reps(*crew("anna", "bert", "carl"))
+    await world.agreement({"default": [member(rep_id(name)) for name in ("anna", "bert", "carl")]})
+
+
+async def _walk(world: World, *, hours: int, step_minutes: int = 20) -> None:
+    """Let time pass in steps, firing what is due after each."""
+    for _ in range(hours * 60 // step_minutes):
+        await world.advance(minutes=step_minutes)
+        await world.fire()
+
+
+def _call(name: str, by: str, *, at: Any) -> Event[ActivityRecorded]:  # noqa: ANN401 - a moment
+    fields = {
+        "activity_id": new_id(),
+        "lead_id": lead_id(name),
+        "member_id": lead_id(name),
+        "kind": "call_attempted",
+        "direction": "sales",
+        "actor_user_id": rep_id(by),
+        "recorded_at": at,
+        "occurred_at": at,
+        "human": 1.0,
+        "verified_by": "server_key",
+        "source_id": new_id(),
+        "sender": "crm",
+        "channel": "call",
+    }
+    return event_of(ActivityRecorded.model_validate(fields), at=at)
+
+
+async def test_an_unanswered_offer_climbs_and_goes_to_the_next_rep(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        first = await world.handoff_of(lead_id("kim"))
+        await _walk(world, hours=4)
+        rungs = await world.rows("select action, level, cause from escalation order by level")
+        assert [row.action for row in rungs] == ["message_rep", "mail_rep", "flag_manager", "reassign"]
+        assert {row.cause for row in rungs} == {"rep"}
+        after = await world.handoff(first.id)
+        assert (after.state, after.attempt) == ("assigned", 2)
+        assert after.owner_id != first.owner_id
+        assert await world.gaps() == []
+
+
+async def test_used_up_attempts_wait_in_overflow_for_a_person(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        await _walk(world, hours=168, step_minutes=240)
+        handoff = await world.handoff_of(lead_id("kim"))
+        assert (handoff.state, handoff.queue, handoff.attempt) == ("queued", "overflow", 3)
+        levels = await world.rows(_FIRED, kind="queue")
+        assert [row.action for row in levels][:3] == ["mail_queue_owner", "mail_manager", "mail_executive"]
+        assert await world.gaps() == []
+
+
+async def test_two_expiries_in_a_row_set_a_rep_away(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await world.reps(*crew("anna"))
+        await world.agreement({"default": [member(rep_id("anna"))]})
+        await world.take(identified("kim"), identified("lee"), identified("max"))
+        await world.take(qualified("kim"), qualified("lee"), qualified("max"))
+        await _walk(world, hours=5)
+        anna = (await world.rows("select is_away, away_because, load from rep"))[0]
+        assert (anna.is_away, anna.away_because, anna.load) == (True, "expiries", 0)
+        states = await world.rows("select state, queue from handoff")
+        assert {(row.state, row.queue) for row in states} == {("queued", "no_eligible_rep")}
+        assert await world.gaps() == []
+
+
+async def test_work_without_progress_goes_back_to_marketing_after_notice(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        handoff = await world.handoff_of(lead_id("kim"))
+        await world.touch(handoff.id, handoff.owner_id)
+        await world.at(NOON + timedelta(days=29, minutes=1))
+        await world.fire()
+        assert (await world.handoff(handoff.id)).state == "working"
+        await world.at(NOON + timedelta(days=30, minutes=1))
+        await world.fire()
+        after = await world.handoff(handoff.id)
+        assert (after.state, after.result) == ("nurture", "pulled_back")
+        fired = await world.rows(_FIRED, kind="pull_back")
+        assert [row.action for row in fired] == ["notice", "pull_back"]
+        assert await world.gaps() == []
+
+
+async def test_a_touch_that_was_in_time_takes_the_breach_back(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        handoff = await world.handoff_of(lead_id("kim"))
+        await world.accept(handoff.id, handoff.owner_id)
+        accepted_by = {rep_id(name): name for name in ("anna", "bert", "carl")}[handoff.owner_id]
+        await _walk(world, hours=5)
+        moved = await world.handoff(handoff.id)
+        assert (moved.state, moved.attempt) == ("assigned", 2)
+        await world.take(_call("kim", accepted_by, at=NOON + timedelta(hours=2)))
+        after = await world.handoff(handoff.id)
+        assert (after.state, after.owner_id) == (moved.state, moved.owner_id)
+        clock = (await world.rows("select state, is_late_evidence from clock where kind = 'touch'"))[0]
+        assert (clock.state, clock.is_late_evidence) == ("met", True)
+        assert "retracted" in await world.events(lead_id("kim"))
+        assert await world.gaps() == []
+
+
+async def test_a_touch_of_the_team_stops_the_clock(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        team = rep_id("team")
+        await world.reps(rep_row("anna", team_id=team), rep_row("bert", team_id=team), rep_row("zoe"))
+        await world.agreement({"default": [member(rep_id("anna"))]})
+        await world.take(identified("kim"), qualified("kim"))
+        await world.advance(minutes=5)
+        await world.take(_call("kim", "zoe", at=world.now))
+        assert (await world.handoff_of(lead_id("kim"))).state == "assigned"
+        await world.take(_call("kim", "bert", at=world.now))
+        handoff = await world.handoff_of(lead_id("kim"))
+        assert (handoff.state, handoff.owner_id) == ("working", rep_id("anna"))
+        assert await world.gaps() == []
+
+
+async def test_no_first_touch_is_said_only_when_one_would_have_been_seen(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(event_of(ConnectorAdvanced(connector_id="crm", watermark_at=NOON)))
+        await world.take(identified("kim"), qualified("kim"))
+        handoff = await world.handoff_of(lead_id("kim"))
+        await world.accept(handoff.id, handoff.owner_id)
+        await world.at(NOON + timedelta(hours=4, minutes=1))
+        await world.fire()
+        assert (await world.handoff(handoff.id)).state == "accepted"
+        assert (await world.clock(handoff.id, "touch")).is_held
+        await world.at(NOON + timedelta(hours=6, minutes=1))
+        await world.fire()
+        assert (await world.handoff(handoff.id)).state == "assigned"
+        last = await world.rows("select is_verified from escalation where is_last")
+        assert [row.is_verified for row in last] == [False]
+
+
+async def test_clocks_due_in_an_outage_give_people_their_minutes(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        handoff = await world.handoff_of(lead_id("kim"))
+        start, end = NOON + timedelta(hours=3), NOON + timedelta(hours=5)
+        await world.at(end)
+        async with transaction(world.database, "clocks") as tx:
+            assert await firing.postpone_outage(tx, start=start, end=end) == 1
+        clock = await world.clock(handoff.id, "accept")
+        assert (clock.is_late_by_system, clock.due_at) == (True, end + timedelta(minutes=15))
+        assert (await world.handoff(handoff.id)).state == "assigned"
+        assert "rescheduled" in await world.events(lead_id("kim"))
+        assert await world.gaps() == []
