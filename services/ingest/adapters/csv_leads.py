@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from services.ingest.adapters import Outline
+from services.ingest.domain.body import utf8
 from services.ingest.domain.csv_file import Record, records, row_id
 from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, profile_of
 from services.ingest.domain.keys import email_of, keys_of
@@ -59,7 +60,7 @@ def parse(request: InboundRequest) -> Parsed:
 def piece(request: InboundRequest) -> Sequence[Record]:
     """The records of one delivery, numbered as in the file."""
     first = int(parse_qs(request.query).get("first_record", ["1"])[0])
-    return tuple(records(request.body.decode(), first=first))
+    return tuple(records(utf8(request.body).decode(), first=first))
 
 
 def person_of(cells: Mapping[str, str]) -> Person:

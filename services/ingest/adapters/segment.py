@@ -159,7 +159,9 @@ def _observation(
         "group": Operation.GROUP,
         "alias": Operation.ALIAS,
     }.get(event_type, Operation.ACTIVITY)
-    said = known if operation is not Operation.ACTIVITY else {**known, **_form_traits(properties)}
+    form = _form_traits(properties) if event_type == "track" else {}
+    said = {**known, **form}
+    is_own_act = operation is Operation.ACTIVITY
     return Observation(
         operation=operation,
         event_id=text_of(event.get("messageId")),
@@ -172,7 +174,7 @@ def _observation(
         company=_company(event, event_type, said),
         touch=_touch(context, properties),
         texts=Texts(answers=mapping_of(properties.get("answers"))),
-        consents=consents_of(said, is_own_act=operation is Operation.ACTIVITY),
+        consents=consents_of(form if is_own_act else known, is_own_act=is_own_act),
         properties=properties,
         entry_channel=text_of(known.get("entry_channel")),
         index=index,
@@ -181,7 +183,9 @@ def _observation(
 
 
 def _form_traits(properties: Mapping[str, object]) -> dict[str, object]:
-    """What a form tells of the person: forms send the answers as properties."""
+    """What a form tells of the person who filled it in: its answers come as properties, the e-mail among them."""
+    if text_of(properties.get("email")) is None:
+        return {}
     names = ("email", "phone", "firstName", "lastName", "first_name", "last_name", "title", "job_title", "company")
     consent = ("consent", "consent_purpose", "consent_wording", "consent_at")
     return {name: properties[name] for name in (*names, *consent) if name in properties}
@@ -211,7 +215,7 @@ def _touch(context: Mapping[str, object], properties: Mapping[str, object]) -> T
     page, campaign = mapping_of(context.get("page")), mapping_of(context.get("campaign"))
     url = text_of(properties.get("url")) or text_of(page.get("url"))
     return Touch(
-        url=url or text_of(properties.get("path")) or text_of(page.get("path")),
+        url=url or _path(properties) or _path(page),
         referrer=text_of(properties.get("referrer")) or text_of(page.get("referrer")),
         traffic_source=text_of(campaign.get("source")),
         medium=text_of(campaign.get("medium")),
@@ -221,3 +225,8 @@ def _touch(context: Mapping[str, object], properties: Mapping[str, object]) -> T
         message=text_of(properties.get("message_id")),
         user_agent=text_of(context.get("userAgent")),
     )
+
+
+def _path(page: Mapping[str, object]) -> str | None:
+    path = text_of(page.get("path"))
+    return None if path is None else path + (text_of(page.get("search")) or "")

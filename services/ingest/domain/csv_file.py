@@ -49,11 +49,15 @@ def cut(file: TextIO, *, rows_max: int = ROWS_PER_DELIVERY_MAX) -> Iterator[tupl
 
 
 def records(text: str, *, first: int) -> Iterator[Record]:
-    """The records of one piece; cells beyond the header are left out, missing ones are empty."""
+    """The records of one piece; cells beyond the header are left out, missing ones are empty. Raises Unreadable."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = next(rows)
-    for index, row in enumerate(rows):
-        yield Record(first + index, {name: row[at].strip() if at < len(row) else "" for at, name in enumerate(header)})
+    try:
+        header = next(rows, [])
+        for index, row in enumerate(rows):
+            cells = {name: row[at].strip() if at < len(row) else "" for at, name in enumerate(header)}
+            yield Record(first + index, cells)
+    except csv.Error as error:
+        raise Unreadable(f"The piece is no CSV: {error}.", slug="not_csv") from error
 
 
 def row_id(cells: Mapping[str, str]) -> str:
