@@ -85,7 +85,8 @@ class OutboundClient:
         self.guard = guard
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+            # No connection is used twice: the pool knows addresses, and two names may share one.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=False,
             verify=verify,
