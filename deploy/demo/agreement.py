@@ -34,4 +34,7 @@ def agreed(document: Mapping[str, Any], *, rep_ids: Mapping[str, str]) -> dict[s
         ],
         "pools": pools,
     }
-    return {**document, "routing": routing}
+    # Shift planning sells fast: a win counts within two weeks, so that most leads of a quarter mature in it.
+    first, *others = document["qualification"]
+    first = {**first, "thresholds": {**first["thresholds"], "horizon_days": 14}}
+    return {**document, "qualification": [first, *others], "routing": routing}

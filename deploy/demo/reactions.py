@@ -89,14 +89,14 @@ def _work(dice: Dice, person: Prospect, given: Given, first: datetime, *, rep: R
             steps.append(Step(resumed, "resume"))
             touched = _on_grid(at_work_after(resumed, minutes=45, rep=rep, team=team))
         steps.append(Step(touched, "touch"))
-    decided = _evening(touched + timedelta(days=dice.between(0.6, 8.0, "decides", *name)), rep=rep, team=team)
+    decided = _evening(touched + timedelta(days=dice.between(0.6, 5.0, "decides", *name)), rep=rep, team=team)
     if not person.will_buy and dice.happens(0.62, "sees that they will not buy", *name):
         steps.append(_given_up(dice, decided, name))
         return steps
     amount = round(dice.delay(1_900_000, "amount", person.number) / 10_000) * 10_000 + 490_000
     steps.append(Step(decided, "dispose", disposition="opportunity"))
     steps.append(Step(decided + timedelta(minutes=15), "deal", deal=Deal("open", amount)))
-    closes = _evening(decided + timedelta(days=dice.between(4, 26, "closes", *name)), rep=rep, team=team)
+    closes = _evening(decided + timedelta(days=dice.between(1, 6, "closes", *name)), rep=rep, team=team)
     lost = dice.one_of(("price", "competitor_won", "no_decision", "feature_missing"), "lost why", *name)
     end = Deal("won", amount) if person.will_buy else Deal("lost", amount, reason=lost)
     steps.append(Step(closes + timedelta(minutes=15), "deal", deal=end))
