@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, ValidationError
 from yaml import YAMLError
 
@@ -14,23 +14,33 @@ from services.scoring.domain.examples import classify
 from services.scoring.domain.sentences import sentence_of
 from services.scoring.usecases.explain import Explained, explain_account, explain_decision, explain_score
 from services.scoring.usecases.ruling import Terms
-from shared.contracts.agreement import load_agreement
-from shared.db.engine import Database, reading
+from services.scoring.usecases.simulate import DAYS_MOST, ask_simulation, show_simulation
+from shared.contracts.agreement import Agreement, load_agreement
+from shared.db.engine import Database, Tx, reading
 from shared.errors import FieldError, Refused
 from shared.ids import AccountId, LeadId
 from shared.web.app_factory import Asked
 from shared.web.auth import Principal, requires
+from shared.web.idempotency import Answer, command
 
 __all__ = ["internal_routes", "public_routes"]
 
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
+Simulator = Annotated[Principal, Depends(requires("simulate"))]
 At = Annotated[datetime | None, Query(description="as of this moment; now when absent")]
 
 
 class ClassifyAsked(Asked):
     """A draft whose examples are to be classified."""
 
-    document: str = Field(min_length=2, max_length=200_000, description="the agreement, YAML or JSON text")
+    document: str = Field(min_length=2, max_length=60_000, description="the agreement, YAML or JSON text")
+
+
+class SimulationAsked(Asked):
+    """A draft to be played over past days."""
+
+    document: str = Field(min_length=2, max_length=60_000, description="the draft agreement, YAML or JSON text")
+    days: int = Field(default=30, ge=1, le=DAYS_MOST, description="how many past days")
 
 
 def public_routes(database: Database, terms: Terms) -> APIRouter:
@@ -53,6 +63,22 @@ def public_routes(database: Database, terms: Terms) -> APIRouter:
         async with reading(database) as tx:
             return await explain_decision(tx, decision_id)
 
+    @router.post("/score-simulations", status_code=202)
+    async def simulate_draft(request: Request, principal: Simulator, asked: SimulationAsked) -> Response:
+        _read_draft(asked.document)
+
+        async def run(tx: Tx) -> Answer:
+            simulation_id = await ask_simulation(tx, document=asked.document, days=asked.days)
+            location = {"location": f"/v1/score-simulations/{simulation_id}"}
+            return Answer(202, {"simulation_id": str(simulation_id), "state": "asked"}, location)
+
+        return await command(request, database, principal, run)
+
+    @router.get("/score-simulations/{simulation_id}")
+    async def show_simulated(_: Simulator, simulation_id: UUID) -> dict[str, Any]:
+        async with reading(database) as tx:
+            return await show_simulation(tx, simulation_id)
+
     return router
 
 
@@ -71,9 +97,10 @@ def internal_routes(database: Database) -> APIRouter:
     return router
 
 
-def _classified(document: str, now_us: int) -> list[dict[str, Any]]:
+def _read_draft(document: str) -> Agreement:
+    """The draft, or Refused with the fields that are wrong."""
     try:
-        agreement = load_agreement(document)
+        return load_agreement(document)
     except ValidationError as error:
         errors = [
             FieldError("/document/" + "/".join(map(str, one["loc"])), str(one["type"]), str(one["msg"]))
@@ -82,8 +109,11 @@ def _classified(document: str, now_us: int) -> list[dict[str, Any]]:
         raise Refused("The document is no agreement; mend the fields that are named.", errors=errors) from error
     except (YAMLError, RecursionError) as error:
         raise Refused("The document can be read neither as YAML nor as JSON.") from error
+
+
+def _classified(document: str, now_us: int) -> list[dict[str, Any]]:
     found = []
-    for criteria in agreement.qualification:
+    for criteria in _read_draft(document).qualification:
         rule = compile_rule(criteria)
         examples = [
             {

@@ -1,18 +1,24 @@
 """The loop of what is due by time: leads that cross, draws, rescans under new terms, accounts whose people changed.
 
-Each round is three transactions of at most 500 pieces; several processes may run it, rows decide who does what. Sleeps
-until the next due moment of the world, woken by batches of this process.
+A round is three transactions of at most 500 pieces, and one simulation, which runs in a process of its own. Several
+processes may run the loop, rows decide who does what. Sleeps until the next due moment of the world, woken by batches.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
+from multiprocessing import get_context
 from typing import Any
+from uuid import UUID
 
 from services.scoring.store.ledger import due_work
+from services.scoring.store.simulations import next_asked
 from services.scoring.usecases.score_accounts import score_accounts
 from services.scoring.usecases.score_leads import Desk, recheck_leads, rescan_leads
+from services.scoring.usecases.simulate import fail_simulation, run_simulation
 from shared.clock import sleep
-from shared.db.engine import Database, reading, transaction
+from shared.db.engine import Database, is_transient, reading, transaction
 from shared.runtime.pace import Pace
 from shared.telemetry import announce
 
@@ -42,7 +48,7 @@ async def _round(database: Database, desk: Desk) -> int:
     done = 0
     for usecase in (recheck_leads, rescan_leads, score_accounts):
         done += await _once(database, desk, usecase)
-    return done
+    return done + await _simulate(database)
 
 
 async def _once(database: Database, desk: Desk, usecase: Callable[..., Awaitable[int]]) -> int:
@@ -51,6 +57,34 @@ async def _once(database: Database, desk: Desk, usecase: Callable[..., Awaitable
         if done:
             await announce("rechecks:after_claim")
     return done
+
+
+async def _simulate(database: Database) -> int:
+    """Run the oldest simulation that waits, if there is one: minutes of CPU that must not hold this process's loop."""
+    async with reading(database) as tx:
+        simulation_id = await next_asked(tx)
+    if simulation_id is None:
+        return 0
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as worker:
+        running = asyncio.get_running_loop().run_in_executor(worker, _in_worker, database.url, simulation_id)
+        await asyncio.wait([running])
+    error = running.exception()
+    if error is not None and not is_transient(error):  # its own fault: answered, or it would be tried for ever
+        async with transaction(database, "rechecks") as tx:
+            await fail_simulation(tx, simulation_id, reason=type(error).__name__)
+    return 1
+
+
+def _in_worker(url: str, simulation_id: UUID) -> None:
+    asyncio.run(_with_own_database(url, simulation_id))
+
+
+async def _with_own_database(url: str, simulation_id: UUID) -> None:
+    database = Database(url, pool_size=1)
+    try:
+        await run_simulation(database, simulation_id)
+    finally:
+        await database.close()
 
 
 async def _next_due(database: Database) -> datetime | None:

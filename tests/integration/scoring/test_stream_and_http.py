@@ -15,11 +15,12 @@ from services.scoring.rechecks import rechecks
 from services.scoring.settings import Settings
 from services.scoring.usecases.ruling import Terms
 from services.scoring.usecases.score_leads import Desk
+from services.scoring.usecases.simulate import ask_simulation, run_simulation, show_simulation
 from shared.config import Environment
 from shared.contracts.agreement import canonical_json, default_agreement
 from shared.contracts.catalog import event_row
 from shared.contracts.envelope import Event, headers_of
-from shared.db.engine import Database
+from shared.db.engine import Database, reading, transaction
 from shared.runtime.pace import Pace
 from shared.stream.consumer import Consumer
 from shared.stream.producer import Producer
@@ -141,3 +142,55 @@ async def test_a_draft_s_examples_are_classified(desk: ScoringDesk) -> None:
     assert bad.status_code == 422
     assert bad.json()["errors"][0]["pointer"].startswith("/document/")
     assert ugly.status_code == 422
+
+
+async def test_a_draft_is_simulated_over_the_past(desk: ScoringDesk) -> None:
+    for lead, kinds in {"kim": ["pricing_viewed"], "lee": ["demo_requested"], "pat": ["email_click"]}.items():
+        await desk.feed(consent(lead), profile(lead), linked(lead, "acme"), *[activity(lead, kind) for kind in kinds])
+    await desk.at(START + days(2))
+    easier = canonical_json(default_agreement()).replace('90,"qualify":65', '90,"qualify":60')
+    async with client_of(desk) as client:
+        asked = await client.post(
+            "/v1/score-simulations", json={"document": easier, "days": 7}, headers={"idempotency-key": "one"}
+        )
+        again = await client.post(
+            "/v1/score-simulations", json={"document": easier, "days": 7}, headers={"idempotency-key": "one"}
+        )
+        waiting = (await client.get(asked.headers["location"])).json()
+        await run_simulation(desk.database, UUID(waiting["simulation_id"]))
+        done = (await client.get(asked.headers["location"])).json()
+        none = await client.get(f"/v1/score-simulations/{UUID(int=1)}")
+        unread = await client.post(
+            "/v1/score-simulations", json={"document": "{}", "days": 7}, headers={"idempotency-key": "two"}
+        )
+    assert (asked.status_code, again.json(), none.status_code, unread.status_code) == (202, asked.json(), 404, 422)
+    assert (waiting["state"], waiting["result"], done["state"]) == ("asked", None, "done")
+    result = done["result"]
+    assert result["qualified"]["active"] == {"people": 1, "entries": 1, "hand_raiser": 1}
+    assert result["qualified"]["draft"] == {"people": 2, "entries": 2, "hand_raiser": 1, "qualified": 1}
+    assert (result["gained_lead_ids"], result["lost"], result["people"]) == ([str(lead_id("kim"))], 0, 3)
+    assert len(await desk.rows("select 1 from decision")) == 1  # it wrote nothing but its result
+
+
+async def test_the_loop_runs_a_simulation_in_a_process_of_its_own(desk: ScoringDesk) -> None:
+    async with transaction(desk.database, "command") as tx:
+        simulation_id = await ask_simulation(tx, document=canonical_json(default_agreement()), days=1)
+    pace = Pace()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(rechecks(desk.database, desk.desk)(pace))
+
+        async def is_done() -> bool:
+            async with reading(desk.database) as tx:
+                return bool((await show_simulation(tx, simulation_id))["state"] == "done")
+
+        await until(is_done)
+        async with transaction(desk.database, "command") as tx:
+            broken = await ask_simulation(tx, document="[]", days=1)
+        pace.wake()
+
+        async def has_failed() -> bool:
+            async with reading(desk.database) as tx:
+                return bool((await show_simulation(tx, broken))["state"] == "failed")
+
+        await until(has_failed)
+        pace.stop()
