@@ -38,6 +38,7 @@ from shared.web.service_client import ServiceClient
 __all__ = ["EXIT_FATAL", "Runtime"]
 
 FORGET_SECONDS = 60.0
+HOUSEKEEPING_SECONDS = 30.0
 VERIFY_SECONDS = 3600.0
 EXIT_FATAL = 70
 FATAL_SECONDS = 5.0
@@ -56,6 +57,7 @@ class _Part:
     is_supervised: bool
     is_early: bool  # starts before the database was looked at
     is_started: bool = False
+    is_of_world: bool = True  # woken when the world clock moves
 
 
 class Runtime:
@@ -175,10 +177,13 @@ class Runtime:
     ) -> Pace:
         """Run a use case in a transaction of its own every so many machine seconds, and when the world clock moved.
 
-        locked: one process at a time does it. Role: periodic.
+        locked: one process at a time does it. Role: periodic. What is rarer than HOUSEKEEPING_SECONDS keeps house by
+        machine time: a step of the world does not wake it.
         """
         run = periodic_loop(seconds, name, usecase, database=database, locked=locked)
-        return self._add(name, "periodic", run)
+        pace = self._add(name, "periodic", run)
+        self._parts[-1].is_of_world = seconds < HOUSEKEEPING_SECONDS
+        return pace
 
     @property
     def readiness(self) -> dict[str, bool]:
@@ -211,9 +216,10 @@ class Runtime:
         async with asyncio.TaskGroup() as group:
             starting = [group.create_task(producer.keep_started(), name="producer") for producer in self._producers]
             tasks = [group.create_task(self._run_part(part), name=part.name) for part in parts]
+            of_world = [part.pace for part in parts if part.is_of_world]
             watchers = [
                 group.create_task(self._check(stop), name="checks"),
-                group.create_task(watch_world_clock([part.pace for part in parts], stop), name="world-clock"),
+                group.create_task(watch_world_clock(of_world, stop), name="world-clock"),
                 group.create_task(watch_event_loop(stop), name="loop-lag"),
             ]
             await stop.wait()
