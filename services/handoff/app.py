@@ -1,9 +1,12 @@
 """Handoff as a process: settings, databases, consumer, relay, clocks, routes."""
 
-from services.handoff.api import card, crew, handoffs, places, views
+from services.handoff.api import card, crew, endpoints, handoffs, places, views
 from services.handoff.clocks import ClockLoop, clocks_standing
 from services.handoff.consumer import HANDLERS
+from services.handoff.dispatches import DispatchLoop, destinations_of, wrapping_of
 from services.handoff.settings import Settings
+from services.handoff.store.attempts import DISPATCH_LEDGER
+from services.handoff.store.dispatches import dispatches_standing, prune_dispatches
 from services.handoff.store.ledger import LEDGER
 from services.handoff.usecases.agreeing import activate_agreement
 from shared.runtime.command_line import main
@@ -14,6 +17,7 @@ from shared.web.auth import by_service_token
 __all__ = ["build"]
 
 ACTIVATION_SECONDS = 1.0
+PRUNE_SECONDS = 600.0
 
 
 def build() -> Runtime:
@@ -21,17 +25,26 @@ def build() -> Runtime:
     settings = Settings()
     runtime = Runtime(settings)
     worker, api = runtime.database("worker"), runtime.database("api")
+    ingest, wrapping = runtime.client("ingest", internal=True), wrapping_of(settings)
     app = create_app(
         settings,
-        [handoffs.router, views.router, card.router, places.router, crew.router],
+        [handoffs.router, views.router, card.router, places.router, crew.router, endpoints.router],
         authenticate=by_service_token(runtime.tokens),
-        state={"database": api, "ingest": runtime.client("ingest", internal=True)},
+        state={
+            "database": api,
+            "ingest": ingest,
+            "wrapping": wrapping,
+            "check_address": settings.guard().check_url,
+        },
     )
     runtime.serve_api(app)
-    runtime.serve_internal(worker, standing=[clocks_standing], ledger=LEDGER)
+    runtime.serve_internal(worker, standing=[clocks_standing, dispatches_standing], ledger=LEDGER + DISPATCH_LEDGER)
     runtime.consume(HANDLERS, worker)
     runtime.relay(worker)
     runtime.loop("clocks", ClockLoop(worker, at_once=settings.clocks_at_once).run)
+    destinations = destinations_of(settings, ingest=ingest, wrapping=wrapping)
+    runtime.loop("dispatches", DispatchLoop(worker, destinations).run)
+    runtime.every(PRUNE_SECONDS, "prune_dispatches", prune_dispatches, database=worker)
     runtime.every(ACTIVATION_SECONDS, "activate_agreement", activate_agreement, database=worker)
     return runtime
 

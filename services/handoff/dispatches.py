@@ -6,6 +6,7 @@ with the same webhook-id when their lease ends.
 """
 
 import asyncio
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -13,23 +14,27 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from services.handoff.domain.dispatch import IN_FLIGHT_MAX
+from services.handoff.domain.dispatch import IN_FLIGHT_MAX, Answer, Outcome
 from services.handoff.domain.rates import Bucket
 from services.handoff.outbound.mail import Person, SmtpServer
-from services.handoff.outbound.webhook import WebhookClient
 from services.handoff.settings import Settings
 from services.handoff.store.dispatches import next_due, when_written
 from services.handoff.store.secrets import Wrapping
 from services.handoff.usecases.delivering import Destinations, Ready, attempt_dispatch, conclude_attempt, take_due
 from shared.clock import monotonic
+from shared.config import Environment
 from shared.db.engine import Database, transaction
+from shared.errors import AppError, Fatal
 from shared.ids import EndpointId, LeadId
 from shared.runtime import Pace, announce
 from shared.telemetry import log
+from shared.web.client import OutboundClient
 from shared.web.service_client import ServiceClient
 
-__all__ = ["DispatchLoop", "IngestNames", "destinations_of"]
+__all__ = ["DispatchLoop", "GuardedWebhooks", "IngestNames", "destinations_of", "wrapping_of"]
 
+# Outside production a laptop works without a key file; what it stores is then readable by whoever reads this line.
+_LOCAL_KEY = base64.urlsafe_b64encode(b"baton on a laptop: not a secret!")
 # Something is due but its lane is full or too fast: look again soon, without spinning.
 HELD_UP_SECONDS = 0.2
 LOOK_AGAIN_SECONDS = 1.0
@@ -100,6 +105,23 @@ class DispatchLoop:
             bucket.take(1, rate=one.rate, now=now)
 
 
+class GuardedWebhooks:
+    """The guarded client as webhooks use it: whatever goes wrong outside is an answer."""
+
+    def __init__(self, client: OutboundClient) -> None:
+        self._client = client
+
+    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send once; a refused address is an answer too, since a name may lead elsewhere tomorrow."""
+        try:
+            fetched = await self._client.send("POST", url, content=content, headers=headers)
+        except AppError as error:
+            return Answer(Outcome.UNANSWERED, error=error.detail)
+        date = next(iter(fetched.all_of("date")), None)
+        retry_after = fetched.all_of("retry-after")
+        return Answer(Outcome.REFUSED, fetched.status, retry_after=retry_after, date=date, body=fetched.body)
+
+
 class IngestNames:
     """Names as ingest gives them, asked at each attempt and kept nowhere."""
 
@@ -118,9 +140,16 @@ class IngestNames:
         }
 
 
-def destinations_of(
-    settings: Settings, *, ingest: ServiceClient, webhooks: WebhookClient, wrapping: Wrapping
-) -> Destinations:
+def wrapping_of(settings: Settings) -> Wrapping:
+    """The keys that wrap stored secrets. Raises Fatal in production without a key file."""
+    if settings.fernet_key_file is not None:
+        return Wrapping.from_file(settings.fernet_key_file)
+    if settings.environment is Environment.PRODUCTION:
+        raise Fatal("Set BATON_FERNET_KEY_FILE: production keeps no secret under a key that anybody knows.")
+    return Wrapping([_LOCAL_KEY])
+
+
+def destinations_of(settings: Settings, *, ingest: ServiceClient, wrapping: Wrapping) -> Destinations:
     """Everything through which news leaves, as the settings say."""
     server = None
     if settings.smtp_host is not None:
@@ -133,7 +162,7 @@ def destinations_of(
             use_tls=settings.smtp_is_tls,
         )
     return Destinations(
-        webhooks=webhooks,
+        webhooks=GuardedWebhooks(OutboundClient(settings.guard())),
         names=IngestNames(ingest),
         ingest=ingest,
         wrapping=wrapping,

@@ -1,11 +1,13 @@
 """What handoff must know at start, beside what every service shares."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
-from shared.config import ServiceSettings
+from shared.config import Environment, ServiceSettings
+from shared.web.client import AddressGuard
 
 __all__ = ["Settings"]
 
@@ -24,8 +26,19 @@ class Settings(ServiceSettings):
     smtp_username: str | None = Field(None, description="user name there; none = no sign-in")
     smtp_password_file: Path | None = Field(None, description="file that holds the password")
     smtp_is_tls: bool = Field(False, description="TLS from the first byte; else STARTTLS when the server offers it")
+    outbound_networks: str = Field("", description="private networks endpoints may lie in, as CIDRs with commas")
+    is_loopback_allowed: bool = Field(False, description="endpoints may lie on this machine; ignored in production")
     mail_from: str = Field("baton@localhost", description="sender of our mails")
     mail_roles: str = Field("", description="addresses of roles without a user: revops=a@x.example,sales=b@x.example")
+
+    def guard(self) -> AddressGuard:
+        """Where endpoints may lie: in production https on 443 and 8443, and never this machine."""
+        networks = tuple(ip_network(cidr.strip()) for cidr in self.outbound_networks.split(",") if cidr.strip())
+        if self.environment is Environment.PRODUCTION:
+            return AddressGuard(networks=networks)
+        return AddressGuard(
+            is_plain_allowed=True, ports=None, networks=networks, is_loopback_allowed=self.is_loopback_allowed
+        )
 
     @property
     def role_addresses(self) -> dict[str, str]:

@@ -9,9 +9,29 @@ from sqlalchemy import Row
 
 from services.handoff.store.dispatches import wake_loop
 from shared.db.engine import ReadTx, Tx
+from shared.db.ledger import LedgerCheck
 from shared.ids import DispatchId, EndpointId
 
-__all__ = ["attempts_page", "resend", "write_test"]
+__all__ = ["DISPATCH_LEDGER", "attempts_page", "resend", "write_test"]
+
+DISPATCH_LEDGER = (
+    LedgerCheck(
+        "dispatches",
+        "each attempt counted stands in the log, and no other",
+        """
+        select d.id::text from dispatch d
+         where d.attempts <> (select count(*) from attempt a where a.dispatch_id = d.id)
+        """,
+    ),
+    LedgerCheck(
+        "dispatches",
+        "done says that the last attempt delivered, unknown that its result is not written",
+        """
+        select d.id::text from dispatch d join attempt a on a.dispatch_id = d.id and a.number = d.attempts
+         where (d.state = 'done' and a.outcome <> 'delivered') or (d.state = 'unknown' and a.outcome <> 'unknown')
+        """,
+    ),
+)
 
 
 async def write_test(tx: Tx, endpoint_id: EndpointId, *, event_type: str, body: str, event_id: UUID) -> DispatchId:

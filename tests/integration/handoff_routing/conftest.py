@@ -9,47 +9,29 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx2
 import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet
 
-from services.handoff.dispatches import DispatchLoop
-from services.handoff.domain.dispatch import Answer, Outcome
+from services.handoff.dispatches import DispatchLoop, GuardedWebhooks
 from services.handoff.outbound.mail import MailServer, Person, SmtpServer
+from services.handoff.store.attempts import DISPATCH_LEDGER
 from services.handoff.store.endpoints import add_secret, insert_endpoint
 from services.handoff.store.secrets import Wrapping
 from services.handoff.usecases.delivering import Destinations
 from shared.db.engine import Database, reading, transaction
+from shared.db.ledger import find_gaps
 from shared.errors import AppError, Busy
 from shared.ids import EndpointId, LeadId, new_id
 from shared.runtime import Pace
 from shared.telemetry import Step, install_hook
+from shared.web.client import AddressGuard, OutboundClient
 from tests.integration.handoff_routing.smtp import Inbox, smtp_server
 from tests.support.builders.handoff_routing import NOW
 from tests.support.world import set_world
 
+ON_ONE_MACHINE = AddressGuard(is_plain_allowed=True, ports=None, is_loopback_allowed=True)
 SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
-
-
-class PlainClient:
-    """HTTP without the address guard: the receivers of these tests are on loopback."""
-
-    def __init__(self) -> None:
-        self.client = httpx2.AsyncClient(timeout=20, follow_redirects=False, trust_env=False)
-
-    async def post(self, url: str, *, content: bytes, headers: Mapping[str, str]) -> Answer:
-        try:
-            answer = await self.client.post(url, content=content, headers=dict(headers))
-        except httpx2.TransportError as error:
-            return Answer(Outcome.UNANSWERED, error=type(error).__name__)
-        return Answer(
-            Outcome.REFUSED,
-            status=answer.status_code,
-            retry_after=tuple(answer.headers.get_list("retry-after")),
-            date=answer.headers.get("date"),
-            body=answer.content,
-        )
 
 
 @dataclass
@@ -159,9 +141,9 @@ async def outbound(database_of: Callable[[str], Awaitable[str]]) -> AsyncIterato
     url = await database_of("handoff")
     await set_world(url, at=NOW)
     database = Database(url, pool_size=8)
-    names, ingest, client = Names(), Ingest(), PlainClient()
+    names, ingest, client = Names(), Ingest(), OutboundClient(ON_ONE_MACHINE)
     wrapping = Wrapping([Fernet.generate_key()])
-    stage = Outbound(url, database, names, ingest, Destinations(client, names, ingest, wrapping))
+    stage = Outbound(url, database, names, ingest, Destinations(GuardedWebhooks(client), names, ingest, wrapping))
 
     async def hook(step: Step) -> None:
         if step == "dispatch:after_commit":
@@ -170,7 +152,9 @@ async def outbound(database_of: Callable[[str], Awaitable[str]]) -> AsyncIterato
     install_hook(hook)
     yield stage
     install_hook(None)
-    await client.client.aclose()
+    async with reading(database) as tx:
+        assert await find_gaps(tx, DISPATCH_LEDGER) == []
+    await client.close()
     await database.close()
 
 

@@ -192,7 +192,7 @@ async def test_the_tenth_failure_ends_it_for_good(outbound: Outbound) -> None:
 async def test_a_deleted_endpoint_or_one_that_is_away_is_an_answer(outbound: Outbound) -> None:
     async with outbound.looping():
         await outbound.dispatch(await outbound.endpoint("http://127.0.0.1:1/hook"))
-        await outbound.until("select outcome, error from attempt", [("unanswered", "ConnectError")])
+        await outbound.until("select outcome, error from attempt", [("unanswered", "No answer: ConnectError.")])
         (row,) = await outbound.rows("select state, next_at from dispatch")
     assert row.state == "waiting"
     async with reading(outbound.database) as tx:
