@@ -73,6 +73,9 @@ class Consumer:
         self._health = Health(Breaker())
         self._slots = asyncio.Semaphore(settings.batches_at_once)
         self._kafka: Any = None
+        # Asks for the ends of the logs on a connection of its own: behind a fetch that waits, an answer takes 250 ms.
+        self._asker: Any = None
+        self._asking: Any = None  # asks for ends on a connection of its own: behind a waiting fetch that takes 250 ms
         self._counts: dict[str, int] = {}
         self._partitions: dict[TopicPartition, Partition] = {}
         self._assigned_at = 0.0
@@ -89,7 +92,7 @@ class Consumer:
 
     async def lag(self) -> int:
         """Records between the committed positions and the ends of the logs, over all partitions. Raises KafkaError."""
-        if self._kafka is None:
+        if self._asking is None:
             return 0
         ends = await self._ends()
         standings = await read_positions(self._database, self.handlers.consumer)
@@ -130,9 +133,13 @@ class Consumer:
                     group_instance_id=f"{self._worker}-{_name_of(self.handlers.topics)}",
                     **CONSUMER_SETTINGS,
                 )
+                asking = AIOKafkaConsumer(
+                    bootstrap_servers=bootstrap, client_id=f"{self._worker}-ends", metadata_max_age_ms=30_000
+                )
                 async with asyncio.timeout(START_SECONDS):
                     await kafka.start()
-                self._kafka = kafka
+                    self._kafka, self._asking = kafka, asking
+                    await asking.start()
                 starts = await kafka.beginning_offsets(self._all())
                 named = {(self._short(one.topic), one.partition): offset for one, offset in starts.items()}
                 await first_positions(self._database, self.handlers.consumer, named)
@@ -162,13 +169,14 @@ class Consumer:
                     watcher.cancel()
 
     async def _leave(self) -> None:
-        kafka, self._kafka = self._kafka, None
+        kafka, asking, self._kafka, self._asking = self._kafka, self._asking, None, None
         if kafka is None:
             return
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._commit(kafka)
                 await kafka.stop()
+                await asking.stop()
         except (TimeoutError, KafkaError) as error:
             log.warning("consumer_left_late", reason=type(error).__name__)
 
@@ -239,8 +247,8 @@ class Consumer:
         try:
             async with asyncio.timeout(START_SECONDS / 3):
                 standings = await read_positions(self._database, self.handlers.consumer)
-                starts = await self._kafka.beginning_offsets(list(closed))
-                ends = await self._kafka.end_offsets(list(closed))
+                starts = await self._asker.beginning_offsets(list(closed))
+                ends = await self._asker.end_offsets(list(closed))
         except (KafkaError, TimeoutError, OSError, SQLAlchemyError) as error:
             log.warning("opening_waits", reason=type(error).__name__)
             await sleep(0.2)
@@ -336,7 +344,7 @@ class Consumer:
             return None  # the broker is away: that is not our standstill
 
     async def _ends(self) -> dict[tuple[str, int], int]:
-        ends = await self._kafka.end_offsets(self._all())
+        ends = await self._asking.end_offsets(self._all())
         return {(self._short(one.topic), one.partition): end for one, end in ends.items()}
 
     async def _watch_lock(self, lock: SessionLock) -> None:
