@@ -40,5 +40,4 @@ def _qualification(criteria: Mapping[str, Any]) -> dict[str, Any]:
         **criteria,
         "thresholds": {**criteria["thresholds"], "fit_floor": 0, "engagement_floor": 0},
         "exploration": {"share": 0, "share_small": 0, "small_under_leads_per_day": 0},
-        "examples": [],
     }

@@ -39,7 +39,7 @@ _TEAM = {"name": "loan desk", "calendar": "always"}
 _CALENDAR = {
     "name": "always",
     "zone": "UTC",
-    "week": {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
+    "hours": [[[0, 24 * 60]]] * 7,
     "holidays": [],
 }
 
