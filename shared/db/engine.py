@@ -89,6 +89,7 @@ class Database:
             pool_timeout=_POOL_WAIT_SECONDS,
             pool_pre_ping=True,
             pool_recycle=_RECYCLE_SECONDS,
+            hide_parameters=True,  # an error text would carry them into logs
             connect_args={
                 "timeout": _CONNECT_SECONDS,
                 "command_timeout": _COMMAND_SECONDS[workload],
