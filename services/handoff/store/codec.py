@@ -39,8 +39,7 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any field to a JSON value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {name: _plain(held) for name, held in named if held is not None}
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime | date):

@@ -15,10 +15,11 @@ from services.handoff.store import reps
 from services.handoff.store.ledger import LEDGER
 from services.handoff.usecases import commanding, firing
 from services.handoff.usecases.commanding import Commanded
+from services.handoff.usecases.refolding import refold
 from shared.contracts.envelope import Event
 from shared.db.engine import Database, Tx, reading, transaction
 from shared.db.ledger import find_gaps
-from shared.ids import UserId, new_id
+from shared.ids import HandoffId, UserId, new_id
 from tests.support.builders.handoff import NOON, agreement_event, rep_row
 from tests.support.world import set_world
 
@@ -120,8 +121,12 @@ class World:
         return [row.headers.split('"ce_type":"')[1].split('"')[0].split(".")[2] for row in rows]
 
     async def gaps(self) -> list[str]:
+        """What the ledger finds, and what folding every handoff's inputs finds."""
         async with reading(self.database) as tx:
-            return [f"{gap.name}: {gap.ids}" for gap in await find_gaps(tx, LEDGER)]
+            found = [f"{gap.name}: {gap.ids}" for gap in await find_gaps(tx, LEDGER)]
+            for handoff_id in (await tx.execute("select id from handoff")).scalars():
+                found += [f"{handoff_id}: {each}" for each in await refold(tx, HandoffId(handoff_id))]
+        return found
 
 
 @asynccontextmanager
