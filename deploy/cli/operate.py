@@ -117,6 +117,8 @@ def explain(handoff_id: str, *, as_json: AsJson = False) -> None:
         show_document(decision)
         return
     show_pairs([(name, value) for name, value in decision.items() if not isinstance(value, (list, dict))])
+    for sentence in decision.get("explanation", ()):
+        print(sentence)
     for name, value in decision.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             columns = list(value[0])

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Request
 
 from services.handoff.api.seen import check_in_view, database_of, json_of
 from services.handoff.domain.fairness import UNIT
-from services.handoff.domain.routing import explain, replay
+from services.handoff.domain.routing import explain, replay, reps_named, why_not
 from services.handoff.store import pools, reads
 from shared.db.engine import reading
 from shared.errors import NotFound
+from shared.ids import UserId
 from shared.web.auth import Principal, requires
 
 __all__ = ["router"]
@@ -55,13 +56,16 @@ async def list_pools(request: Request, _: Reader) -> dict[str, Any]:
 
 
 @router.get("/routing-decisions/{decision_id}")
-async def show_decision(request: Request, principal: Reader, decision_id: UUID) -> dict[str, Any]:
-    """Why this rep, and why not the others: everything that was read, asked and answered."""
+async def show_decision(
+    request: Request, principal: Reader, decision_id: UUID, rep_id: UUID | None = None
+) -> dict[str, Any]:
+    """Why this rep, and why not the others: all that was read, asked and answered; with rep_id, why not that one."""
     async with reading(database_of(request)) as tx:
         row = await pools.decision_row(tx, decision_id)
         if row is None:
             raise NotFound("There is no routing decision with this id, or none in your view.")
         await check_in_view(tx, principal, row.handoff_id)
+        names = await reads.rep_names(tx, [*reps_named(row.record), *([rep_id] if rep_id else [])])
     shown = {
         "id": row.id,
         "handoff_id": row.handoff_id,
@@ -74,8 +78,10 @@ async def show_decision(request: Request, principal: Reader, decision_id: UUID) 
         "pool": row.pool,
         "reason": row.reason,
         "record": row.record,
-        "explanation": explain(row.record),
+        "explanation": explain(row.record, names=names),
     }
+    if rep_id is not None:
+        shown["why_not"] = why_not(row.record, UserId(rep_id), names=names)
     value: dict[str, Any] = json_of(shown)
     return value
 

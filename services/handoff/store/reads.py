@@ -23,6 +23,7 @@ __all__ = [
     "notes_of",
     "pools_shown",
     "queues_shown",
+    "rep_names",
     "touches_of",
 ]
 
@@ -212,3 +213,11 @@ async def _grouped(tx: ReadTx, statement: str, ids: Sequence[UUID]) -> dict[UUID
         for row in (await tx.execute(text(statement), {"ids": list(ids)})).mappings():
             found.setdefault(row["handoff_id"], []).append(row)
     return found
+
+
+async def rep_names(tx: ReadTx, rep_ids: Sequence[UUID]) -> dict[str, str]:
+    """What reps are called, by the text of their ids; those without a name are absent."""
+    rows = await tx.execute(
+        text("select id, name from rep where id = any(:ids) and name <> ''"), {"ids": list(rep_ids)}
+    )
+    return {str(row.id): row.name for row in rows}

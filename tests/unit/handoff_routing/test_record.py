@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.handoff.domain.routing import explain, replay, route, simulate, why_not
+from services.handoff.domain.routing import explain, replay, reps_named, route, simulate, why_not
 from services.handoff.domain.routing.record import FORMAT
 from services.handoff.domain.things import RoutingInput
 from tests.support.builders.handoff_routing import (
@@ -104,6 +104,10 @@ def test_explain_answers_why_this_rep() -> None:
     assert "Ben was away." in said
     assert "Cleo was at capacity with 5 handoffs." in said
     assert said[-1].startswith("Of 2 eligible reps it was the turn of ")
+
+
+def test_a_record_says_of_whom_it_speaks() -> None:
+    assert set(reps_named(record(busy_floor()))) == {rep_id(name) for name in ("anna", "ben", "cleo", "dora")}
 
 
 def test_why_not_answers_each_rep() -> None:

@@ -7,6 +7,7 @@
 from services.handoff.domain.routing.explain import explain, why_not
 from services.handoff.domain.routing.policy import Policy, check_policy, read_policy
 from services.handoff.domain.routing.recompute import Replayed, replay
+from services.handoff.domain.routing.record import reps_named
 from services.handoff.domain.routing.round import order_of_service, route
 from services.handoff.domain.routing.simulate import Flip, Simulated, simulate
 
@@ -20,6 +21,7 @@ __all__ = [
     "order_of_service",
     "read_policy",
     "replay",
+    "reps_named",
     "route",
     "simulate",
     "why_not",

@@ -25,7 +25,7 @@ from services.handoff.domain.things import (
 )
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, TeamId, UserId
 
-__all__ = ["FORMAT", "input_of", "make_record", "table"]
+__all__ = ["FORMAT", "input_of", "make_record", "reps_named", "table"]
 
 FORMAT = 1
 
@@ -92,6 +92,13 @@ def input_of(record: Mapping[str, Any]) -> RoutingInput:
         pools={pool.name: pool for pool in pools},
         reps={rep.id: rep for rep in reps},
     )
+
+
+def reps_named(record: Mapping[str, Any]) -> list[UserId]:
+    """Every rep the record speaks of, by id."""
+    rows = (*table(record["reps"]), *table(record["candidates"]), *table(record["rules"]))
+    found = {row.get("id") or row.get("rep_id") for row in rows} | {record["result"]["rep_id"]}
+    return sorted(UserId(UUID(one)) for one in found if one is not None)
 
 
 def table(value: Mapping[str, Any]) -> list[dict[str, Any]]:
