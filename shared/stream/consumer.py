@@ -74,8 +74,7 @@ class Consumer:
         self._slots = asyncio.Semaphore(settings.batches_at_once)
         self._kafka: Any = None
         # Asks for the ends of the logs on a connection of its own: behind a fetch that waits, an answer takes 250 ms.
-        self._asker: Any = None
-        self._asking: Any = None  # asks for ends on a connection of its own: behind a waiting fetch that takes 250 ms
+        self._asker: Any = None  # asks for ends on a connection of its own: behind a waiting fetch that takes 250 ms
         self._counts: dict[str, int] = {}
         self._partitions: dict[TopicPartition, Partition] = {}
         self._assigned_at = 0.0
@@ -92,7 +91,7 @@ class Consumer:
 
     async def lag(self) -> int:
         """Records between the committed positions and the ends of the logs, over all partitions. Raises KafkaError."""
-        if self._asking is None:
+        if self._asker is None:
             return 0
         ends = await self._ends()
         standings = await read_positions(self._database, self.handlers.consumer)
@@ -133,13 +132,13 @@ class Consumer:
                     group_instance_id=f"{self._worker}-{_name_of(self.handlers.topics)}",
                     **CONSUMER_SETTINGS,
                 )
-                asking = AIOKafkaConsumer(
+                asker = AIOKafkaConsumer(
                     bootstrap_servers=bootstrap, client_id=f"{self._worker}-ends", metadata_max_age_ms=30_000
                 )
                 async with asyncio.timeout(START_SECONDS):
                     await kafka.start()
-                    self._kafka, self._asking = kafka, asking
-                    await asking.start()
+                    self._kafka, self._asker = kafka, asker
+                    await asker.start()
                 starts = await kafka.beginning_offsets(self._all())
                 named = {(self._short(one.topic), one.partition): offset for one, offset in starts.items()}
                 await first_positions(self._database, self.handlers.consumer, named)
@@ -169,14 +168,14 @@ class Consumer:
                     watcher.cancel()
 
     async def _leave(self) -> None:
-        kafka, asking, self._kafka, self._asking = self._kafka, self._asking, None, None
+        kafka, asker, self._kafka, self._asker = self._kafka, self._asker, None, None
         if kafka is None:
             return
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._commit(kafka)
                 await kafka.stop()
-                await asking.stop()
+                await asker.stop()
         except (TimeoutError, KafkaError) as error:
             log.warning("consumer_left_late", reason=type(error).__name__)
 
@@ -344,7 +343,7 @@ class Consumer:
             return None  # the broker is away: that is not our standstill
 
     async def _ends(self) -> dict[tuple[str, int], int]:
-        ends = await self._asking.end_offsets(self._all())
+        ends = await self._asker.end_offsets(self._all())
         return {(self._short(one.topic), one.partition): end for one, end in ends.items()}
 
     async def _watch_lock(self, lock: SessionLock) -> None:

@@ -86,6 +86,14 @@ class Relay:
             starting.cancel()
         await self._producer.stop()
 
+    async def start(self) -> None:
+        """Start the producer alone, for one who calls `publish_round` himself."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Stop the producer; doing it twice is fine."""
+        await self._producer.stop()
+
     async def _lead(self, stop: asyncio.Event, lock: SessionLock) -> None:
         async with asyncio.TaskGroup() as group:
             lost = group.create_task(lock.lost(), name="relay-lock")

@@ -43,9 +43,10 @@ class Greeter:
     async def is_ready(self) -> bool:
         assert self.process.poll() is None, "the process ended"
         try:
-            return (await self.internal.get("/healthz/ready")).status_code == 200
+            answer = await self.internal.get("/healthz/ready")
         except httpx2.TransportError:
             return False
+        return answer.status_code == httpx2.codes.OK
 
     async def standing(self) -> dict[str, Any]:
         answer = await self.internal.get("/internal/standing", headers=self.headers())
@@ -143,7 +144,7 @@ async def test_a_process_reads_stands_and_drains(
         await send(kafka, topic_prefix, range(100))
 
         async def read_all() -> bool:
-            return (await one.standing())["handled"] == 100
+            return bool((await one.standing())["handled"] == 100)
 
         await until(read_all)
         standing = await one.standing()
