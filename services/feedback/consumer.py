@@ -4,7 +4,7 @@ from services.feedback.usecases.handoffs import fold_handoffs
 from services.feedback.usecases.people import fold_leads, record_activities, record_scores
 from shared.contracts.activities import ActivityCorrected, ActivityRecorded
 from shared.contracts.handoffs import HANDOFF_EVENTS
-from shared.contracts.leads import LeadErased, LeadIdentified, LeadLinked, LeadMerged, LeadSplit
+from shared.contracts.leads import LeadConsentChanged, LeadErased, LeadIdentified, LeadLinked, LeadMerged, LeadSplit
 from shared.contracts.scores import LeadQualified, LeadScored
 from shared.stream.handlers import Handlers
 
@@ -17,6 +17,7 @@ HANDLERS = Handlers(
         LeadMerged: fold_leads,
         LeadSplit: fold_leads,
         LeadLinked: fold_leads,
+        LeadConsentChanged: fold_leads,
         LeadErased: fold_leads,
         LeadScored: record_scores,
         LeadQualified: record_scores,

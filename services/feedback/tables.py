@@ -46,6 +46,15 @@ lead = Table(
     Column("is_erased", Boolean, nullable=False, server_default=text("false")),
 )
 
+consent = Table(
+    "consent",
+    METADATA,
+    Column("lead_id", Uuid, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("is_allowed", Boolean, nullable=False),
+)
+
 touching = Table(
     "touching",
     METADATA,

@@ -1,13 +1,13 @@
 """What became of it, told by Sales and CRMs: outcomes, deals by version, CSV files of outcomes and spend."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.feedback.api.parts import database_of
 from services.feedback.domain.disposition import Result
@@ -24,7 +24,7 @@ from shared.db.engine import Database, Tx, reading, transaction
 from shared.errors import FieldError, NotFound, Refused, UnsupportedMedia
 from shared.web.app_factory import Asked
 from shared.web.auth import Principal, requires
-from shared.web.idempotency import Answer, command, etag_of
+from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST, Answer, command, cursor_of, etag_of, read_cursor
 
 router = APIRouter()
 Writer = Annotated[Principal, Depends(requires("outcomes:write"))]
@@ -32,6 +32,7 @@ Reader = Annotated[Principal, Depends(requires("leads:read"))]
 Store = Annotated[Database, Depends(database_of)]
 
 TEXT_MOST = 200
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 MINOR_MOST = 10**12
 RESULT_OF: dict[str, Result] = {"opportunity": "open", "won": "won", "lost": "lost"}
 
@@ -68,6 +69,17 @@ class OutcomeAsked(Asked):
     amount_minor: int | None = Field(None, ge=-MINOR_MOST, le=MINOR_MOST, description="amount in minor units")
     currency: str | None = Field(None, pattern="^[A-Z]{3}$", description="ISO 4217")
     tags: list[str] = Field(default_factory=list, max_length=20, description="free labels")
+
+
+class OutcomesQuery(BaseModel):
+    """Whose outcomes, or since when, page by page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lead_id: UUID | None = None
+    updated_since: datetime | None = None
+    cursor: str | None = None
+    limit: int = PAGE_DEFAULT
 
 
 @router.post("/v1/outcomes", status_code=201)
@@ -150,14 +162,25 @@ async def get_outcome(outcome_id: UUID, _: Reader, database: Store) -> dict[str,
 
 
 @router.get("/v1/outcomes")
-async def get_outcomes(lead_id: Annotated[UUID, Query()], _: Reader, database: Store) -> dict[str, Any]:
-    """Everything ever recorded of one person, superseded outcomes too, in the order we learned it."""
+async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, database: Store) -> dict[str, Any]:
+    """Outcomes in the order we learned them: all of one person, or since a moment (inclusive) page by page.
+
+    A writer that commits late carries the moment it began: who reads "since the last time" goes back five minutes.
+    """
+    if query.lead_id is not None:
+        return await _of_person(database, query.lead_id)
+    since = query.updated_since or EVER
+    if since.tzinfo is None:
+        raise Refused("Times carry a zone.", errors=[FieldError("query:updated_since", "zone", "2026-06-01T00:00:00Z")])
+    read = read_cursor(query.cursor, fields=2)
+    after = (EVER, UUID(int=0)) if read is None else _after(read)
+    size = max(1, min(query.limit, PAGE_MOST))
     async with reading(database) as tx:
-        members = await people.members_of(tx, [lead_id])
-        rows = await outcomes.outcomes_of(tx, members or [lead_id])
-    superseded = {row.supersedes for row in rows}
+        rows = await outcomes.learned_since(tx, since, after=after, most=size)
+    last = rows[-1] if len(rows) == size else None
     return {
-        "outcomes": [outcome_json(row) | {"is_current": row.outcome_id not in superseded} for row in rows],
+        "outcomes": [outcome_json(row) for row in rows],
+        "next": None if last is None else cursor_of(last.recorded_at.isoformat(), last.outcome_id),
     }
 
 
@@ -170,6 +193,24 @@ async def post_spend(request: Request, _: Writer, database: Store) -> Response:
     async with transaction(database, "command") as tx:
         answer = await import_spend(tx, content)
     return _json(answer, status=202)
+
+
+async def _of_person(database: Database, lead_id: UUID) -> dict[str, Any]:
+    async with reading(database) as tx:
+        members = await people.members_of(tx, [lead_id])
+        rows = await outcomes.outcomes_of(tx, members or [lead_id])
+    superseded = {row.supersedes for row in rows}
+    listed = [outcome_json(row) | {"is_current": row.outcome_id not in superseded} for row in rows]
+    return {"outcomes": listed, "next": None}
+
+
+def _after(read: list[str]) -> tuple[datetime, UUID]:
+    try:
+        return datetime.fromisoformat(read[0]), UUID(read[1])
+    except ValueError as wrong:
+        raise Refused(
+            "Use the cursor of the answer's next link.", errors=[FieldError("query:cursor", "cursor", "not a cursor")]
+        ) from wrong
 
 
 def outcome_json(row: OutcomeRow) -> dict[str, Any]:

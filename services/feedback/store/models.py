@@ -61,6 +61,8 @@ _ROWS = text(
       from handoff h join decision d on d.decision_id = h.decision_id
       left join lead l on l.lead_id = h.lead_id
      where h.opened_at <= :as_of and d.product = :product and not coalesce(l.is_erased, false)
+       and not exists (select from lead m join consent c on c.lead_id = m.lead_id
+                        where m.root_id = l.root_id and c.purpose <> 'sharing' and not c.is_allowed)
      order by h.opened_at, h.handoff_id
     """
 )
@@ -245,7 +247,9 @@ async def promotions(tx: ReadTx, slot: str) -> list[Promotion]:
 async def training_rows(
     tx: ReadTx, *, as_of: datetime, product: str, challenger_id: UUID | None = None
 ) -> list[Emitted]:
-    """Handed-off leads with what their decision stored, in order of handoff; erased people are left out.
+    """Handed-off leads with what their decision stored, in order of handoff.
+
+    Who is erased or withdrew consent is left out.
 
     `challenger_id` names the shadow score to read along.
     """

@@ -32,6 +32,13 @@ _CURRENT_OF_HANDOFF = text(
     "select * from current_outcome where handoff_id = :handoff_id order by recorded_at, outcome_id"
 )
 _OF_LEADS = text("select * from outcome where lead_id = any(cast(:ids as uuid[])) order by recorded_at, outcome_id")
+_LEARNED = text(
+    """
+    select * from outcome
+     where recorded_at >= :since and (recorded_at, outcome_id) > (:after_at, :after_id)
+     order by recorded_at, outcome_id limit :most
+    """
+)
 _CURRENT_BETWEEN = text(
     """
     select * from current_outcome where occurred_at >= :since and occurred_at < :until order by occurred_at, outcome_id
@@ -48,6 +55,7 @@ _ENDINGS = text(
 _LOCK_OPPORTUNITY = text("select * from opportunity where system = :system and external_id = :external_id for update")
 _OPPORTUNITY = text("select * from opportunity where system = :system and external_id = :external_id")
 _OPPORTUNITY_BY_ID = text("select * from opportunity where opportunity_id = :opportunity_id")
+_LOCK_OPPORTUNITY_BY_ID = text("select * from opportunity where opportunity_id = :opportunity_id for update")
 _SAVE_OPPORTUNITY = text(
     """
     insert into opportunity (opportunity_id, system, external_id, lead_id, account_id, handoff_id, crm_status, result,
@@ -198,6 +206,12 @@ async def outcomes_of(tx: ReadTx, lead_ids: Iterable[UUID]) -> list[OutcomeRow]:
     return [_outcome(row) for row in await tx.execute(_OF_LEADS, {"ids": list(lead_ids)})]
 
 
+async def learned_since(tx: ReadTx, since: datetime, *, after: tuple[datetime, UUID], most: int) -> list[OutcomeRow]:
+    """Outcomes learned at or after `since`, behind `after`, in order of when they were learned, then of id."""
+    rows = await tx.execute(_LEARNED, {"since": since, "after_at": after[0], "after_id": after[1], "most": most})
+    return [_outcome(row) for row in rows]
+
+
 async def current_between(tx: ReadTx, since: datetime, until: datetime) -> list[OutcomeRow]:
     """Standing outcomes that happened in [since, until)."""
     return [_outcome(row) for row in await tx.execute(_CURRENT_BETWEEN, {"since": since, "until": until})]
@@ -234,6 +248,12 @@ async def opportunity_by_id(tx: ReadTx, opportunity_id: UUID) -> OpportunityRow 
 async def lock_opportunity(tx: Tx, system: str, external_id: str) -> OpportunityRow | None:
     """A deal by its id in its CRM, its row locked."""
     row = (await tx.execute(_LOCK_OPPORTUNITY, {"system": system, "external_id": external_id})).first()
+    return None if row is None else _opportunity(row)
+
+
+async def lock_opportunity_by_id(tx: Tx, opportunity_id: UUID) -> OpportunityRow | None:
+    """A deal by our id, its row locked."""
+    row = (await tx.execute(_LOCK_OPPORTUNITY_BY_ID, {"opportunity_id": opportunity_id})).first()
     return None if row is None else _opportunity(row)
 
 

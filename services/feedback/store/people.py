@@ -66,6 +66,14 @@ _LINK = text(
     """
 )
 _ERASE = text("update lead set is_erased = true where lead_id = any(cast(:ids as uuid[]))")
+_CONSENT = text(
+    """
+    insert into consent as c (lead_id, purpose, version, is_allowed) values (:lead_id, :purpose, :version, :is_allowed)
+    on conflict (lead_id, purpose) do update set version = excluded.version, is_allowed = excluded.is_allowed
+     where c.version < excluded.version
+    """
+)
+_LOCK_ROWS = text("select lead_id from lead where lead_id = any(cast(:ids as uuid[])) order by lead_id for update")
 _ENGAGED = text(
     """
     update lead set engaged_at = least(engaged_at, told.at)
@@ -139,10 +147,16 @@ async def erase(tx: Tx, lead_ids: Sequence[UUID]) -> None:
     await tx.execute(_ERASE, {"ids": list(lead_ids)})
 
 
+async def set_consent(tx: Tx, lead_id: UUID, *, purpose: str, version: int, is_allowed: bool) -> None:
+    """Keep the newest permission of a lead for one purpose."""
+    await tx.execute(_CONSENT, {"lead_id": lead_id, "purpose": purpose, "version": version, "is_allowed": is_allowed})
+
+
 async def set_engaged(tx: Tx, first_at: Mapping[UUID, datetime]) -> None:
     """Keep the earliest moment each of these leads was engaged."""
     if first_at:
         ids = sorted(first_at)
+        await tx.execute(_LOCK_ROWS, {"ids": ids})
         await tx.execute(_ENGAGED, {"ids": ids, "moments": [first_at[each] for each in ids]})
 
 

@@ -110,7 +110,7 @@ async def record_churn(tx: Tx, reported: Reported) -> OutcomeRow:
 async def credit_due(tx: Tx) -> None:
     """Credit again the deals whose person's touches or tree changed."""
     for opportunity_id in await outcomes.take_credit_due(tx, most=CREDITS_AT_ONCE):
-        row = await outcomes.opportunity_by_id(tx, opportunity_id)
+        row = await outcomes.lock_opportunity_by_id(tx, opportunity_id)
         if row is not None:
             await credit(tx, row)
 

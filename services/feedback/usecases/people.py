@@ -9,11 +9,18 @@ from services.feedback.store import loop, outcomes, people
 from services.feedback.usecases.agreements import agreement_of
 from shared.contracts.activities import ActivityCorrected, ActivityRecorded
 from shared.contracts.envelope import Event
-from shared.contracts.leads import LeadErased, LeadIdentified, LeadLinked, LeadMerged, LeadSplit
+from shared.contracts.leads import (
+    LeadConsentChanged,
+    LeadErased,
+    LeadIdentified,
+    LeadLinked,
+    LeadMerged,
+    LeadSplit,
+)
 from shared.contracts.scores import LeadQualified, LeadScored
 from shared.db.engine import Tx
 
-LeadEvent = LeadIdentified | LeadMerged | LeadSplit | LeadLinked | LeadErased
+LeadEvent = LeadIdentified | LeadMerged | LeadSplit | LeadLinked | LeadConsentChanged | LeadErased
 ActivityEvent = ActivityRecorded | ActivityCorrected
 ScoreEvent = LeadScored | LeadQualified
 EVER = datetime.min.replace(tzinfo=UTC)
@@ -105,6 +112,14 @@ async def _fold_lead(tx: Tx, event: Event[LeadEvent]) -> None:
             await _move(tx, told.lead_id, None, version=told.identity_version)
         case LeadLinked():
             await people.link(tx, told.lead_id, told.account_id, version=told.link_version)
+        case LeadConsentChanged():
+            await people.set_consent(
+                tx,
+                told.lead_id,
+                purpose=told.purpose.value,
+                version=told.consent_version,
+                is_allowed=told.is_allowed,
+            )
         case LeadErased():
             await people.erase(tx, told.lead_ids)
 

@@ -22,6 +22,7 @@ __all__ = [
     "clock",
     "days",
     "ending",
+    "event",
     "handed",
     "handoff_event",
     "handoff_id",
@@ -68,14 +69,20 @@ def profile(lead: str, *, at: datetime = START, **changes: Any) -> Event[LeadIde
     return event(LeadIdentified(**{"lead_id": lead_id(lead), "profile_version": 1, "is_known": True, **changes}), at=at)
 
 
-def activity(lead: str, *, at: datetime = START, **changes: Any) -> Event[ActivityRecorded]:  # noqa: ANN401 - any field
+def activity(
+    lead: str,
+    *,
+    at: datetime = START,
+    learned: datetime | None = None,
+    **changes: Any,  # noqa: ANN401 - any field
+) -> Event[ActivityRecorded]:
     values: dict[str, Any] = {
         "activity_id": derived_id("test activity", lead, at, changes.get("kind")),
         "lead_id": lead_id(lead),
         "member_id": lead_id(lead),
         "kind": ActivityKind.PAGE_VIEW,
         "direction": Direction.MARKETING,
-        "recorded_at": at,
+        "recorded_at": learned or at,
         "occurred_at": at,
         "human": 1.0,
         "verified_by": VerifiedBy.SERVER_KEY,
@@ -83,7 +90,7 @@ def activity(lead: str, *, at: datetime = START, **changes: Any) -> Event[Activi
         "sender": "segment",
         "channel": Channel.WEB,
     }
-    return event(ActivityRecorded(**values | changes), at=at)
+    return event(ActivityRecorded(**values | changes), at=at, learned=learned)
 
 
 def scored(lead: str, *, at: datetime = START, **changes: Any) -> Event[LeadScored]:  # noqa: ANN401 - any field
