@@ -97,7 +97,7 @@ def _first(holds: Callable[[int], bool], may_hold: Bound, *, from_us: int) -> in
         if end - start <= RESOLUTION_US:
             if holds(end):
                 return end
-            continue
+            continue  # the bounds allowed it, the instants do not: a touch below the resolution
         middle = (start + end) // 2
         waiting += [(middle, end), (start, middle)]
-    return waiting[-1][1] if waiting else None
+    return waiting[-1][0] + RESOLUTION_US if waiting else None

@@ -104,8 +104,10 @@ def _next_look(
         found.append(person.known_since_us + DRAW_AFTER_US)
     after_dwell = max(case.now_us, standing.since_us + thresholds.dwell_us if standing.since_us else 0)
     if model is not None and model.card.family == "scorecard":
-        if standing.is_qualified or after_dwell > case.now_us:
-            found.append(min(case.now_us + DAY_US, max(after_dwell, case.now_us + 1)))  # bins move by the day
+        if after_dwell > case.now_us:
+            found.append(after_dwell)
+        elif standing.is_qualified:
+            found.append(case.now_us + DAY_US)  # bins move by the day, and no closed form says which way
     elif standing.is_qualified:
         found.append(_fall(person, case, standing, thresholds, rule=rule, from_us=after_dwell))
     else:

@@ -104,7 +104,7 @@ def with_record(member: Member, record: Record) -> Member:
         case HandoffSeen():
             seen = _ended_once(record, member.handoffs.get(record.handoff_id))
             return member._replace(handoffs=_put(member.handoffs, record.handoff_id, seen))
-        case Deal():
+        case _:
             return member._replace(deals=_put(member.deals, record.deal, record))
 
 

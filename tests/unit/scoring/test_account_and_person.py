@@ -60,6 +60,7 @@ def test_four_quiet_people_qualify_an_account() -> None:
 
 def test_breadth_counts_further_active_people_up_to_its_most() -> None:
     shares = [share(1, 20.0), share(2, 12.0, is_active=False), *(share(number, 10.0) for number in range(3, 9))]
+    shares.append(share(9, 0.0, is_active=False))
     score = score_account(shares, {"staff_band": "201-1000", "title_level": "vp"}, people=9, rule=RULE)
     assert score.fit == 20  # firmographic points only
     assert score.engagement == 61  # 20 + 6 + 2.5 + 1.25 + .6 + .3 + .2 + .1, and 30 of breadth

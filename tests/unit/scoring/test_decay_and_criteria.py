@@ -146,3 +146,13 @@ def test_floors_follow_the_entry_channel() -> None:
     assert RULE.thresholds("field_event").engagement_floor == 0
     assert RULE.thresholds("web").engagement_floor == 10
     assert RULE.thresholds(None).fit_floor == 20
+    told = {"entry_channels": [{"channel": "web", "fit_floor": 5}]}
+    rule = compile_rule(Criteria.model_validate(told))
+    assert (rule.thresholds("web").fit_floor, rule.thresholds("web").engagement_floor) == (5, 10)
+
+
+def test_what_a_rule_remembers_is_bounded() -> None:
+    rule = compile_rule(Criteria.model_validate({}))
+    for number in range(5_000):
+        assert rule.match("page_view", f"content {number}", None, "server_key").lines == ()
+        assert rule.thresholds(f"channel {number}").qualify == 65
