@@ -83,7 +83,7 @@ async def act(owners: Owners, pressed: Pressed, *, principal: Principal) -> Outc
     path = f"/v1/handoffs/{pressed.handoff_id}/{COMMANDS[pressed.command].verb}"
     headers = {"idempotency-key": pressed.key, "if-match": f'"{pressed.token}.0"'}
     try:
-        await owners.public["handoff"].call("POST", path, principal=principal, json=body, headers=headers)
+        answer = await owners.public["handoff"].call("POST", path, principal=principal, json=body, headers=headers)
     except Stale as error:
         return Outcome("lost", error.detail, error.current)
     except Busy as error:
@@ -91,4 +91,4 @@ async def act(owners: Owners, pressed: Pressed, *, principal: Principal) -> Outc
     except AppError as error:
         words = [error.detail, *(one.message for one in error.errors)]
         return Outcome("refused", " ".join(words))
-    return Outcome("done")
+    return Outcome("done", current=answer or {})

@@ -30,6 +30,7 @@ from services.console.pages.rendering import Told, zone_of
 from services.console.pages.visit import Visit, Visiting
 from services.console.store import leaving, pages, people
 from services.console.store.leaving import LeavingRow
+from shared.clock import monotonic, sleep
 from shared.db.engine import reading, transaction
 from shared.errors import NotFound, Unreadable
 from shared.ids import new_id
@@ -40,6 +41,8 @@ __all__ = ["router"]
 router = APIRouter(dependencies=[Depends(requires("any"))])
 
 NO_UNDO_BEFORE_DEADLINE_SECONDS = 15
+CATCH_UP_SECONDS = 1.0  # a press feels answered within a second
+CATCH_UP_LOOK_SECONDS = 0.02
 _DONE = {
     "accept": "Accepted. The first touch is due next.",
     "touch": "The touch is logged.",
@@ -115,6 +118,7 @@ async def press(visit: Visiting, command: str, form: Form) -> Response:
     if command in WAITING and _may_wait(row, now):
         return await _let_wait(visit, pressed, now)
     outcome = await act(visit.owners, pressed, principal=visit.principal)
+    row = await _caught_up(visit, row, outcome)
     told = _told(visit, pressed, outcome, row, users)
     return await _back(
         visit, form.get("origin"), told=told, status=_STATUS[outcome.kind], focus=_focus(pressed, outcome)
@@ -137,6 +141,20 @@ def _in_utc(form: Mapping[str, str]) -> Mapping[str, str]:
     local = datetime.fromisoformat(form["until_at"])
     zone = zone_of(form.get("zone", "UTC"))
     return {**form, "until_at": (local if local.tzinfo else local.replace(tzinfo=zone)).isoformat()}
+
+
+async def _caught_up(visit: Visit, row: HandoffRow, outcome: Outcome) -> HandoffRow:
+    """The handoff's row once the read model holds what its owner answered, so that the page shows what was done.
+
+    After CATCH_UP_SECONDS the row as it is: the stream brings the rest.
+    """
+    wanted = int(outcome.current.get("version", 0))
+    until = monotonic() + CATCH_UP_SECONDS
+    while row.seq < wanted and monotonic() < until:
+        await sleep(CATCH_UP_LOOK_SECONDS)
+        async with reading(visit.database) as tx:
+            row = await pages.handoff(tx, row.handoff_id) or row
+    return row
 
 
 def _may_wait(row: HandoffRow, now: datetime) -> bool:

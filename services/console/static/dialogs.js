@@ -4,13 +4,14 @@
 let returnTo = null;
 
 /**
- * Opens a dialog by its id.
+ * Opens a dialog by its id; the focus returns to the opener, or to where it was.
  * @param {string} id
+ * @param {string} [openerId]
  */
-export function openDialog(id) {
+export function openDialog(id, openerId) {
   const dialog = document.getElementById(id);
   if (!(dialog instanceof HTMLDialogElement) || dialog.open) return;
-  returnTo = document.activeElement instanceof HTMLElement ? document.activeElement.id : null;
+  returnTo = openerId || (document.activeElement instanceof HTMLElement ? document.activeElement.id : null);
   dialog.showModal();
 }
 
@@ -19,7 +20,7 @@ export function startDialogs() {
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element)) return;
     const opener = event.target.closest("[data-opens]");
-    if (opener instanceof HTMLElement && opener.dataset.opens) openDialog(opener.dataset.opens);
+    if (opener instanceof HTMLElement && opener.dataset.opens) openDialog(opener.dataset.opens, opener.id);
     const closer = event.target.closest("[data-closes]");
     if (closer) closer.closest("dialog")?.close();
   });
