@@ -7,7 +7,6 @@ from uuid import UUID
 
 import orjson
 from fastapi import Request
-from sqlalchemy import RowMapping
 
 from services.handoff.domain.lifecycle import Handoff, Verdict
 from services.handoff.domain.record import StoredClock, Times
@@ -142,7 +141,7 @@ def handoff_value(handoff: Handoff, times: Times, clocks: Iterable[StoredClock])
     return _object(value)
 
 
-def row_value(row: RowMapping, clocks: Sequence[RowMapping]) -> dict[str, Any]:
+def row_value(row: Mapping[str, Any], clocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A handoff's row as JSON values, with its clocks."""
     shown = {name: row[name] for name in (*_PLAIN, *_TIMES)}
     shown |= {

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 
+from services.handoff.store.rows import Rows, plain_rows
 from shared.db.engine import ReadTx
 
 __all__ = [
@@ -84,7 +85,7 @@ _CONDITIONS: Mapping[str, str] = {
 
 async def list_handoffs(
     tx: ReadTx, view: View, filters: Filters, *, after: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[RowMapping]:
+) -> Rows:
     """Rows in view, oldest opening first; the order never changes while somebody pages."""
     conditions = [view.where]
     values: dict[str, Any] = {**view.values, "limit": limit}
@@ -107,13 +108,13 @@ async def list_handoffs(
         f"select h.* from handoff h where {' and '.join(conditions)}"  # noqa: S608 - fixed conditions, bound values
         " order by h.opened_at, h.id limit :limit"
     )
-    return (await tx.execute(text(statement), used)).mappings().all()
+    return plain_rows(await tx.execute(text(statement), used))
 
 
-async def list_by_ids(tx: ReadTx, handoff_ids: Sequence[UUID]) -> Sequence[RowMapping]:
+async def list_by_ids(tx: ReadTx, handoff_ids: Sequence[UUID]) -> Rows:
     """Rows by id, whatever the view: ask is_in_view before."""
     found = await tx.execute(text("select * from handoff where id = any(:ids)"), {"ids": list(handoff_ids)})
-    return found.mappings().all()
+    return plain_rows(found)
 
 
 async def is_in_view(tx: ReadTx, view: View, handoff_id: UUID) -> bool:
@@ -124,7 +125,7 @@ async def is_in_view(tx: ReadTx, view: View, handoff_id: UUID) -> bool:
     return (await tx.execute(statement, {"id": handoff_id, **used})).first() is not None
 
 
-async def clocks_of_handoffs(tx: ReadTx, handoff_ids: Sequence[UUID]) -> dict[UUID, list[RowMapping]]:
+async def clocks_of_handoffs(tx: ReadTx, handoff_ids: Sequence[UUID]) -> dict[UUID, Rows]:
     """All clocks of these handoffs, oldest first."""
     return await _grouped(
         tx,
@@ -137,44 +138,44 @@ async def clocks_of_handoffs(tx: ReadTx, handoff_ids: Sequence[UUID]) -> dict[UU
     )
 
 
-async def assignments_of(tx: ReadTx, handoff_id: UUID) -> Sequence[RowMapping]:
+async def assignments_of(tx: ReadTx, handoff_id: UUID) -> Rows:
     """Who had it, in order."""
     statement = (
         "select id, attempt, rep_id, pool, is_over_capacity, started_at, accepted_at, ended_at, ended_how"
         " from assignment where handoff_id = :id order by attempt"
     )
-    return (await tx.execute(text(statement), {"id": handoff_id})).mappings().all()
+    return plain_rows(await tx.execute(text(statement), {"id": handoff_id}))
 
 
-async def evidence_of(tx: ReadTx, handoff_id: UUID) -> Sequence[RowMapping]:
+async def evidence_of(tx: ReadTx, handoff_id: UUID) -> Rows:
     """Why it was qualified, newest first."""
     statement = (
         "select decision_id, lead_id, score, fit, engagement, cast(reasons as text) as reasons,"
         " cast(facts as text) as facts, activities, attached_at"
         " from evidence where handoff_id = :id order by attached_at desc, decision_id"
     )
-    return (await tx.execute(text(statement), {"id": handoff_id})).mappings().all()
+    return plain_rows(await tx.execute(text(statement), {"id": handoff_id}))
 
 
-async def touches_of(tx: ReadTx, handoff_id: UUID, *, limit: int) -> Sequence[RowMapping]:
+async def touches_of(tx: ReadTx, handoff_id: UUID, *, limit: int) -> Rows:
     """What Sales tried, newest first."""
     statement = (
         "select id, actor_id, kind, occurred_at, recorded_at, is_late_evidence from touch"
         " where handoff_id = :id order by occurred_at desc, id limit :limit"
     )
-    return (await tx.execute(text(statement), {"id": handoff_id, "limit": limit})).mappings().all()
+    return plain_rows(await tx.execute(text(statement), {"id": handoff_id, "limit": limit}))
 
 
-async def notes_of(tx: ReadTx, handoff_id: UUID, *, limit: int) -> Sequence[RowMapping]:
+async def notes_of(tx: ReadTx, handoff_id: UUID, *, limit: int) -> Rows:
     """What people typed, newest first."""
     statement = (
         "select id, by_id, about, text, written_at from note where handoff_id = :id and text <> ''"
         " order by written_at desc, id limit :limit"
     )
-    return (await tx.execute(text(statement), {"id": handoff_id, "limit": limit})).mappings().all()
+    return plain_rows(await tx.execute(text(statement), {"id": handoff_id, "limit": limit}))
 
 
-async def audit_of(tx: ReadTx, handoff_id: UUID, *, after: int, limit: int) -> Sequence[RowMapping]:
+async def audit_of(tx: ReadTx, handoff_id: UUID, *, after: int, limit: int) -> Rows:
     """Every input with its verdict, oldest first."""
     statement = (
         "select id, kind, cast(input as text) as input, actor, actor_id, token_seen, verdict, why, state_before,"
@@ -182,20 +183,20 @@ async def audit_of(tx: ReadTx, handoff_id: UUID, *, after: int, limit: int) -> S
         " from handoff_event where handoff_id = :id and id > :after order by id limit :limit"
     )
     found = await tx.execute(text(statement), {"id": handoff_id, "after": after, "limit": limit})
-    return found.mappings().all()
+    return plain_rows(found)
 
 
-async def queues_shown(tx: ReadTx) -> Sequence[RowMapping]:
+async def queues_shown(tx: ReadTx) -> Rows:
     """The queues with their owner, how many wait, and since when the oldest does."""
     statement = """
         select q.name, q.owner, q.is_pull, count(h.id) as waiting, min(h.waiting_since) as oldest_since
           from queue q left join handoff h on h.queue = q.name and h.state = 'queued'
          group by q.name, q.owner, q.is_pull order by q.name
         """
-    return (await tx.execute(statement)).mappings().all()
+    return plain_rows(await tx.execute(statement))
 
 
-async def pools_shown(tx: ReadTx) -> Sequence[RowMapping]:
+async def pools_shown(tx: ReadTx) -> Rows:
     """Every place in a pool: the ledger's row with the rep's load and whether it is on."""
     statement = """
         select p.name as pool, cast(p.skills as text) as skills, p.sequence, m.rep_id, m.weight, m.load_max,
@@ -204,13 +205,13 @@ async def pools_shown(tx: ReadTx) -> Sequence[RowMapping]:
           from pool p left join member m on m.pool = p.name and m.is_member left join rep r on r.id = m.rep_id
          where p.is_active order by p.name, m.rep_id
         """
-    return (await tx.execute(statement)).mappings().all()
+    return plain_rows(await tx.execute(statement))
 
 
-async def _grouped(tx: ReadTx, statement: str, ids: Sequence[UUID]) -> dict[UUID, list[RowMapping]]:
-    found: dict[UUID, list[RowMapping]] = {}
+async def _grouped(tx: ReadTx, statement: str, ids: Sequence[UUID]) -> dict[UUID, Rows]:
+    found: dict[UUID, Rows] = {}
     if ids:
-        for row in (await tx.execute(text(statement), {"ids": list(ids)})).mappings():
+        for row in plain_rows(await tx.execute(text(statement), {"ids": list(ids)})):
             found.setdefault(row["handoff_id"], []).append(row)
     return found
 

@@ -6,18 +6,25 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Table, Uuid, any_, bindparam, text
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Result, Table, Uuid, any_, bindparam, text
 from sqlalchemy.sql.elements import TextClause
 
 from shared.db.engine import Tx
 
-__all__ = ["in_ids", "insert_rows", "upsert_rows"]
+__all__ = ["Rows", "in_ids", "insert_rows", "plain_rows", "upsert_rows"]
+
+Rows = list[dict[str, Any]]
 
 
 def in_ids(column: Any, name: str = "ids") -> ColumnElement[bool]:  # noqa: ANN401 - any uuid column
     """`column = any(:ids)`: one statement whatever the number of ids."""
     ids: BindParameter[Sequence[UUID]] = bindparam(name, type_=ARRAY(Uuid))
     return column == any_(ids)  # type: ignore[no-any-return]  # SQLAlchemy types == as Any here
+
+
+def plain_rows(result: Result[Any]) -> Rows:
+    """A result's rows as plain mappings by column name."""
+    return [{str(name): value for name, value in row.items()} for row in result.mappings()]
 
 
 async def insert_rows(tx: Tx, table: Table, rows: Sequence[Mapping[str, Any]], *, is_once: bool = False) -> None:
