@@ -73,6 +73,7 @@ class Consumer:
         self._health = Health(Breaker())
         self._slots = asyncio.Semaphore(settings.batches_at_once)
         self._kafka: Any = None
+        self._asker: Any = None  # asks for ends on a connection of its own: behind a waiting fetch that takes 250 ms
         self._counts: dict[str, int] = {}
         self._partitions: dict[TopicPartition, Partition] = {}
         self._assigned_at = 0.0
@@ -244,8 +245,8 @@ class Consumer:
         try:
             async with asyncio.timeout(START_SECONDS / 3):
                 standings = await read_positions(self._database, self.handlers.consumer)
-                starts = await self._asking.beginning_offsets(list(closed))
-                ends = await self._asking.end_offsets(list(closed))
+                starts = await self._asker.beginning_offsets(list(closed))
+                ends = await self._asker.end_offsets(list(closed))
         except (KafkaError, TimeoutError, OSError, SQLAlchemyError) as error:
             log.warning("opening_waits", reason=type(error).__name__)
             await sleep(0.2)
@@ -341,7 +342,7 @@ class Consumer:
             return None  # the broker is away: that is not our standstill
 
     async def _ends(self) -> dict[tuple[str, int], int]:
-        ends = await self._asking.end_offsets(self._all())
+        ends = await self._asker.end_offsets(self._all())
         return {(self._short(one.topic), one.partition): end for one, end in ends.items()}
 
     async def _watch_lock(self, lock: SessionLock) -> None:
