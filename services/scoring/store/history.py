@@ -190,7 +190,10 @@ async def add_activities(tx: Tx, activities: Sequence[Activity]) -> frozenset[Ac
 
 
 async def corrected_leads(tx: ReadTx, activity_ids: Collection[ActivityId]) -> frozenset[LeadId]:
-    """Leads with a correction of one of these activities that came before the activity itself."""
+    """Leads with a correction of one of these activities that came before the activity itself.
+
+    Asked under the leads' locks: a rival batch may have committed the correction since the activities were appended.
+    """
     found = await tx.execute(_CORRECTED, {"ids": sorted(activity_ids)})
     return frozenset(found.scalars())
 
