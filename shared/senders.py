@@ -104,11 +104,13 @@ def is_fresh(timestamp: str, now: float, *, tolerance_seconds: float = SIGNED_TI
 
 
 def decoded_base64(text: str) -> bytes | None:
-    """The bytes of strict standard base64, or None: a lenient decoder would accept mutated proofs."""
+    """The bytes of canonical standard base64, or None: a lenient decoder would accept mutated proofs."""
     try:
-        return base64.b64decode(text.encode("ascii"), validate=True)
+        encoded = text.encode("ascii")
+        decoded = base64.b64decode(encoded, validate=True)
     except (binascii.Error, UnicodeEncodeError, ValueError):
         return None
+    return decoded if base64.b64encode(decoded) == encoded else None  # unused bits of the last sign must be zero
 
 
 def is_hmac_signed(signed: bytes, given: str, *, key: bytes, digest: str = "sha256", encoding: str = "hex") -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -180,10 +181,13 @@ def channel_of(kind: str) -> str:
     return CHANNELS[kind]
 
 
-def content_of(path: str | None, pages: Sequence[tuple[str, str]]) -> str | None:
+def content_of(path: str | None, pages: tuple[tuple[str, str], ...]) -> str | None:
     """What a page is worth: the first pattern of the source's table, then of the default one, that fits the path."""
-    if not path:
-        return None
+    return _content_of(path, pages) if path else None
+
+
+@lru_cache(maxsize=4096)  # a site has few pages and many views
+def _content_of(path: str, pages: tuple[tuple[str, str], ...]) -> str | None:
     lowered = path.lower()
     for pattern, content in (*pages, *DEFAULT_PAGES):
         if _fits(lowered, pattern.lower()):
@@ -191,7 +195,7 @@ def content_of(path: str | None, pages: Sequence[tuple[str, str]]) -> str | None
     return None
 
 
-def placed(touch: Touch, *, pages: Sequence[tuple[str, str]]) -> Placed:
+def placed(touch: Touch, *, pages: tuple[tuple[str, str], ...]) -> Placed:
     """The marketing triple and the page: URL first, then what the sender says, then the referrer, then direct.
 
     A web visit with neither is `direct`, never left open: an empty first touch would later be filled by an ad click.
@@ -229,15 +233,21 @@ def _is_possible(moment: datetime | None) -> bool:
 
 
 def _named(name: str | None, table: Mapping[str, str]) -> str | None:
-    if not name:
+    if not name or not table:
         return None
-    words = " ".join(_WORD.findall(name)).lower() or name.lower()
+    words = _words(name)
     if words in table:
         return table[words]
     for pattern, kind in table.items():
         if pattern.startswith("* ") and words.endswith(pattern[1:]):
             return kind
     return None
+
+
+@lru_cache(maxsize=4096)
+def _words(name: str) -> str:
+    """The name of an event in lower-case words."""
+    return " ".join(_WORD.findall(name)).lower() or name.lower()
 
 
 def _fits(text: str, pattern: str) -> bool:
@@ -257,7 +267,8 @@ def _fits(text: str, pattern: str) -> bool:
     return True
 
 
-def _url_parts(url: str | None) -> tuple[str | None, str | None, dict[str, str]]:
+@lru_cache(maxsize=4096)
+def _url_parts(url: str | None) -> tuple[str | None, str | None, Mapping[str, str]]:
     """(host, path, query) of a web address; an unreadable one says nothing."""
     if not url:
         return None, None, {}

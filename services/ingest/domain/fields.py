@@ -23,6 +23,7 @@ __all__ = [
     "unix_moment",
 ]
 
+_NO_COMPANY: Final = Company()
 _EMPTY: Final[Mapping[str, object]] = {}
 _UNIX_MAX: Final = 4_102_444_800  # the year 2100; a greater number is no time in seconds
 _PROFILE_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -94,6 +95,8 @@ def fingerprint_of(raw: bytes) -> int:
 
 def profile_of(traits: Mapping[str, object]) -> dict[str, str]:
     """The profile fields among a sender's traits, by our names."""
+    if not traits:
+        return {}
     company = mapping_of(traits.get("company"))
     first, last = _any(traits, "firstName", "first_name"), _any(traits, "lastName", "last_name")
     found = {field: _any(traits, *names) for field, names in _PROFILE_NAMES.items()}
@@ -105,6 +108,8 @@ def profile_of(traits: Mapping[str, object]) -> dict[str, str]:
 
 def company_of(traits: Mapping[str, object], *, group_id: str | None = None) -> Company:
     """What traits say of the organisation: of a person's (`company`), or of a group's own when group_id is given."""
+    if not traits and not group_id:
+        return _NO_COMPANY
     inner = traits if group_id else mapping_of(traits.get("company"))
     external = ("group", group_id) if group_id else None
     system, id_there = _any(inner, "external_system"), _any(inner, "external_id")

@@ -78,6 +78,7 @@ _ADD_EXTERNAL = by_columns(
     """
     insert into external_id (system, external_id, lead_id)
     select * from unnest(:systems, :external_ids, :lead_ids) on conflict do nothing
+    returning system, external_id, lead_id
     """,
     systems="text",
     external_ids="text",
@@ -150,13 +151,13 @@ async def external_ids(tx: ReadTx, lead_ids: Collection[UUID]) -> dict[UUID, lis
     return found
 
 
-async def add_external_ids(tx: Tx, rows: Sequence[tuple[str, str, UUID]]) -> None:
-    """Note (system, id, lead); the first lead of an id keeps it."""
-    if rows:
-        ordered = sorted(set(rows))
-        parameters = {
-            "systems": [system for system, _, _ in ordered],
-            "external_ids": [one for _, one, _ in ordered],
-            "lead_ids": [lead for _, _, lead in ordered],
-        }
-        await tx.execute(_ADD_EXTERNAL, parameters)
+async def add_external_ids(tx: Tx, rows: Sequence[tuple[str, str, UUID]]) -> list[tuple[str, str, UUID]]:
+    """Note (system, id, lead) and return those that are new; the first lead of an id keeps it."""
+    ordered = sorted(set(rows))
+    parameters = {
+        "systems": [system for system, _, _ in ordered],
+        "external_ids": [one for _, one, _ in ordered],
+        "lead_ids": [lead for _, _, lead in ordered],
+    }
+    added = await tx.execute(_ADD_EXTERNAL, parameters)
+    return [(row.system, row.external_id, row.lead_id) for row in added]

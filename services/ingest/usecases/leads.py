@@ -11,7 +11,6 @@ from services.ingest.usecases.commanding import command_delivery, ensure_api_sou
 from services.ingest.usecases.normalise import KeyedHash, finish, handle, open_trees
 from services.ingest.usecases.normalise.consenting import claim_consent
 from services.ingest.usecases.normalise.draft import Draft
-from services.ingest.usecases.normalise.profiling import state_profile
 from services.ingest.usecases.normalise.reading import Item
 from shared.db.engine import Tx
 from shared.errors import FieldError, NotFound, PreconditionFailed, Refused
@@ -66,7 +65,7 @@ async def patch_lead(
     draft.touched[lead_id] = item
     if keys:
         draft.identities.know(lead_id)
-    state_profile(draft, lead_id, fields, item)
+    draft.stated.append((lead_id, fields, item))
     await finish(tx, draft)
     return root
 

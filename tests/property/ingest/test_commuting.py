@@ -140,7 +140,7 @@ def test_a_batch_is_split_the_same_by_the_fast_and_the_slow_reader(events: list[
 
 @given(path=st.text(max_size=30), pattern=st.text("a/*", max_size=12))
 def test_no_pattern_of_a_page_is_slow_or_raises(path: str, pattern: str) -> None:
-    content_of(path, [(pattern, "found")])
+    content_of(path, ((pattern, "found"),))
 
 
 def _integers(value: Any) -> list[int]:  # noqa: ANN401 - any JSON value

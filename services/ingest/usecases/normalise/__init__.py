@@ -19,6 +19,7 @@ from services.ingest.usecases.normalise.hashing import KeyedHash
 from services.ingest.usecases.normalise.profiling import (
     account_keys_of,
     identified_events,
+    leads_shown_anew,
     linked_events,
     merged_events,
     settle,
@@ -76,6 +77,8 @@ async def open_trees(tx: Tx, lead_ids: Collection[UUID], delivery: Delivery, *, 
 
 async def finish(tx: Tx, draft: Draft) -> None:
     """Derive, save and emit what a draft holds."""
+    concerned = {member_id for member_id, _, _ in draft.stated} | draft.companies.keys()
+    draft.profiles = await people.profiles(tx, concerned & draft.before.keys())
     settle(draft)
     events = await _decided(tx, draft)
     await _save(tx, draft)
@@ -139,8 +142,6 @@ async def _load(
     )
     if recognised.leads:
         draft.consents = await consents.consents(tx, recognised.leads)
-        draft.profiles = await people.profiles(tx, recognised.leads)
-        draft.externals = await people.external_ids(tx, recognised.leads)
     for delivery in deliveries:
         draft.refusals.extend(
             RefusalRow(
@@ -188,6 +189,7 @@ def _take(draft: Draft, item: Item) -> None:
 
 async def _decided(tx: Tx, draft: Draft) -> list[Event[Payload]]:
     """All events of the batch, in the order they leave; writes accounts and mails on the way."""
+    await _name_externals(tx, draft)
     wanted = account_keys_of(draft)
     linked: list[Event[Payload]] = []
     if wanted:
@@ -216,13 +218,25 @@ async def _decided(tx: Tx, draft: Draft) -> list[Event[Payload]]:
     ]
 
 
+async def _name_externals(tx: Tx, draft: Draft) -> None:
+    """Keep new ids in other systems, and load those of the leads that are shown anew."""
+    if draft.new_externals:
+        draft.new_externals = await people.add_external_ids(tx, draft.new_externals)
+    known = set(leads_shown_anew(draft)) & draft.before.keys()
+    if known:
+        draft.externals = await people.external_ids(tx, known)
+    for system, external_id, lead_id in draft.new_externals:
+        listed = draft.externals.setdefault(lead_id, [])
+        if (system, external_id) not in listed:
+            listed.append((system, external_id))
+
+
 async def _save(tx: Tx, draft: Draft) -> None:
     await identity.insert_leads(tx, [row for lead_id, row in draft.leads.items() if lead_id not in draft.before])
     await identity.change_leads(
         tx, [row for lead_id, row in draft.leads.items() if lead_id in draft.before and row != draft.before[lead_id]]
     )
     await people.save_profiles(tx, {lead_id: draft.profiles[lead_id] for lead_id in draft.changed_profiles})
-    await people.add_external_ids(tx, draft.new_externals)
     await consents.save_consents(tx, [draft.consents[key] for key in sorted(draft.changed_consents)])
     await consents.add_statements(tx, draft.statements)
     await people.save_texts(tx, draft.texts)

@@ -53,9 +53,10 @@ def consent_changes(draft: Draft) -> Iterator[Event[Payload]]:
         purposes = {_PROFILING} | {
             purpose for purpose in (_CONTACT, _SHARING) for lead_id in tree if (lead_id, purpose) in draft.consents
         }
-        item = next(draft.touched[lead_id] for lead_id in draft.touched if lead_id in tree)
+        members = sorted(tree)
+        item = next(draft.touched[lead_id] for lead_id in members if lead_id in draft.touched)
         for purpose in sorted(purposes):
-            yield from _told(draft, sorted(tree), purpose, item)
+            yield from _told(draft, members, purpose, item)
 
 
 def _told(draft: Draft, tree: list[UUID], purpose: str, item: Item) -> Iterator[Event[Payload]]:

@@ -57,6 +57,8 @@ class Draft:
     before: dict[UUID, LeadRow] = field(default_factory=dict)
     touched: dict[UUID, Item] = field(default_factory=dict)
     companies: dict[UUID, list[Company]] = field(default_factory=dict)
+    stated: list[tuple[UUID, Mapping[str, str], Item]] = field(default_factory=list)
+    """Profile fields that were said, in order; taken once the profiles concerned are loaded."""
     changed_profiles: set[UUID] = field(default_factory=set)
     changed_consents: set[tuple[UUID, str]] = field(default_factory=set)
     new_externals: list[tuple[str, str, UUID]] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from uuid import UUID
 
 from services.ingest.domain.accounts import AccountKey, Linked, account_keys, link, staff_band
@@ -21,12 +22,12 @@ __all__ = [
     "account_keys_of",
     "identified_event",
     "identified_events",
+    "leads_shown_anew",
     "linked_event",
     "linked_events",
     "merged_events",
     "settle",
     "split_events",
-    "state_profile",
     "take_identity",
 ]
 
@@ -35,6 +36,7 @@ _SHOWN = (
     "is_known", "title_level", "department", "country", "language", "time_zone", "mail_domain_kind", "entry_channel",
     "traffic_source", "medium", "campaign",
 )  # fmt: skip
+_SHOWN_OF = attrgetter(*_SHOWN)
 
 
 def take_identity(draft: Draft, resolution: Resolution, item: Item) -> None:
@@ -53,7 +55,8 @@ def take_identity(draft: Draft, resolution: Resolution, item: Item) -> None:
             traits[key.kind.value] = key.value
         elif key.kind is KeyKind.CRM:
             _note_external(draft, member_id, key.value)
-    state_profile(draft, member_id, traits, item)
+    if traits:
+        draft.stated.append((member_id, traits, item))
     company = item.observation.company
     if company.external or company.domain or company.name or company.industry or company.is_target is not None:
         draft.companies.setdefault(member_id, []).append(company)
@@ -64,8 +67,10 @@ def take_identity(draft: Draft, resolution: Resolution, item: Item) -> None:
 
 
 def settle(draft: Draft) -> None:
-    """Derive the attributes of every changed profile, once all observations were taken."""
+    """Take what was said of profiles, and derive the attributes of every changed one."""
     draft.sync()
+    for member_id, traits, item in draft.stated:
+        _state_profile(draft, member_id, traits, item)
     for lead_id in draft.changed_profiles:
         derived = attributes({name: stated.value for name, stated in draft.profiles[lead_id].items()})
         for name in derived.__slots__:
@@ -74,11 +79,8 @@ def settle(draft: Draft) -> None:
 
 def identified_events(draft: Draft) -> Iterator[Event[Payload]]:
     """One event per lead that is new or shows something else than before; raises its profile_version."""
-    for lead_id, item in draft.touched.items():
-        lead, before = draft.leads[lead_id], draft.before.get(lead_id)
-        is_same = before is not None and all(getattr(lead, name) == getattr(before, name) for name in _SHOWN)
-        if is_same and all(one != lead_id for _, _, one in draft.new_externals):
-            continue
+    for lead_id in leads_shown_anew(draft):
+        lead, item = draft.leads[lead_id], draft.touched[lead_id]
         lead.profile_version += 1
         lead.updated_at = draft.now
         yield caused_by_delivery(
@@ -88,6 +90,17 @@ def identified_events(draft: Draft) -> Iterator[Event[Payload]]:
             occurred_at=item.timed.occurred_at,
             recorded_at=draft.now,
         )
+
+
+def leads_shown_anew(draft: Draft) -> list[UUID]:
+    """Leads that are new, or show something else than before."""
+    renamed = {one for _, _, one in draft.new_externals}
+    return [lead_id for lead_id in draft.touched if lead_id in renamed or _is_shown_anew(draft, lead_id)]
+
+
+def _is_shown_anew(draft: Draft, lead_id: UUID) -> bool:
+    before = draft.before.get(lead_id)
+    return before is None or _SHOWN_OF(draft.leads[lead_id]) != _SHOWN_OF(before)
 
 
 def identified_event(lead: LeadRow, externals: list[tuple[str, str]]) -> LeadIdentified:
@@ -221,14 +234,10 @@ def linked_event(lead: LeadRow, account: AccountRow) -> LeadLinked:
 
 def _note_external(draft: Draft, member_id: UUID, value: str) -> None:
     system, _, external_id = value.partition("\x1f")
-    known = draft.externals.setdefault(member_id, [])
-    if (system, external_id) not in known:
-        known.append((system, external_id))
-        draft.new_externals.append((system, external_id, member_id))
+    draft.new_externals.append((system, external_id, member_id))
 
 
-def state_profile(draft: Draft, member_id: UUID, traits: Mapping[str, str], item: Item) -> None:
-    """Take profile fields that were stated when the item happened."""
+def _state_profile(draft: Draft, member_id: UUID, traits: Mapping[str, str], item: Item) -> None:
     known = draft.profiles.setdefault(member_id, {})
     changed = newest(known, traits, item.timed.occurred_at)
     if changed:

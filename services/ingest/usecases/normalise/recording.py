@@ -1,6 +1,7 @@
 """Makes activities of observations: kind, channel, place, verdict; the personal part beside; the events that leave."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from uuid import UUID
 
 from services.ingest.domain.activity import channel_of, kind_of, placed
@@ -27,6 +28,7 @@ ASKING = frozenset(
 _MAIL = frozenset({"email_delivered", "email_open", "email_click"})
 _PAGES = frozenset({"page_view", "pricing_viewed"})
 _TEXT_MAX = 256
+_ACTIVE_STEP = timedelta(days=1)  # retention counts days; a write for every page view would be for nothing
 _NO_SETTINGS = SourceSettings()
 
 
@@ -185,7 +187,8 @@ def _enter(draft: Draft, member_id: UUID, item: Item, kind: str, fields: Mapping
         lead.campaign = fields["campaign"]
     if kind in _PAGES and fields["page_path"] and (lead.first_page_at is None or at < lead.first_page_at):
         lead.first_page_at, lead.first_page = at, fields["page_path"]
-    lead.active_at = max(lead.active_at, at)
+    if at - lead.active_at >= _ACTIVE_STEP:
+        lead.active_at = at
 
 
 def _keep_text(draft: Draft, member_id: UUID, item: Item) -> None:
