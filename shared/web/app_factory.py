@@ -5,6 +5,7 @@ A route without a declared permission makes the app refuse to be built. Plain AS
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import structlog
@@ -16,14 +17,16 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
 
 from shared.clock import monotonic
 from shared.config import ServiceSettings
-from shared.errors import AppError
+from shared.db.engine import is_transient
+from shared.errors import AppError, Busy
 from shared.ids import new_id
 from shared.telemetry import count, log, observe
 from shared.web.auth import Authenticate, Permission, permission_of
-from shared.web.problems import problem_of, problem_response
+from shared.web.problems import PROBLEM_JSON, problem_of, problem_response
 
 __all__ = ["BODY_BYTES", "Answered", "Asked", "create_app", "permissions_of_route", "routes_of"]
 
@@ -65,7 +68,7 @@ def create_app(
                 raise ValueError(
                     f"Declare a permission with requires(...) on {sorted(route.methods or ())} {route.path}."
                 )
-    app = FastAPI(
+    app = _FramedApp(
         title=title or f"Baton {settings.service}",
         version="1",
         docs_url=None,
@@ -78,9 +81,9 @@ def create_app(
         setattr(app.state, name, value)
     for router in routers:
         app.include_router(router)
+    app.add_middleware(_CatchAll)
     for kind in (AppError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
-    app.add_middleware(RequestFrame)
     return app
 
 
@@ -112,6 +115,14 @@ async def _answer_problem(request: Request, error: Exception) -> Response:
     return problem_response(body, instance=request.url.path, headers=headers)
 
 
+class _FramedApp(FastAPI):
+    """FastAPI with the frame outermost: the body bound answers before any middleware of an app would."""
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        return RequestFrame(super().build_middleware_stack())
+
+
 class RequestFrame:
     """Round every request: Request-Id in and out, correlation in the logs, one metric.
 
@@ -133,20 +144,61 @@ class RequestFrame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not _is_problem(message):
+                    raise _TooLargeAnswered
                 message = {**message, "headers": [*message.get("headers", ()), (b"request-id", request_id.encode())]}
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_framed)
-            except Exception as error:
-                log.exception("request_failed", path=scope["path"])
-                if status:  # the answer has begun: the server must cut the connection
-                    raise
-                body, headers = problem_of(error)
+            except _TooLargeAnswered:
+                body, headers = problem_of(HTTPException(status))
                 await problem_response(body, instance=scope["path"], headers=headers)(scope, receive, send_framed)
         count("baton_http_requests_total", status=f"{status // 100}xx")
         observe("baton_http_seconds", monotonic() - started)
+
+
+class _CatchAll:
+    """Inside everything else: answers what nobody caught, unless the answer has begun."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting)
+        except _TooLargeAnswered:
+            raise
+        except Exception as error:
+            body, headers = _problem_of_ours(error, scope)
+            if has_begun:  # the server must cut the connection
+                raise
+            await problem_response(body, instance=scope["path"], headers=headers)(scope, receive, send)
+
+
+class _TooLargeAnswered(Exception):
+    """The framework was about to answer 413 in its own words."""
+
+
+def _is_problem(message: Message) -> bool:
+    return any(value.startswith(PROBLEM_JSON.encode()) for name, value in message["headers"] if name == b"content-type")
+
+
+def _problem_of_ours(error: Exception, scope: Scope) -> tuple[dict[str, Any], dict[str, str]]:
+    """What nobody caught: the database is away (the same request later is right), or a defect."""
+    if is_transient(error):
+        log.warning("request_waits", path=scope["path"], reason=type(error).__name__)
+        return problem_of(Busy("A part this needs is away for the moment; send the same request again."))
+    log.exception("request_failed", path=scope["path"])
+    return problem_of(error)
 
 
 def _request_id(scope: Scope) -> str:
