@@ -9,20 +9,18 @@ from shared.db.engine import Tx
 
 __all__ = ["Beat", "beat", "note_outage"]
 
+_BEFORE = text(
+    """
+    select world_at, beaten_by = :by as is_own, extract(epoch from now() - beaten_at) as machine_seconds
+      from clock_tick where name = :name for update
+    """
+)
 _BEAT = text(
     """
-    with before as (select world_at, beaten_at, beaten_by from clock_tick where name = :name for update),
-    beat as (
-        insert into clock_tick (name, beaten_at, world_at, beaten_by)
-        values (:name, now(), baton_now(), cast(:by as text))
-        on conflict (name) do update
-           set beaten_at = excluded.beaten_at, beaten_by = excluded.beaten_by,
-               world_at = greatest(clock_tick.world_at, excluded.world_at)
-        returning name
-    )
-    select before.world_at, before.beaten_by = :by as is_own,
-           extract(epoch from now() - before.beaten_at) as machine_seconds
-      from beat left join before on true
+    insert into clock_tick (name, beaten_at, world_at, beaten_by) values (:name, now(), baton_now(), :by)
+    on conflict (name) do update
+       set beaten_at = excluded.beaten_at, beaten_by = excluded.beaten_by,
+           world_at = greatest(clock_tick.world_at, excluded.world_at)
     """
 )
 
@@ -38,8 +36,11 @@ class Beat:
 
 async def beat(tx: Tx, name: str, *, by: str) -> Beat:
     """Beat now, as one of possibly several loops, and say when the last beat was."""
-    row = (await tx.execute(_BEAT, {"name": name, "by": by})).one()
-    return Beat(row.world_at, float(row.machine_seconds or 0), bool(row.is_own))
+    before = (await tx.execute(_BEFORE, {"name": name, "by": by})).first()
+    await tx.execute(_BEAT, {"name": name, "by": by})
+    if before is None:
+        return Beat(None, 0.0, is_own=False)
+    return Beat(before.world_at, float(before.machine_seconds), is_own=before.is_own)
 
 
 async def note_outage(tx: Tx, name: str, *, start: datetime, end: datetime) -> None:

@@ -1,0 +1,97 @@
+"""The loop: fires what is due, says what comes next, notices outages, follows absences, counts changes again."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.handoff.clocks import ClockLoop, clocks_standing
+from shared.db.engine import reading, transaction
+from tests.integration.handoff.http import callers
+from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
+from tests.support.builders.handoff import NOON, identified, lead_id, qualified, rep_id
+
+
+async def _kim_is_offered(world: World) -> Any:  # noqa: ANN401 - a row
+    await world.reps(*crew("anna", "bert"))
+    await world.agreement({"default": [member(rep_id("anna")), member(rep_id("bert"))]})
+    await world.take(identified("kim"), qualified("kim"))
+    return await world.handoff_of(lead_id("kim"))
+
+
+async def test_a_turn_fires_what_is_due_and_says_what_comes_next(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _kim_is_offered(world)
+        loop = ClockLoop(world.database, at_once=100)
+        assert await loop.turn() == NOON + timedelta(hours=1)
+        await world.advance(hours=1)
+        async with reading(world.database) as tx:
+            assert (await clocks_standing(tx)).due == 1
+        assert await loop.turn() == NOON + timedelta(hours=3)
+        async with reading(world.database) as tx:
+            standing = await clocks_standing(tx)
+        assert (standing.due, standing.next_due_at) == (0, NOON + timedelta(hours=3))
+
+
+async def test_a_gap_without_any_loop_is_an_outage_and_gives_time(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        handoff = await _kim_is_offered(world)
+        first = ClockLoop(world.database, at_once=100)
+        await first.turn()
+        async with transaction(world.database, "periodic") as tx:
+            await tx.execute("update clock_tick set beaten_at = beaten_at - interval '2 hours'")
+        await world.advance(hours=6)
+        await ClockLoop(world.database, at_once=100).turn()
+        outages = await world.rows("select started_at, ended_at from outage")
+        assert [(row.started_at, row.ended_at) for row in outages] == [(NOON, NOON + timedelta(hours=6))]
+        clock = await world.clock(handoff.id, "accept")
+        assert clock.is_late_by_system
+        assert clock.due_at > NOON + timedelta(hours=6)
+        fired = await world.rows("select is_late_by_system from escalation")
+        assert {row.is_late_by_system for row in fired} == {True}
+
+
+async def test_an_absence_takes_the_rep_off_and_brings_it_back(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        handoff = await _kim_is_offered(world)
+        rep = api.user(handoff.owner_id, "rep")
+        ics = (
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//t//t//EN\r\nBEGIN:VEVENT\r\nUID:1\r\n"
+            "DTSTART:20260610T130000Z\r\nDTEND:20260612T080000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+        planned = await rep.post(f"/v1/reps/{handoff.owner_id}/absences", {"ics": ics})
+        assert planned.status_code == 201, planned.text
+        other = await rep.post(f"/v1/reps/{rep_id('zoe')}/absences", {"ics": ics})
+        assert other.status_code == 403
+        nonsense = await rep.post(f"/v1/reps/{handoff.owner_id}/absences", {"ics": "hello"})
+        assert nonsense.json()["errors"][0]["pointer"] == "/ics"
+        clock = await world.clock(handoff.id, "accept")
+        assert clock.due_at == datetime.fromisoformat("2026-06-12T11:00:00+00:00")
+
+        loop = ClockLoop(world.database, at_once=100)
+        assert await loop.turn() == NOON + timedelta(hours=1)
+        await world.advance(hours=1)
+        await loop.turn()
+        after = await world.handoff(handoff.id)
+        assert after.owner_id not in {None, handoff.owner_id}
+        assert await world.gaps() == []
+        await world.at(datetime.fromisoformat("2026-06-12T08:00:00+00:00"))
+        await loop.turn()
+        shown = await rep.get(f"/v1/reps/{handoff.owner_id}")
+        assert shown.json()["absences"] == []
+
+
+async def test_a_changed_calendar_counts_its_clocks_again(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        handoff = await _kim_is_offered(world)
+        manager = api.user(rep_id("boss"), "manager")
+        hours = [[[480, 840]]] * 5 + [[], []]
+        body = {"name": "default", "zone": "UTC", "hours": hours, "holidays": ["2026-06-11"]}
+        changed = await manager.post("/v1/calendars", body)
+        assert changed.status_code == 201, changed.text
+        clock = await world.clock(handoff.id, "accept")
+        assert clock.due_at == datetime.fromisoformat("2026-06-12T10:00:00+00:00")
+        audit = await world.rows("select input from handoff_event where kind = 'Reschedule'")
+        assert audit[0].input["why"] == "calendar"
+        assert "2026-06-10T16:00:00+00:00" in str(audit[0].input["before"])
+        assert (await manager.post("/v1/calendars", {**body, "zone": "Nowhere/Here"})).status_code == 422
+        assert (await manager.post("/v1/calendars", {**body, "hours": [[]] * 7})).status_code == 422
+        assert await world.gaps() == []
