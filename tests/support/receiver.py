@@ -36,9 +36,9 @@ class Receiver:
     url: str = ""
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def until(self, count: int) -> None:
-        """Wait until so many requests came, 10 s at most."""
-        async with asyncio.timeout(10), self.arrived:
+    async def until(self, count: int, *, within_seconds: float = 30) -> None:
+        """Wait until so many requests came."""
+        async with asyncio.timeout(within_seconds), self.arrived:
             await self.arrived.wait_for(lambda: len(self.received) >= count)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
