@@ -27,7 +27,7 @@ def build() -> Runtime:
     desk = Desk(Terms(), settings.exploration_salt.encode())
     api = create_app(settings, [public_routes(read, desk.terms)], authenticate=by_service_token(runtime.tokens))
     runtime.serve_api(api)
-    runtime.serve_internal(read, routers=[internal_routes(read)], standing=[due_work], ledger=LEDGER)
+    runtime.serve_internal(work, routers=[internal_routes(read)], standing=[due_work], ledger=LEDGER)
     runtime.relay(work)
     runtime.consume(handlers(desk), work)
     desk.wake = runtime.loop("rechecks", rechecks(work, desk)).wake

@@ -11,13 +11,13 @@ from services.scoring.domain.crossing import HORIZON_US, course_of, next_below, 
 from services.scoring.domain.decay import DAY_US
 from services.scoring.domain.person import Person
 from services.scoring.domain.qualify import (
-    DRAW_AFTER_US,
     Case,
     Outcome,
     Standing,
     Verdict,
     closed,
     decide,
+    draw_at,
     is_drawable,
     tried,
 )
@@ -101,7 +101,7 @@ def _next_look(
     found: list[int | None] = []
     has_share = rule.exploration.share > 0 or rule.exploration.share_small > 0
     if has_share and is_drawable(standing, person.known_since_us):
-        found.append(person.known_since_us + DRAW_AFTER_US)
+        found.append(draw_at(person.known_since_us))
     after_dwell = max(case.now_us, standing.since_us + thresholds.dwell_us if standing.since_us else 0)
     if model is not None and model.card.family == "scorecard":
         if after_dwell > case.now_us:

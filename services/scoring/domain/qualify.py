@@ -13,7 +13,6 @@ from services.scoring.domain.decay import DAY_US
 from services.scoring.domain.facts import Ask
 
 __all__ = [
-    "DRAW_AFTER_US",
     "NEVER",
     "Case",
     "Outcome",
@@ -21,6 +20,7 @@ __all__ = [
     "Verdict",
     "closed",
     "decide",
+    "draw_at",
     "draw_of",
     "is_drawable",
     "joined",
@@ -32,6 +32,8 @@ __all__ = [
 ASK_LIVES_US = 30 * DAY_US
 # A draw comes a day after the person became known: by then it is clear who qualifies without help (SCORING section 8).
 DRAW_AFTER_US = DAY_US
+# Draws are taken at full hours: nobody waits for one, and a thousand leads then cost a few looks.
+_HOUR_US = 3_600_000_000
 DRAW_LIMIT_MAX = 0.2
 
 
@@ -124,6 +126,11 @@ def tried(standing: Standing, case: Case, *, thresholds: Thresholds, draw: float
 def is_drawable(standing: Standing, known_since_us: int) -> bool:
     """Whether a lead still has its one draw before it: known, never drawn, never handed off."""
     return known_since_us > 0 and not standing.is_drawn and standing.number == 0 and standing.closed_us == 0
+
+
+def draw_at(known_since_us: int) -> int:
+    """When a lead's draw is due: the first full hour a day after it became known."""
+    return -(-(known_since_us + DRAW_AFTER_US) // _HOUR_US) * _HOUR_US
 
 
 def draw_of(salt: bytes, lead_id: bytes) -> float:

@@ -8,7 +8,7 @@ from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.facts import join_counts
 from services.scoring.domain.judge import Draw, judge
 from services.scoring.domain.person import Person
-from services.scoring.domain.qualify import DRAW_AFTER_US, Outcome, draw_of, is_drawable, limit_of
+from services.scoring.domain.qualify import Outcome, draw_at, draw_of, is_drawable, limit_of
 from services.scoring.store import accounts, decisions, history, leads
 from services.scoring.store.leads import Forest, LeadRow
 from services.scoring.usecases.records import (
@@ -41,7 +41,7 @@ async def judge_people(
         root_id
         for root_id, person in people.items()
         if is_drawable(forest.rows[root_id].standing, person.known_since_us)
-        and now_us >= person.known_since_us + DRAW_AFTER_US
+        and now_us >= draw_at(person.known_since_us)
     }
     limit = await _draw_limit(tx, ruling) if due else 0.0
     scenes: list[tuple[Scene, LeadRow]] = []

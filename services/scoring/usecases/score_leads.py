@@ -76,6 +76,7 @@ async def recheck_leads(tx: Tx, *, desk: Desk) -> int:
 
 async def rescan_leads(tx: Tx, *, desk: Desk) -> int:
     """Score the next slice of all leads under new terms; returns how many, 0 when no rescan runs or it is through."""
+    await terms.hold_terms(tx)  # before the rescan's row: a switch of terms takes them in this order too
     position = await terms.rescan_position(tx)
     if position is None:
         return 0

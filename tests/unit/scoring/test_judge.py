@@ -21,7 +21,7 @@ from services.scoring.domain.member import (
     with_record,
 )
 from services.scoring.domain.person import person_of
-from services.scoring.domain.qualify import NEVER, Outcome, Standing, closed
+from services.scoring.domain.qualify import NEVER, Outcome, Standing, closed, draw_at
 from services.scoring.domain.scorecard import Model
 from services.scoring.domain.sentences import sentence_of
 from services.scoring.domain.simulation import MOMENTS_MOST, History, entries_under
@@ -90,7 +90,8 @@ def test_who_may_not_be_scored_has_no_score_and_no_next_look() -> None:
 
 
 def test_a_known_lead_waits_for_its_draw_and_an_anonymous_one_does_not() -> None:
-    assert look(kim(did("email_click"))).recheck_us == NOW + DAY_US
+    assert look(kim(did("email_click"))).recheck_us == draw_at(NOW)
+    assert NOW + DAY_US <= draw_at(NOW) < NOW + DAY_US + HOUR
     assert look(kim(did("email_click"), is_known=False)).recheck_us is None
 
 
