@@ -6,6 +6,8 @@ from playwright.async_api import Browser, Request, expect
 
 from tests.e2e.console.conftest import Scene, Window, window
 
+pytestmark = pytest.mark.timeout(400)  # the first test pays for the start of the whole stack
+
 PAGES = {
     "queue": ("priya", "/queue"),
     "board": ("mia", "/board"),

@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from tests.e2e.console.conftest import Scene, window
+
+pytestmark = pytest.mark.timeout(400)  # the first test pays for the start of the whole stack
 
 STREAM = re.compile(r"/stream\?")
 
