@@ -11,9 +11,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-
 from services.handoff.domain.dispatch import IN_FLIGHT_MAX, Answer, Outcome
 from services.handoff.domain.rates import Bucket
 from services.handoff.outbound.mail import Person, SmtpServer
@@ -23,7 +20,7 @@ from services.handoff.store.secrets import Wrapping
 from services.handoff.usecases.delivering import Destinations, Ready, attempt_dispatch, conclude_attempt, take_due
 from shared.clock import monotonic
 from shared.config import Environment
-from shared.db.engine import Database, transaction
+from shared.db.engine import DATABASE_ERRORS, Database, transaction
 from shared.errors import AppError, Fatal
 from shared.ids import EndpointId, LeadId
 from shared.runtime import Pace, announce
@@ -87,7 +84,7 @@ class DispatchLoop:
             async with self._writers, transaction(self._database, "dispatch") as tx:
                 await announce("dispatch:before_result")
                 await conclude_attempt(tx, ready.claimed, answer, milliseconds=milliseconds)
-        except (DBAPIError, PoolTimeoutError, OSError, TimeoutError) as error:
+        except DATABASE_ERRORS as error:
             # The result is lost, not the dispatch: it stays unknown until its lease ends, then it is repeated.
             log.warning("dispatch_result_lost", dispatch_id=str(ready.claimed.id), reason=type(error).__name__)
         finally:

@@ -21,6 +21,7 @@ from shared.db.outbox_rows import write_outbox
 from shared.telemetry import Step, announce
 
 __all__ = [
+    "DATABASE_ERRORS",
     "Database",
     "ReadTx",
     "TransactionName",
@@ -53,6 +54,8 @@ _SESSION = {
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",
 }
+# What a lost or busy database raises, for code that can go on without its answer.
+DATABASE_ERRORS = (DBAPIError, PoolTimeoutError, OSError, TimeoutError)
 # serialisation, deadlock, lock not available, shut down and crash, connection lost: the same work again is right.
 _TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P", "08", "53", "25P03")
 

@@ -13,7 +13,7 @@ MACHINE_TIME = {
     "shared/db/ledger.py",
     "shared/stream",
     "shared/web/idempotency.py",
-    "services/handoff/store/dispatches.py",
+    "services/handoff/store/sending.py",  # leases of dispatches
     "services/ingest/store/memory.py",  # how long ids of activities are remembered, like the inbox
     "services/handoff/store/outages.py",
     "services/console/store",
