@@ -15,7 +15,9 @@ from deploy.demo.prospects import Prospect
 __all__ = ["Deal", "Given", "Step", "Verb", "reactions"]
 
 Verb = Literal["accept", "reject", "touch", "pause", "resume", "dispose", "deal"]
-_GRID = timedelta(minutes=15)
+# Reps go through their queue in rounds; hand-raisers are called at once, on the minute.
+_ROUND, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+_ROUND_OF_NOTES = {"berlin": timedelta(hours=14), "newyork": timedelta(hours=18)}
 _SUB_REASONS = {"no_fit": "company_size"}
 
 
@@ -66,9 +68,10 @@ def reactions(dice: Dice, person: Prospect, given: Given, *, rep: Rep, team: Tea
 def _first_reaction(dice: Dice, given: Given, name: tuple[object, ...], *, rep: Rep, team: Team) -> datetime:
     if given.is_hand_raiser:
         # Somebody waits on the line: minutes, with a tail that misses the five of the promise now and then.
-        return at_work_after(given.assigned_at, minutes=min(dice.delay(2.1, "first", *name), 30), rep=rep, team=team)
+        minutes = min(dice.delay(1.7, "first", *name), 30)
+        return _on_grid(at_work_after(given.assigned_at, minutes=minutes, rep=rep, team=team), _MINUTE)
     minutes = min(dice.delay(rep.pace_minutes, "first", *name), 400)
-    return _on_grid(at_work_after(given.assigned_at, minutes=minutes, rep=rep, team=team))
+    return _on_grid(at_work_after(given.assigned_at, minutes=minutes, rep=rep, team=team), _ROUND)
 
 
 def _rejection(reason: str, at: datetime) -> Step:
@@ -82,12 +85,12 @@ def _work(dice: Dice, person: Prospect, given: Given, first: datetime, *, rep: R
     touched = first
     if not given.is_hand_raiser:
         minutes = min(dice.delay(1.6 * rep.pace_minutes, "touches", *name), 500)
-        touched = _on_grid(at_work_after(first, minutes=minutes, rep=rep, team=team))
+        touched = _on_grid(at_work_after(first, minutes=minutes, rep=rep, team=team), _ROUND)
         if dice.happens(0.04, "pauses", *name):
             resumed = _evening(touched + timedelta(days=2), rep=rep, team=team)
             steps.append(Step(touched, "pause", reason="waiting_for_lead", until=resumed + timedelta(hours=2)))
             steps.append(Step(resumed, "resume"))
-            touched = _on_grid(at_work_after(resumed, minutes=45, rep=rep, team=team))
+            touched = _on_grid(at_work_after(resumed, minutes=45, rep=rep, team=team), _ROUND)
         steps.append(Step(touched, "touch"))
     decided = _evening(touched + timedelta(days=dice.between(0.6, 5.0, "decides", *name)), rep=rep, team=team)
     if not person.will_buy and dice.happens(0.62, "sees that they will not buy", *name):
@@ -95,11 +98,11 @@ def _work(dice: Dice, person: Prospect, given: Given, first: datetime, *, rep: R
         return steps
     amount = round(dice.delay(1_900_000, "amount", person.number) / 10_000) * 10_000 + 490_000
     steps.append(Step(decided, "dispose", disposition="opportunity"))
-    steps.append(Step(decided + timedelta(minutes=15), "deal", deal=Deal("open", amount)))
+    steps.append(Step(decided, "deal", deal=Deal("open", amount)))
     closes = _evening(decided + timedelta(days=dice.between(1, 6, "closes", *name)), rep=rep, team=team)
     lost = dice.one_of(("price", "competitor_won", "no_decision", "feature_missing"), "lost why", *name)
     end = Deal("won", amount) if person.will_buy else Deal("lost", amount, reason=lost)
-    steps.append(Step(closes + timedelta(minutes=15), "deal", deal=end))
+    steps.append(Step(closes, "deal", deal=end))
     return steps
 
 
@@ -110,17 +113,15 @@ def _given_up(dice: Dice, at: datetime, name: tuple[object, ...]) -> Step:
 
 
 def _evening(moment: datetime, *, rep: Rep, team: Team) -> datetime:
-    """The end of the working day on or after a moment: when reps write down what became of their leads."""
-    opened = at_work_after(moment, minutes=1, rep=rep, team=team)
-    midnight = opened.replace(hour=0, minute=0, second=0, microsecond=0)
-    return (
-        midnight + timedelta(hours=15, minutes=45)
-        if team.name == "berlin"
-        else midnight + timedelta(hours=21, minutes=45)
-    )
+    """The hour of a working day, on or after a moment, in which reps write down what became of their leads."""
+    day = at_work_after(moment, minutes=1, rep=rep, team=team)
+    written = day.replace(hour=0, minute=0, second=0, microsecond=0) + _ROUND_OF_NOTES[team.name]
+    if written >= moment:
+        return written
+    return _evening(day.replace(hour=0) + timedelta(days=1), rep=rep, team=team)
 
 
-def _on_grid(moment: datetime) -> datetime:
-    """The next quarter of an hour: reps look after their queue in rounds, and the story needs fewer steps."""
-    past = (moment - moment.replace(minute=0, second=0, microsecond=0)) % _GRID
-    return moment if not past else moment + (_GRID - past)
+def _on_grid(moment: datetime, grid: timedelta) -> datetime:
+    """The moment, or the next one on the grid."""
+    past = (moment - moment.replace(minute=0, second=0, microsecond=0)) % grid
+    return moment if not past else moment + (grid - past)

@@ -15,7 +15,8 @@ from shared.config import SERVICES
 
 __all__ = ["NotQuiet", "Standing", "standing", "wait_until_quiet"]
 
-_LOOK_SECONDS = 0.01
+# A look costs the services some milliseconds each; looking all the time would slow down what is waited for.
+_LOOK_SECONDS = 0.03
 
 
 class NotQuiet(Exception):

@@ -18,7 +18,6 @@ __all__ = ["Act", "Happening", "Story", "tell", "user_id"]
 LEADS = 600
 FAIR_DAY, FAIR_VISITORS = 30, 48
 WEBINAR_DAYS = (16, 37, 58)
-RETUNE_DAY = 77
 
 Door = Literal["segment", "sendgrid", "cloudevents", "badges", "command"]
 
@@ -52,11 +51,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The whole quarter: its people, its acts in order, and when the criteria are tuned anew."""
+    """The whole quarter: its people, and its acts in order."""
 
     people: dict[int, Prospect]
     acts: tuple[Act, ...]
-    retune_at: datetime
     ends_at: datetime
 
 
@@ -71,7 +69,6 @@ def tell(seed: int, *, leads: int = LEADS) -> Story:
         acts=tuple(
             sorted(acts, key=lambda act: (act.at, act.door, act.happenings[0].key if act.happenings else act.note))
         ),
-        retune_at=_moment(RETUNE_DAY, "09:00"),
         ends_at=cast.ends_at(),
     )
 
@@ -176,7 +173,8 @@ def _deliveries(dice: Dice, told: Sequence[tuple[Door, Happening]]) -> Iterator[
         ordered = tuple(sorted(happenings, key=lambda one: (one.happened_at, one.key)))
         yield Act(at, door, ordered)
         if dice.happens(0.04, "twice", at, door):
-            yield Act(at + timedelta(minutes=10), door, ordered, note="the sender got no answer and sends it again")
+            again = _sent_at(at + timedelta(minutes=1))
+            yield Act(again, door, ordered, note="the sender got no answer and sends it again")
 
 
 def _fair(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
@@ -187,8 +185,8 @@ def _fair(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
         Happening(f"badge-{one.number}", one.number, "badge", scanned + timedelta(minutes=6 * at), is_known=True)
         for at, one in enumerate(visitors)
     )
-    yield Act(_moment(FAIR_DAY, "19:30"), "badges", badges)
-    yield Act(_moment(FAIR_DAY + 1, "09:00"), "badges", badges, note="the same file again: nothing new")
+    yield Act(_moment(FAIR_DAY, "18:00"), "badges", badges)
+    yield Act(_moment(FAIR_DAY + 1, "10:00"), "badges", badges, note="the same file again: nothing new")
 
 
 def _mishaps(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
@@ -221,7 +219,7 @@ def _moment(day: int, local: str) -> datetime:
 def _sent_at(happened: datetime) -> datetime:
     """The next moment at which systems send."""
     for day in (happened.date(), happened.date() + timedelta(days=1)):
-        for local in cast.LOCAL_TIMES:
+        for local in cast.SENDING_TIMES:
             moment = datetime.combine(day, time.fromisoformat(local), tzinfo=cast.UTC)
             if moment >= happened:
                 return moment
