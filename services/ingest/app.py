@@ -1,5 +1,7 @@
 """Ingest as a process: settings, databases, the front door, routes, the consumer of deliveries, the relay."""
 
+from functools import partial
+
 from services.ingest.api import accounts, imports, internal, leads, privacy, sources
 from services.ingest.api.parts import Parts
 from services.ingest.collector import Collector, Desk, DoorRates, InFlight, Keeper, Rates, SourceDirectory
@@ -7,8 +9,10 @@ from services.ingest.consumer import handlers_of
 from services.ingest.settings import Settings
 from services.ingest.store import memory
 from services.ingest.store.results import LEDGER
+from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.consent_default import tell_unknown
 from services.ingest.usecases.normalise import KeyedHash
+from services.ingest.usecases.retention import retire_visitors
 from services.ingest.usecases.sources import read_directory
 from shared import clock
 from shared.db.engine import reading
@@ -23,6 +27,8 @@ __all__ = ["build"]
 DIRECTORY_SECONDS = 10.0
 TELL_SECONDS = 1.0
 FORGET_SECONDS = 60.0
+RETIRE_SECONDS = 600.0
+INBOX_DAYS = 35  # a kept delivery may be sent again as long as it lies on its topic, and a spool drains late
 
 
 def build() -> Runtime:
@@ -64,12 +70,15 @@ def build() -> Runtime:
         authenticate=by_service_token(runtime.tokens),
         state={"parts": parts},
     )
+    retire = partial(retire_visitors, days=settings.anonymous_days)
     runtime.loop("directory", keep_directory)
     runtime.serve_api(Collector(app, desk=desk, public_url=settings.public_url))
     runtime.serve_internal(worker, routers=[internal.internal_router(parts)], ledger=LEDGER)
-    runtime.consume(handlers_of(hashed), worker)
+    runtime.consume(handlers_of(hashed), worker, inbox_days=INBOX_DAYS)
     runtime.relay(worker)
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
+    runtime.every(TELL_SECONDS, "tell_accounts", tell_account, database=worker)
+    runtime.every(RETIRE_SECONDS, "retire_visitors", retire, database=worker)
     runtime.every(FORGET_SECONDS, "forget_ids", memory.forget, database=worker)
     return runtime
 

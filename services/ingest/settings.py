@@ -23,9 +23,6 @@ class Settings(ServiceSettings):
     service: ClassVar[str] = "ingest"
 
     public_url: str = Field("http://127.0.0.1:8100", description="what senders see before the path, in addresses")
-    directory_copy_file: Path | None = Field(
-        None, description="copy of the source directory (0600), so that the door starts without PostgreSQL"
-    )
     requests_in_flight_max: int = Field(2000, ge=1, description="requests between body and answer; above it 503")
     bytes_in_flight_max: int = Field(64 * 1024 * 1024, ge=1, description="their bytes together; above it 503")
     server_key_rate: int = Field(500, ge=1, description="requests a second of one server key")

@@ -132,6 +132,7 @@ Table(
     Column("is_competitor", Boolean),
     Column("is_customer", Boolean),
     Column("version", Integer, nullable=False),
+    Column("told_version", Integer, nullable=False),
     _time("created_at"),
     _time("updated_at"),
 )

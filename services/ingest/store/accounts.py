@@ -9,7 +9,16 @@ from services.ingest.domain.accounts import AccountKey
 from services.ingest.store.statements import by_columns
 from shared.db.engine import ReadTx, Tx
 
-__all__ = ["AccountRow", "account_owners", "accounts", "add_account_keys", "save_accounts"]
+__all__ = [
+    "AccountRow",
+    "account_owners",
+    "accounts",
+    "add_account_keys",
+    "mark_told",
+    "members_of",
+    "save_accounts",
+    "untold_account",
+]
 
 
 @dataclass(slots=True)
@@ -96,6 +105,31 @@ async def accounts(tx: ReadTx, ids: Collection[UUID]) -> dict[UUID, AccountRow]:
     """These accounts."""
     rows = await tx.execute(_ACCOUNTS, {"ids": list(ids)})
     return {row["id"]: AccountRow(**row) for row in rows.mappings()}
+
+
+async def untold_account(tx: Tx) -> UUID | None:
+    """One account whose attributes changed since its people were told, locked; None when all were told."""
+    rows = await tx.execute(
+        "select id from account where told_version < version order by id limit 1 for update skip locked"
+    )
+    found: UUID | None = rows.scalar_one_or_none()
+    return found
+
+
+async def members_of(tx: ReadTx, account_id: UUID, *, limit: int) -> list[UUID]:
+    """Leads linked to an account, the last active first."""
+    rows = await tx.execute(
+        """
+        select id from lead where account_id = :id and erased_at is null order by active_at desc, id limit :most
+        """,
+        {"id": account_id, "most": limit},
+    )
+    return list(rows.scalars())
+
+
+async def mark_told(tx: Tx, account_id: UUID) -> None:
+    """All people of a locked account were told its present attributes."""
+    await tx.execute("update account set told_version = version where id = :id", {"id": account_id})
 
 
 async def save_accounts(tx: Tx, rows: Sequence[AccountRow]) -> None:

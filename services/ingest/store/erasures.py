@@ -7,7 +7,15 @@ from uuid import UUID
 from services.ingest.store.statements import by_columns
 from shared.db.engine import ReadTx, Tx
 
-__all__ = ["add_erasure", "erasure_row", "forget_people", "lock_keys_of", "suppress", "tree_ids"]
+__all__ = [
+    "add_erasure",
+    "erasure_row",
+    "forget_people",
+    "lock_keys_of",
+    "lock_silent_visitors",
+    "suppress",
+    "tree_ids",
+]
 
 _TREE = by_columns("select id from lead where root_id in (select root_id from lead where id = any(:ids))", ids="uuid")
 _KEYS = by_columns(
@@ -46,6 +54,33 @@ async def tree_ids(tx: ReadTx, lead_ids: Collection[UUID]) -> frozenset[UUID]:
 async def lock_keys_of(tx: Tx, lead_ids: Collection[UUID]) -> list[tuple[str, bytes]]:
     """The keys of these leads, locked in the order of all keys."""
     return [(row.kind, bytes(row.value_hmac)) for row in await tx.execute(_KEYS, {"ids": list(lead_ids)})]
+
+
+async def lock_silent_visitors(tx: Tx, *, days: int, limit: int) -> list[UUID]:
+    """Leads that are alone, only have anonymous ids and did nothing for so long; their keys and rows locked.
+
+    Whoever is being recognised right now is left for the next time: skipping waits for nobody.
+    """
+    rows = await tx.execute(
+        """
+        select l.id from lead l
+         where l.erased_at is null and not l.is_known and l.parent_id is null
+           and l.active_at < baton_now() - make_interval(days => :days)
+           and not exists (select from lead m where m.root_id = l.id and m.id <> l.id)
+         order by l.id limit :most
+        """,
+        {"days": days, "most": limit},
+    )
+    found = list(rows.scalars())
+    await lock_keys_of(tx, found)
+    locked = await tx.execute(
+        by_columns(
+            "select id from lead where id = any(:ids) and not is_known and parent_id is null for update skip locked",
+            ids="uuid",
+        ),
+        {"ids": found},
+    )
+    return sorted(locked.scalars())
 
 
 async def suppress(tx: Tx, keys: Collection[tuple[str, bytes]]) -> None:

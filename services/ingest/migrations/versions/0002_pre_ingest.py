@@ -133,10 +133,12 @@ _STATEMENTS = (
         is_competitor boolean,
         is_customer boolean,
         version integer not null default 1,
+        told_version integer not null default 1,
         created_at timestamptz not null,
         updated_at timestamptz not null
     )
     """,
+    "create index account_untold on account (id) where told_version < version",
     """
     create table account_key (
         kind text not null check (kind in ('domain', 'crm', 'company_name')),

@@ -259,7 +259,10 @@ def _new_account(draft: Draft, account_id: UUID) -> AccountRow:
 
 
 def _describe(account: AccountRow, keys: tuple[AccountKey, ...], company: Company) -> bool:
-    """Add what was said to the account; whether that changed something shown. The typed name never travels."""
+    """Add what was said to the account; whether that changed something shown. The typed name never travels.
+
+    People fill what is empty; only who knows the account by an id of its own (CRM, group) changes what is known.
+    """
     said = {
         "domain": next((key.value for key in keys if key.kind == "domain"), None),
         "name": company.name if company.external is not None else None,
@@ -270,7 +273,9 @@ def _describe(account: AccountRow, keys: tuple[AccountKey, ...], company: Compan
     }
     is_changed = False
     for name, value in said.items():
-        if value is not None and value != getattr(account, name) and not (name == "domain" and account.domain):
+        known = getattr(account, name)
+        may_change = known is None or (company.external is not None and name != "domain")
+        if value is not None and value != known and may_change:
             setattr(account, name, value)
             is_changed = True
     return is_changed
