@@ -36,5 +36,7 @@ def agreed(document: Mapping[str, Any], *, rep_ids: Mapping[str, str]) -> dict[s
     }
     # Shift planning sells fast: a win counts within two weeks, so that most leads of a quarter mature in it.
     first, *others = document["qualification"]
-    first = {**first, "thresholds": {**first["thresholds"], "horizon_days": 14}}
+    # Few leads a day: at two per cent a handful of explored leads would speak for everybody below the threshold.
+    exploration = {**first["exploration"], "share": 0.1, "share_small": 0.1}
+    first = {**first, "thresholds": {**first["thresholds"], "horizon_days": 14}, "exploration": exploration}
     return {**document, "qualification": [first, *others], "routing": routing}
