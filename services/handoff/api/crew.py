@@ -64,6 +64,26 @@ class CalendarAsked(Asked):
     holiday_country: str | None = Field(None, max_length=2, description="adds its public holidays, ISO 3166-1")
 
 
+class TeamPatch(Asked):
+    """What to change of a team, as a JSON merge patch; absent fields stay."""
+
+    name: str | None = Field(None, min_length=1, max_length=200, description="name")
+    party: str | None = Field(None, pattern="^(marketing|sales)$", description="marketing or sales")
+    manager_id: UUID | None = Field(None, strict=False, description="who is told and sees the rows")
+    calendar: str | None = Field(None, max_length=100, description="name of the calendar")
+
+
+class CalendarPatch(Asked):
+    """What to change of a calendar, as a JSON merge patch; absent fields stay."""
+
+    zone: str | None = Field(None, max_length=100, description="IANA time zone")
+    hours: list[Day] | None = Field(None, min_length=7, max_length=7, description="per weekday, Monday first")
+    holidays: Annotated[list[date], Field(max_length=1000, strict=False)] | None = Field(
+        None, description="all days that are closed"
+    )
+    holiday_country: str | None = Field(None, max_length=2, description="adds its public holidays, ISO 3166-1")
+
+
 class AwayAsked(Asked):
     """A rep takes nothing for now."""
 
@@ -192,6 +212,22 @@ async def put_team(request: Request, response: Response, _: Manager, team_id: UU
     return shown
 
 
+@router.patch("/teams/{team_id}")
+async def patch_team(
+    request: Request, response: Response, _: Manager, team_id: UUID, asked: TeamPatch
+) -> dict[str, Any]:
+    """Change a team."""
+    async with transaction(database_of(request), "command") as tx:
+        row = await crews.team_row(tx, team_id)
+        if row is None:
+            raise NotFound("There is no team with this id.")
+        check_if_match(request, current=etag_of(row["version"]))
+        after = await crewing.put_team(tx, TeamId(team_id), asked.model_dump(exclude_unset=True))
+    response.headers["etag"] = etag_of(after["version"])
+    shown: dict[str, Any] = json_of(after)
+    return shown
+
+
 @router.get("/calendars")
 async def list_calendars(request: Request, _: Reader) -> dict[str, Any]:
     """All calendars."""
@@ -214,6 +250,29 @@ async def make_calendar(request: Request, principal: Manager, asked: CalendarAsk
     answered = await command(request, database, principal, run)
     await crewing.recount(database, calendars=[asked.name])
     return answered
+
+
+@router.patch("/calendars/{name}")
+async def patch_calendar(
+    request: Request, response: Response, _: Manager, name: str, asked: CalendarPatch
+) -> dict[str, Any]:
+    """Change a calendar; its clocks are counted again."""
+    database = database_of(request)
+    async with transaction(database, "command") as tx:
+        row = await crews.calendar_row(tx, name)
+        if row is None:
+            raise NotFound("There is no calendar with this name.")
+        check_if_match(request, current=etag_of(row["version"]))
+        kept = {"name": name, "zone": row["zone"], "hours": row["hours"], "holidays": row["holidays"]}
+        whole = CalendarAsked.model_validate({**kept, **asked.model_dump(exclude_unset=True)})
+        _check_hours(whole)
+        after = await crewing.put_calendar(
+            tx, name, zone=whole.zone, hours=whole.hours, off=whole.holidays, country=whole.holiday_country
+        )
+    await crewing.recount(database, calendars=[name])
+    response.headers["etag"] = etag_of(after["version"])
+    shown: dict[str, Any] = json_of(after)
+    return shown
 
 
 @router.put("/account-owners/{account_id}")

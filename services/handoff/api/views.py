@@ -11,10 +11,12 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.handoff.api.seen import check_in_view, database_of, json_of, row_value, view_of
-from services.handoff.store import pools, reads
+from services.handoff.domain.stage import stage_of
+from services.handoff.store import agreements, handoffs, leads, pools, reads
 from services.handoff.store.reads import Filters
-from shared.db.engine import reading
+from shared.db.engine import ReadTx, reading
 from shared.errors import Refused
+from shared.ids import HandoffId
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
 
@@ -84,6 +86,7 @@ async def show_handoff(request: Request, response: Response, principal: Reader, 
             "touches": [dict(each) for each in await reads.touches_of(tx, handoff_id, limit=_SHOWN)],
             "notes": [dict(each) for each in await reads.notes_of(tx, handoff_id, limit=_SHOWN)],
             "routing_decisions": await pools.routing_decisions(tx, handoff_id),
+            "stage": await _stage(tx, handoff_id),
         }
     response.headers["etag"] = value["etag"]
     if request.headers.get("if-none-match") == value["etag"]:
@@ -109,6 +112,19 @@ async def show_events(
     ]
     following = cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None
     return {"events": json_of(shown), "next": following}
+
+
+async def _stage(tx: ReadTx, handoff_id: UUID) -> str | None:
+    """The lifecycle stage its lead is shown in, as far as this handoff says."""
+    kept = (await handoffs.load_handoffs(tx, [handoff_id])).get(HandoffId(handoff_id))
+    if kept is None:
+        return None
+    lead = (await leads.read_leads(tx, [kept.handoff.lead_id])).get(kept.handoff.lead_id)
+    terms = await agreements.terms_of(tx, kept.times.agreement_id, kept.times.agreement_version)
+    floor = terms.document.criteria_of(kept.handoff.product).thresholds.engagement_floor
+    facts = {} if lead is None else lead.facts
+    is_suppressed = lead is not None and lead.is_suppressed
+    return stage_of(kept.handoff, facts, is_suppressed=is_suppressed, engagement_floor=floor)
 
 
 def _position(seen: list[str]) -> tuple[datetime, UUID]:

@@ -33,15 +33,6 @@ LEDGER: tuple[LedgerCheck, ...] = (
         f"select id::text from handoff where (state in {_OPEN}) <> (result is null)",  # noqa: S608 - our own constant
     ),
     LedgerCheck(
-        "handoffs",
-        "each published event was written once",
-        """
-        select h.id::text from handoff h
-         where h.seq < (select count(*) from outbox o where o.key = h.lead_id::text
-                         and o.payload like '%"handoff_id":"' || h.id::text || '"%')
-        """,
-    ),
-    LedgerCheck(
         "assignments",
         "an owned handoff has its one current assignment, by its owner and attempt; another has none",
         """

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx2
 from joserfc.jwk import OKPKey
 
-from services.handoff.api import card, crew, handoffs, places, views
+from services.handoff.api import batches, card, crew, handoffs, places, views
 from services.handoff.settings import Settings
 from shared.ids import new_id
 from shared.web.app_factory import create_app
@@ -30,6 +30,9 @@ class Caller:
 
     async def put(self, path: str, body: dict[str, Any], **headers: str) -> httpx2.Response:
         return await self._client.put(path, json=body, headers=self._headers(headers))
+
+    async def patch(self, path: str, body: dict[str, Any], **headers: str) -> httpx2.Response:
+        return await self._client.patch(path, json=body, headers=self._headers(headers))
 
     async def post(
         self, path: str, body: dict[str, Any] | None = None, *, etag: str | None = None, key: str | None = None
@@ -68,7 +71,7 @@ async def callers(world: World) -> AsyncIterator[Callers]:
     settings = Settings(database_url=world.url, kafka_bootstrap_servers="127.0.0.1:1")
     app = create_app(
         settings,
-        [handoffs.router, views.router, card.router, places.router, crew.router],
+        [batches.router, handoffs.router, views.router, card.router, places.router, crew.router],
         authenticate=by_service_token(own),
         state={"database": world.database, "ingest": None},
     )

@@ -1,6 +1,5 @@
 """The routes: in view or 404, token seen or 428 and 409, one effect per key, refusals that name the field."""
 
-from services.handoff.tables import handoff as handoff_table
 from tests.integration.handoff.http import callers
 from tests.integration.handoff.world import DatabaseOf, crew, member, world_of
 from tests.support.builders.handoff import identified, lead_id, linked, qualified, rep_id
@@ -122,4 +121,106 @@ async def test_a_handoff_is_opened_by_hand_for_a_rep(database_of: DatabaseOf) ->
         assert (opened.json()["policy"], opened.json()["state"]) == ("manual", "assigned")
         nobody = await marketer.post("/v1/handoffs", {"lead_id": str(lead_id("nobody"))})
         assert nobody.status_code == 404
-        assert "owner_id" in handoff_table.columns
+
+
+async def test_the_life_of_a_handoff_over_http(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        anna = rep_id("anna")
+        await world.reps(*crew("anna"))
+        await world.agreement({"default": [member(anna, load_max=1)]})
+        await world.take(identified("kim"), qualified("kim"), identified("lee"), qualified("lee"))
+        rep, marketer = api.user(anna, "rep"), api.user(rep_id("marketer"), "marketer")
+        by_lead = {each["lead_id"]: each for each in (await marketer.get("/v1/handoffs")).json()["handoffs"]}
+        kim, lee = by_lead[str(lead_id("kim"))], by_lead[str(lead_id("lee"))]
+        assert (kim["state"], lee["state"]) == ("assigned", "queued")
+        path = f"/v1/handoffs/{kim['id']}"
+
+        full = await rep.post(f"/v1/handoffs/{lee['id']}/pull", etag=lee["etag"])
+        assert (full.status_code, full.json()["type"]) == (422, "/problems/rep_full")
+        assert (await rep.post(f"{path}/accept", etag='"x"')).status_code == 422
+        accepted = (await rep.post(f"{path}/accept", etag=kim["etag"])).json()
+        paused = await rep.post(
+            f"{path}/pause", {"reason_code": "lead_away", "until_at": "2026-06-12T09:00:00Z"}, etag=accepted["etag"]
+        )
+        assert (paused.status_code, paused.json()["is_paused"]) == (200, True), paused.text
+        too_long = {"reason_code": "lead_away", "until_at": "2027-06-12T09:00:00Z"}
+        assert (await rep.post(f"{path}/pause", too_long, etag=paused.json()["etag"])).status_code == 422
+        resumed = (await rep.post(f"{path}/resume", etag=paused.json()["etag"])).json()
+        touched = (await rep.post(f"{path}/touch", {"kind": "call"}, etag=resumed["etag"])).json()
+        assert touched["state"] == "working"
+        other = {"disposition": "recycle", "reason_code": "other"}
+        assert (await rep.post(f"{path}/dispose", other, etag=touched["etag"])).json()["type"].endswith("text_missing")
+        done = await rep.post(f"{path}/dispose", {**other, "text": "asked to call in autumn"}, etag=touched["etag"])
+        assert (done.status_code, done.json()["state"]) == (200, "nurture")
+
+        shown = (await marketer.get(path)).json()
+        assert (shown["stage"], shown["notes"][0]["text"]) == ("recycled", "asked to call in autumn")
+        events = (await world.rows("select payload from outbox")) + (
+            await world.rows("select input from handoff_event")
+        )
+        assert not any("autumn" in str(row) for row in events)
+        enrolled = await marketer.post(f"{path}/enrol", {"programme": "autumn"}, etag=done.json()["etag"])
+        assert [each["state"] for each in enrolled.json()["clocks"] if each["kind"] == "enrol"] == ["met"]
+        assert await world.gaps() == []
+
+
+async def test_a_batch_answers_each_item_by_itself(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        anna, bert = rep_id("anna"), rep_id("bert")
+        await world.reps(*crew("anna", "bert"))
+        await world.agreement({"default": [member(anna)]})
+        await world.take(identified("kim"), qualified("kim"), identified("lee"), qualified("lee"))
+        rows = (await api.key("leads:read").get("/v1/handoffs")).json()["handoffs"]
+        items = [
+            {"handoff_id": rows[0]["id"], "command": "reassign", "token": rows[0]["token"], "rep_id": str(bert)},
+            {"handoff_id": rows[1]["id"], "command": "revoke", "token": 1},
+            {"handoff_id": str(rep_id("nothing")), "command": "revoke", "token": 1},
+            {"handoff_id": rows[1]["id"], "command": "revoke", "token": rows[1]["token"]},
+        ]
+        manager = api.user(rep_id("boss"), "manager")
+        answered = await manager.post("/v1/handoffs/batch", {"items": items}, key="b")
+        assert [each["status"] for each in answered.json()["items"]] == [200, 409, 404, 200]
+        again = await manager.post("/v1/handoffs/batch", {"items": items}, key="b")
+        assert again.json() == answered.json()
+        rep = api.user(anna, "rep")
+        refused = (await rep.post("/v1/handoffs/batch", {"items": items[:1]})).json()["items"]
+        assert refused[0]["status"] == 403
+        assert await world.gaps() == []
+
+
+async def test_teams_calendars_and_owners_change_by_version(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        manager = api.user(rep_id("boss"), "manager")
+        team = await manager.post("/v1/teams", {"name": "North"})
+        path = team.headers["location"]
+        assert (await manager.patch(path, {"name": "South"})).status_code == 428
+        changed = await manager.patch(path, {"name": "South"}, if_match=team.headers["etag"])
+        assert (changed.status_code, changed.json()["name"]) == (200, "South")
+        assert (await manager.patch(path, {"name": "East"}, if_match=team.headers["etag"])).status_code == 412
+        unknown = await manager.patch(path, {"calendar": "nowhere"}, if_match=changed.headers["etag"])
+        assert unknown.json()["errors"][0]["pointer"] == "/calendar"
+        calendar = await manager.patch("/v1/calendars/default", {"holiday_country": "DE"}, if_match='"1"')
+        assert (calendar.status_code, "2026-12-25" in calendar.json()["holidays"]) == (200, True), calendar.text
+        odd = await manager.patch("/v1/calendars/default", {"holiday_country": "XX"}, if_match='"2"')
+        assert odd.json()["errors"][0]["pointer"] == "/holiday_country"
+        owner = await manager.put(f"/v1/account-owners/{rep_id('acme')}", {"rep_id": str(rep_id("nobody"))})
+        assert owner.status_code == 422
+        rep = await manager.put(f"/v1/reps/{rep_id('anna')}", {"name": "Anna", "languages": ["de"]})
+        assert rep.status_code == 201
+        owned = await manager.put(f"/v1/account-owners/{rep_id('acme')}", {"rep_id": str(rep_id("anna"))})
+        assert owned.status_code == 201
+        assert (await manager.get(f"/v1/account-owners/{rep_id('acme')}")).json()["rep_id"] == str(rep_id("anna"))
+        listed = (await manager.get("/v1/reps")).json()["reps"]
+        assert [each["languages"] for each in listed] == [["de"]]
+
+
+async def test_a_pool_may_name_somebody_who_is_no_rep_yet(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        await world.agreement({"default": [member(rep_id("anna"))]})
+        await world.take(identified("kim"), qualified("kim"))
+        assert (await world.handoff_of(lead_id("kim"))).queue == "no_eligible_rep"
+        manager = api.user(rep_id("boss"), "manager")
+        assert (await manager.put(f"/v1/reps/{rep_id('anna')}", {"name": "Anna"})).status_code == 201
+        await world.fire()
+        assert (await world.handoff_of(lead_id("kim"))).owner_id == rep_id("anna")
+        assert await world.gaps() == []
