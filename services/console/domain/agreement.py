@@ -18,6 +18,7 @@ Doc = Mapping[str, Any]
 _KNOWN = frozenset(
     {"agreement", "parties", "products", "qualification", "routing", "sla", "reasons", "commitments", "reports"}
 )
+_REASON_TITLES = {"reject": "Reasons to reject", "recycle": "Reasons to recycle", "lost": "Reasons a deal was lost"}
 _OPERATORS = {"is": "is", "in": "is one of", "not": "is not", "at_least": "is at least", "at_most": "is at most"}
 
 
@@ -92,8 +93,12 @@ def condition_sentence(condition: Any) -> str:  # noqa: ANN401  # a rule tree in
     if "fact" in condition:
         operator = str(condition.get("op", "is"))
         value = condition.get("value")
-        text = ", ".join(str(item) for item in value) if isinstance(value, (list, tuple)) else str(value)
-        return f"{spoken(str(condition['fact'])).lower()} {_OPERATORS.get(operator, operator)} {text}"
+        fact = spoken(str(condition["fact"])).lower()
+        if operator == "is" and str(value).lower() == "true":
+            return fact
+        values = value if isinstance(value, (list, tuple)) else [value]
+        text = ", ".join(str(item).replace("_", " ") for item in values)
+        return f"{fact} {_OPERATORS.get(operator, operator)} {text}"
     return "always"
 
 
@@ -120,15 +125,15 @@ def _owes(owes: Sequence[Any]) -> Iterable[str]:
 
 
 def _criteria(item: Doc) -> Section:
-    thresholds = item.get("thresholds") or {}
+    names = ("qualify", "demote", "dwell_hours", "fit_floor", "engagement_floor", "horizon_days")
+    bound = {name: _plain((item.get("thresholds") or {}).get(name)) for name in names}
     intro = (
-        f"A lead qualifies at {thresholds.get('qualify', '?')} points and stops being qualified below "
-        f"{thresholds.get('demote', '?')}, not before {thresholds.get('dwell_hours', '?')} hours. Fit must be at least "
-        f"{thresholds.get('fit_floor', '?')} and engagement at least {thresholds.get('engagement_floor', '?')}; a win "
-        f"counts within {thresholds.get('horizon_days', '?')} days."
+        f"A lead qualifies at {bound['qualify']} points and stops being qualified below {bound['demote']}, not before "
+        f"{bound['dwell_hours']} hours. Fit must be at least {bound['fit_floor']} and engagement at least "
+        f"{bound['engagement_floor']}; a win counts within {bound['horizon_days']} days."
     )
     fit = tuple(
-        (spoken(str(line.get("fact", ""))), label(str(line.get("fact", "")), value), points_text(int(points)))
+        (spoken(str(line.get("fact", ""))), _value(str(line.get("fact", "")), value), points_text(int(points)))
         for line in item.get("fit") or ()
         for value, points in (line.get("points") or {}).items()
     )
@@ -148,7 +153,7 @@ def _criteria(item: Doc) -> Section:
 
 def _engagement(group: Doc) -> Block:
     rows = tuple(_engagement_row(line) for line in group.get("lines") or ())
-    cap = f", at most {group['cap']}" if group.get("cap") else ""
+    cap = f", at most {_plain(group['cap'])}" if group.get("cap") else ""
     return Block(
         f"Engagement: {spoken(str(group.get('group', ''))).lower()}{cap}", ("Activity", "Halves in", "Points"), rows
     )
@@ -177,11 +182,11 @@ def _account(account: Doc) -> Block:
         "Accounts",
         [
             (
-                f"An account qualifies at {account.get('qualify')} points with at least "
-                f"{account.get('engaged_people_min')} engaged people; each person counts up to "
-                f"{account.get('person_cap')} points, each further active person of the last "
-                f"{account.get('breadth_days')} days adds {account.get('breadth_points')}, at most "
-                f"{account.get('breadth_max')}."
+                f"An account qualifies at {_plain(account.get('qualify'))} points with at least "
+                f"{_plain(account.get('engaged_people_min'))} engaged people; each person counts up to "
+                f"{_plain(account.get('person_cap'))} points, each further active person of the last "
+                f"{_plain(account.get('breadth_days'))} days adds {_plain(account.get('breadth_points'))}, at most "
+                f"{_plain(account.get('breadth_max'))}."
             )
         ],
     )
@@ -205,7 +210,7 @@ def _exploration(exploration: Doc) -> Block:
 def _examples(examples: Sequence[Doc]) -> Block:
     rows = tuple(
         (
-            ", ".join(f"{spoken(str(k))} {v}" for k, v in (example.get("facts") or {}).items()),
+            ", ".join(f"{spoken(k)}: {_value(k, v)}" for k, v in (example.get("facts") or {}).items()),
             ", ".join(label("activity", a).lower() for a in example.get("activities") or ()),
             "Qualified" if example.get("is_qualified") else "Not qualified",
         )
@@ -216,7 +221,7 @@ def _examples(examples: Sequence[Doc]) -> Block:
 
 def _routing(routing: Doc) -> Section:
     rules = tuple(
-        (str(number), spoken(str(rule.get("rule", ""))), condition_sentence(rule.get("when")), _rule_target(rule))
+        (f"{number}. {spoken(str(rule.get('rule', '')))}", condition_sentence(rule.get("when")), _rule_target(rule))
         for number, rule in enumerate(routing.get("rules") or (), start=1)
     )
     pools = tuple(
@@ -236,7 +241,7 @@ def _routing(routing: Doc) -> Section:
         f"{fallback.get('owner', 'revops')} owns. It is offered to at most {limits.get('assignments_max', '?')} reps."
     )
     blocks = [
-        Block("Rules", ("No.", "Rule", "When", "Gives it to"), rules),
+        Block("Rules", ("Rule", "When", "Gives it to"), rules),
         Block("Pools", ("Pool", "Members", "Skills"), pools),
     ]
     return Section("routing", "To whom", intro if routing else "", _filled(blocks))
@@ -285,15 +290,17 @@ def _sla(sla: Doc) -> Section:
 def _reasons(reasons: Doc) -> Section:
     blocks = []
     for group, codes in reasons.items():
-        pairs = codes.items() if isinstance(codes, Mapping) else ((code, {}) for code in codes)
-        rows = tuple((label("reason", code), *_reason_route(route)) for code, route in pairs)
-        blocks.append(Block(f"Reasons to {group}", ("Reason", "The lead", "Also asks for"), rows))
+        if not isinstance(codes, Mapping):
+            blocks.append(_lines(f"Reasons to {group}", [label("reason", code) for code in codes]))
+            continue
+        rows = tuple((label("reason", code), *_reason_route(route)) for code, route in codes.items())
+        blocks.append(Block(_REASON_TITLES.get(group, spoken(group)), ("Reason", "The lead", "Also asks for"), rows))
     return Section("reasons", "Reasons", "Nobody gives a lead back without one of these.", _filled(blocks))
 
 
 def _reason_route(route: Any) -> tuple[str, str]:  # noqa: ANN401  # a code's route is a text or an object
     if isinstance(route, Mapping):
-        needs = spoken(str(route.get("needs") or ""))
+        needs = label("need", route["needs"]) if route.get("needs") else ""
         return label("route", route.get("route", "")) if route.get("route") else DASH, needs or DASH
     return label("route", route), DASH
 
@@ -325,7 +332,7 @@ def _reports(reports: Sequence[Doc]) -> Section:
     rows = tuple(
         (
             spoken(str(report.get("name", ""))),
-            ", ".join(spoken(str(number)).lower() for number in report.get("numbers") or ()),
+            ", ".join(spoken(str(number).removesuffix("_minor")).lower() for number in report.get("numbers") or ()),
             f"every {report.get('every', 'week')}",
         )
         for report in reports
@@ -336,6 +343,14 @@ def _reports(reports: Sequence[Doc]) -> Section:
 def _further(doc: Doc) -> Section:
     rows = tuple((spoken(key), str(value)) for key, value in doc.items() if key not in _KNOWN)
     return Section("further", "Further clauses", "", _filled([Block("", ("Clause", "Says"), rows)]))
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401  # a number of the document
+    return "?" if value is None else f"{float(value):g}"
+
+
+def _value(fact: str, value: Any) -> str:  # noqa: ANN401  # a value of the document
+    return {"true": "yes", "false": "no"}.get(str(value).lower()) or label(fact, value)
 
 
 def _lines(title: str, lines: Sequence[str]) -> Block:

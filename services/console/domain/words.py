@@ -70,6 +70,7 @@ _LABELS: dict[str, dict[str, str]] = {
         "disqualify": "is disqualified",
         "suppress": "is suppressed: nobody contacts this person again",
     },
+    "need": {"until_on": "A date", "sub_reason": "A closer reason", "text": "A note"},
     "exclusion": {
         "unknown": "Not set up as a rep",
         "away": "Away",

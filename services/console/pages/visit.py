@@ -124,6 +124,12 @@ def reason_choices(agreement: AgreementRow | None) -> dict[str, list[dict[str, s
     return {group: _choices(from_document.get(group) or {}) for group in ("reject", "recycle", "lost", "pause")}
 
 
+def _needs(route: Any) -> str:  # noqa: ANN401  # part of the document
+    """What else a reason asks for, as the form's script-free rules read it."""
+    needs = route.get("needs") if isinstance(route, dict) else None
+    return needs if isinstance(needs, str) else " ".join(needs or ())
+
+
 def _choices(codes: Any) -> list[dict[str, str]]:  # noqa: ANN401  # part of the document
     pairs = codes.items() if isinstance(codes, dict) else ((code, "") for code in codes)
     return [
@@ -131,6 +137,7 @@ def _choices(codes: Any) -> list[dict[str, str]]:  # noqa: ANN401  # part of the
             "code": str(code),
             "title": label("reason", code),
             "leads_to": label("route", route.get("route", "") if isinstance(route, dict) else route) if route else "",
+            "needs": _needs(route),
         }
         for code, route in pairs
     ]
