@@ -278,7 +278,7 @@ promotion = Table(
     METADATA,
     Column("slot", Text, primary_key=True),
     Column("generation", Integer, primary_key=True),
-    Column("model_id", Uuid, nullable=False),
+    Column("model_id", Uuid),
     Column("is_roll_back", Boolean, nullable=False),
     Column("p_threshold", Double, nullable=False),
     Column("by_user_ids", JSONB, nullable=False),

@@ -15,7 +15,6 @@ from services.feedback.domain.labels import Array
 from services.feedback.domain.measures import (
     EFFECTIVE_N_MIN,
     auc,
-    best,
     calibration_error,
     effective_n,
     predicted_over_actual,
@@ -150,7 +149,9 @@ def top_of_list(compared: Compared, *, capacity_share: float | None = None) -> G
         ours = wins_in_best(compared.won, compared.challenger, share=share)
         theirs = wins_in_best(compared.won, compared.champion, share=share)
         is_passed = is_passed and doubt < BEST_DOUBT_MAX
-        told.append(f"{name}: {ours} wins against {theirs}, chance of over 10 % fewer {doubt:.3f} (< {BEST_DOUBT_MAX})")
+        told.append(
+            f"{name}: {ours:.1f} wins against {theirs:.1f}, chance of over 10 % fewer {doubt:.3f} (< {BEST_DOUBT_MAX})"
+        )
     return GateLine(test="G3", is_passed=is_passed, detail="; ".join(told) or "no matured outcome")
 
 
@@ -208,8 +209,8 @@ def _chance_worse(compared: Compared, share: float) -> float:
     for _ in range(RESAMPLES):
         rows = dice.integers(0, n, n)
         won = compared.won[rows]
-        ours = won[best(compared.challenger[rows], share=share)].sum()
-        theirs = won[best(compared.champion[rows], share=share)].sum()
+        ours = wins_in_best(won, compared.challenger[rows], share=share)
+        theirs = wins_in_best(won, compared.champion[rows], share=share)
         worse += bool(ours < BEST_LOSS_SHARE * theirs)
     return worse / RESAMPLES
 

@@ -15,8 +15,6 @@ EFFECTIVE_N_MIN = 50.0
 ECE_BINS = 15
 INTERVAL_90 = 1.645
 BEST_SHARE = 0.10
-# Ties at the cut of a list are broken by this seed, so that the same rows give the same figure.
-TIE_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +65,16 @@ def auc(won: Array, scores: Array, weights: Array | None = None) -> float:
     return float((won_mass * (below + lost_mass / 2.0)).sum()) / pairs
 
 
-def wins_in_best(won: Array, scores: Array, *, share: float = BEST_SHARE) -> int:
-    """Wins among the best share of the leads by score; ties are broken by a fixed seed."""
-    return int(won[best(scores, share=share)].sum())
+def wins_in_best(won: Array, scores: Array, *, share: float = BEST_SHARE) -> float:
+    """Expected wins among the best share of the leads by score (at least one lead), ties at the cut drawn by chance.
 
-
-def best(scores: Array, *, share: float = BEST_SHARE) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Positions of the best share of the leads, at least one."""
-    tie = np.random.default_rng(TIE_SEED).random(len(scores))
-    return np.lexsort((tie, -scores))[: max(1, round(share * len(scores)))]
+    Wins above the cut + places left * share won among the tied: a scorer that says the same of everybody gets its
+    average.
+    """
+    places = max(1, round(share * len(scores)))
+    cut = np.partition(scores, len(scores) - places)[len(scores) - places]
+    above, tied = scores > cut, scores == cut
+    return float(won[above].sum()) + (places - int(above.sum())) * float(won[tied].mean())
 
 
 def effective_n(weights: Array) -> float:

@@ -125,11 +125,11 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """One activation of a slot, forwards or back."""
+    """One activation of a slot, forwards or back; no model means that the signed points decide alone."""
 
     slot: str
     generation: int
-    model_id: UUID
+    model_id: UUID | None
     is_roll_back: bool
     p_threshold: float
     by_user_ids: tuple[UUID, ...]

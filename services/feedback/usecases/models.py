@@ -15,6 +15,9 @@ from shared.stream.outbox import emit
 from shared.telemetry import announce, log
 
 TEAMS = ("marketing", "sales")
+# Told when a roll-back leaves no model: readers know no such model, so the signed points decide alone.
+NO_MODEL = UUID(int=0)
+P_UNSET = 0.5
 
 
 async def publish_model(tx: Tx, proposal: Proposal, wanted: Wanted, *, slot: str) -> ModelRow:
@@ -59,11 +62,11 @@ async def approve_model(tx: Tx, model_id: UUID, *, user_id: UUID, team: str) -> 
         return row, None
     by_user_ids = tuple(each.user_id for each in sorted((*approvals, approval), key=lambda each: each.team))
     reason = "approved by both teams after the gate held"
-    return row, await _switch(tx, row, by_user_ids=by_user_ids, reason=reason, is_roll_back=False)
+    return row, await _switch(tx, row.slot, row, by_user_ids=by_user_ids, reason=reason, is_roll_back=False)
 
 
 async def roll_back(tx: Tx, model_id: UUID, *, by_user_ids: tuple[UUID, ...], reason: str) -> Promotion:
-    """Take the promoted model back: the one promoted before it decides again. One person of either team may."""
+    """Take the promoted model back: what decided before it decides again, be it the signed points alone."""
     row = await _locked(tx, model_id)
     active, _ = await models.lock_active_model(tx, row.slot)
     if active != model_id:
@@ -72,36 +75,28 @@ async def roll_back(tx: Tx, model_id: UUID, *, by_user_ids: tuple[UUID, ...], re
             current={"model_id": None if active is None else str(active)},
         )
     former = await _former(tx, row)
-    if former is None:
-        raise Refused(
-            "No other model was ever promoted in this slot: there is nothing to go back to.",
-            errors=[FieldError("", "no_former", "promote another model instead")],
-            slug="no_former",
-        )
-    return await _switch(tx, former, by_user_ids=by_user_ids, reason=reason, is_roll_back=True)
+    return await _switch(tx, row.slot, former, by_user_ids=by_user_ids, reason=reason, is_roll_back=True)
 
 
 async def _former(tx: Tx, row: ModelRow) -> ModelRow | None:
-    """The model that decided before this one was promoted, by the history of the slot."""
+    """The model that decided before this one was promoted, by the history of the slot; none before the first."""
     history = await models.promotions(tx, row.slot)
-    taken_back = {row.model_id}
-    for promotion in history:
-        if promotion.model_id not in taken_back:
-            return await models.model_of(tx, promotion.model_id)
-    return None
+    first = min(each.generation for each in history if each.model_id == row.model_id)
+    before = next((each for each in history if each.generation < first), None)
+    return None if before is None or before.model_id is None else await models.model_of(tx, before.model_id)
 
 
 async def _switch(
-    tx: Tx, row: ModelRow, *, by_user_ids: tuple[UUID, ...], reason: str, is_roll_back: bool
+    tx: Tx, slot: str, row: ModelRow | None, *, by_user_ids: tuple[UUID, ...], reason: str, is_roll_back: bool
 ) -> Promotion:
     """Compare-and-set of the slot's generation and the event of it, in one transaction."""
-    _, seen = await models.lock_active_model(tx, row.slot)
+    _, seen = await models.lock_active_model(tx, slot)
     promotion = Promotion(
-        slot=row.slot,
+        slot=slot,
         generation=seen + 1,
-        model_id=row.model_id,
+        model_id=None if row is None else row.model_id,
         is_roll_back=is_roll_back,
-        p_threshold=row.metrics.get("p_threshold", 0.5),
+        p_threshold=P_UNSET if row is None else row.metrics.get("p_threshold", P_UNSET),
         by_user_ids=by_user_ids,
         reason=reason,
         promoted_at=tx.now,
@@ -112,15 +107,15 @@ async def _switch(
     await announce("active:after_switch")
     kind = ModelRolledBack if is_roll_back else ModelPromoted
     told = kind(
-        model_id=row.model_id,
-        slot=row.slot,
+        model_id=promotion.model_id or NO_MODEL,
+        slot=slot,
         generation=promotion.generation,
         p_threshold=promotion.p_threshold,
         by_user_ids=list(by_user_ids),
         reason=reason,
     )
     emit(tx, Event.first(told, source=SOURCE, occurred_at=tx.now, recorded_at=tx.now))
-    log.info("model_promoted", model_id=str(row.model_id), generation=promotion.generation, is_roll_back=is_roll_back)
+    log.info("model_promoted", model_id=str(told.model_id), generation=promotion.generation, is_roll_back=is_roll_back)
     return promotion
 
 

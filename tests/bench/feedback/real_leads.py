@@ -13,7 +13,7 @@ import numpy as np
 
 from services.feedback.domain.coding import Column
 from services.feedback.domain.labels import Array, Ending, HandedOff, Labels, Standing
-from services.feedback.domain.measures import auc, best, calibration_error
+from services.feedback.domain.measures import auc, calibration_error, wins_in_best
 from services.feedback.domain.tuning import log_loss
 from shared.contracts.model_card import ModelCard
 from tests.support.material import material
@@ -101,7 +101,7 @@ def figures(won: Array, p: Array) -> dict[str, float]:
         "auc": auc(won, p),
         "log_loss": log_loss(won, p),
         "calibration_error": calibration_error(won, p),
-        "lift": float(won[best(p)].mean() / won.mean()),
+        "lift": wins_in_best(won, p) / max(1, round(len(p) / 10)) / float(won.mean()),
         "predicted_over_actual": float(p.sum() / won.sum()),
     }
 

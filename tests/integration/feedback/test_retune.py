@@ -1,6 +1,7 @@
 """A quarter of outcomes: a calibrated card is published, the gate holds, two teams promote it, one takes it back."""
 
 from typing import Any
+from uuid import UUID
 
 from shared.contracts.envelope import Event
 from shared.contracts.handoffs import HandoffOpened
@@ -31,8 +32,11 @@ async def test_one_retune_is_published_promoted_and_rolled_back(desk: FeedbackDe
     assert len(told["by_user_ids"]) == 2
     report = await desk.get("/v1/reports/calibration", since=days(-1).isoformat(), until=days(120).isoformat())
     assert abs(report["predicted_over_actual_after"] - 1) < abs(report["predicted_over_actual_before"] - 1)
-    nothing = await desk.ask("POST", f"{path}/roll-back", by=SAM, json={"reason": "looks odd"})
-    assert (nothing.status_code, nothing.json()["type"]) == (422, "/problems/no_former")
+    back = await desk.ask("POST", f"{path}/roll-back", by=SAM, json={"reason": "looks odd"})
+    assert (back.json()["generation"], back.json()["model_id"]) == (2, None)
+    assert (await desk.get("/v1/models"))["active"] is None
+    (told,) = await desk.emitted("model.rolled_back")
+    assert (told["model_id"], told["generation"]) == (str(UUID(int=0)), 2)
     assert not await desk.gaps()
 
 

@@ -14,7 +14,14 @@ from services.feedback.domain.gate import (
     slices_hold,
     top_of_list,
 )
-from services.feedback.domain.measures import auc, calibration_error, effective_n, predicted_over_actual, weighted_mean
+from services.feedback.domain.measures import (
+    auc,
+    calibration_error,
+    effective_n,
+    predicted_over_actual,
+    weighted_mean,
+    wins_in_best,
+)
 
 HONEST = GateLine(test="G5", is_passed=True, detail="")
 
@@ -107,3 +114,10 @@ def test_measures_of_nothing_are_unknown() -> None:
     assert np.isnan(calibration_error(np.array([]), np.array([])))
     assert np.isnan(weighted_mean(np.array([]), np.array([]))[0])
     assert np.isnan(auc(np.zeros(2), np.zeros(2)))
+
+
+def test_a_scorer_that_says_the_same_of_everybody_gets_the_average_of_the_list() -> None:
+    won = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    assert wins_in_best(won, np.full(10, 0.2), share=0.2) == pytest.approx(0.6)
+    assert wins_in_best(won, np.arange(10.0), share=0.2) == 0
+    assert wins_in_best(won, -np.arange(10.0), share=0.2) == 1
