@@ -11,7 +11,8 @@ from uuid import UUID
 from services.scoring.domain.decay import micros
 from services.scoring.domain.facts import Activity
 from services.scoring.domain.member import Attributes, Deal, HandoffSeen, Link, Permission, Record
-from services.scoring.store.history import Correction, Move
+from services.scoring.store.history import Correction
+from services.scoring.store.lead_records import Move
 from shared.contracts.activities import ActivityCorrected, ActivityRecorded
 from shared.contracts.envelope import Event
 from shared.contracts.handoffs import HandoffEvent

@@ -19,7 +19,7 @@ from services.scoring.domain.person import Person, facts_of, person_of
 from services.scoring.domain.qualify import NEVER, Standing
 from services.scoring.domain.scorecard import Model, score_of_facts, top_reasons
 from services.scoring.domain.sentences import sentence_of
-from services.scoring.store import accounts, decisions, history, leads, terms
+from services.scoring.store import accounts, decisions, history, lead_records, leads, terms
 from services.scoring.store.decisions import StoredDecision
 from services.scoring.usecases.ruling import Ruling, Terms, card_of, ruling_of
 from shared.contracts.agreement import default_agreement, load_agreement
@@ -104,7 +104,7 @@ async def explain_score(tx: ReadTx, lead_id: LeadId, *, terms_kept: Terms, at: d
 async def person_at(tx: ReadTx, lead_id: LeadId, at: datetime, *, ruling: Ruling) -> Person:
     """The person as known at a past moment, folded from the history. Raises NotFound when nothing was known then."""
     ids = await _tree_at(tx, lead_id, at)
-    records = await history.records_of(tx, ids, as_of=at)
+    records = await lead_records.records_of(tx, ids, as_of=at)
     activities = await history.activities_of(tx, ids, as_of=at)
     if not records and not activities:
         raise NotFound("Nothing was known of this lead at that moment.")
@@ -176,14 +176,14 @@ async def _tree_at(tx: ReadTx, lead_id: LeadId, at: datetime) -> list[LeadId]:
     """The members of a lead's tree at a moment, the root first, the others by id."""
     root, seen = lead_id, {lead_id}
     for _ in range(_TREE_DEPTH_MAX):
-        parent = (await history.newest_moves(tx, [root], as_of=at)).get(root)
+        parent = (await lead_records.newest_moves(tx, [root], as_of=at)).get(root)
         if parent is None or parent in seen:
             break
         root = parent
         seen.add(root)
     found, front = {root}, {root}
     for _ in range(_TREE_DEPTH_MAX):
-        moves = await history.newest_moves(tx, front, as_of=at)
+        moves = await lead_records.newest_moves(tx, front, as_of=at)
         front = {own for own, parent in moves.items() if parent in front and own not in found}
         if not front:
             break

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.scoring.domain.decay import micros
 from services.scoring.domain.facts import Activity, is_relevant
-from services.scoring.store import accounts, history, leads, terms
+from services.scoring.store import accounts, history, lead_records, leads, terms
 from services.scoring.usecases.changes import Changes, changes_of
 from services.scoring.usecases.judge_people import judge_people
 from services.scoring.usecases.ruling import Ruling, Terms
@@ -93,8 +93,8 @@ async def _append(tx: Tx, changes: Changes, ruling: Ruling) -> list[Activity]:
     """Append everything to the history; returns the new activities that move a sum, and names whom they touch."""
     added = await history.add_activities(tx, changes.activities)
     await history.add_corrections(tx, changes.corrections)
-    await history.add_records(tx, changes.records)
-    await history.add_moves(tx, changes.moves)
+    await lead_records.add_records(tx, changes.records)
+    await lead_records.add_moves(tx, changes.moves)
     found: dict[Any, Activity] = {}
     for activity in changes.activities:
         is_wanted = ruling.needs_counts or is_relevant(activity, rule=ruling.rule)

@@ -11,7 +11,7 @@ import orjson
 from services.scoring.domain.criteria import compile_rule
 from services.scoring.domain.decay import DAY_US, micros, moment
 from services.scoring.domain.simulation import Entry, History, entries_under
-from services.scoring.store import history, leads, simulations
+from services.scoring.store import history, lead_records, leads, simulations
 from services.scoring.usecases.ruling import DEFAULT_PRODUCT, Terms
 from shared.contracts.agreement import load_agreement
 from shared.db.engine import Database, ReadTx, Tx, transaction
@@ -98,7 +98,7 @@ async def _histories(tx: ReadTx, roots: list[LeadId]) -> list[History]:
     forest = await leads.read_trees(tx, roots)
     ids = list(forest.rows)
     activities = await history.activities_of(tx, ids, as_of=tx.now)
-    records = await history.records_of(tx, ids, as_of=tx.now)
+    records = await lead_records.records_of(tx, ids, as_of=tx.now)
     trees = [[row.lead_id for row in forest.tree(root_id)] for root_id in roots]
     return [
         History(

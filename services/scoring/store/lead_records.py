@@ -1,0 +1,114 @@
+"""What members are folded from beside activities: records by version, and moves in the identity trees.
+
+Appended only; a version that is there stays as it is. Read again as of any moment.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text, Uuid, bindparam, text
+
+from services.scoring.domain.decay import moment
+from services.scoring.domain.member import Record
+from services.scoring.store.encoding import record_from, record_key, record_text
+from shared.db.engine import ReadTx, Tx
+from shared.ids import LeadId
+
+__all__ = ["Move", "add_moves", "add_records", "newest_moves", "records_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A lead's pointer in its identity tree: its parent, or None when it stands alone; version is the identity's."""
+
+    lead_id: LeadId
+    parent_id: LeadId | None
+    version: int
+    recorded_us: int
+
+
+_ADD_RECORDS = text(
+    """
+    insert into lead_record (lead_id, kind, name, version, recorded_at, content)
+    select * from unnest(:lead_ids, :kinds, :names, :versions, :recorded, :contents) on conflict do nothing
+    """
+).bindparams(
+    bindparam("lead_ids", type_=ARRAY(Uuid)),
+    bindparam("kinds", type_=ARRAY(Text)),
+    bindparam("names", type_=ARRAY(Text)),
+    bindparam("versions", type_=ARRAY(BigInteger)),
+    bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("contents", type_=ARRAY(Text)),
+)
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+_RECORDS = text(
+    """
+    select lead_id, kind, content from lead_record
+     where lead_id = any(:ids) and kind <> 'identity' and recorded_at <= :as_of order by lead_id, kind, name, version
+    """
+).bindparams(_ids)
+_MOVES = text(
+    """
+    select distinct on (lead_id) lead_id, name, version, recorded_at from lead_record
+     where kind = 'identity' and recorded_at <= :as_of
+       and (lead_id = any(:ids) or lead_id in (
+            select lead_id from lead_record where kind = 'identity' and name = any(:names)))
+     order by lead_id, version desc
+    """
+).bindparams(_ids, bindparam("names", type_=ARRAY(Text)))
+
+
+async def add_records(tx: Tx, records: Sequence[tuple[LeadId, Record]]) -> None:
+    """Append records of leads; a version that is there stays as it is."""
+    keys = [record_key(record) for _, record in records]
+    await _add_records(
+        tx,
+        [
+            (lead_id, kind, name, record.version, record.known_us, record_text(record))
+            for (lead_id, record), (kind, name) in zip(records, keys, strict=True)
+        ],
+    )
+
+
+async def add_moves(tx: Tx, moves: Sequence[Move]) -> None:
+    """Append moves in the identity trees."""
+    await _add_records(
+        tx,
+        [(each.lead_id, "identity", str(each.parent_id or ""), each.version, each.recorded_us, "") for each in moves],
+    )
+
+
+async def records_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, list[Record]]:
+    """The records of these leads known until as_of."""
+    found: dict[LeadId, list[Record]] = defaultdict(list)
+    rows: Sequence[Any] = (await tx.execute(_RECORDS, {"ids": sorted(lead_ids), "as_of": as_of})).all()
+    for row in rows:
+        found[row.lead_id].append(record_from(row.kind, row.content))
+    return found
+
+
+async def newest_moves(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, LeadId | None]:
+    """The pointer as of a moment of each of these leads, and of every lead that ever pointed to one of them."""
+    ids = sorted(lead_ids)
+    asked = {"ids": ids, "names": [str(each) for each in ids], "as_of": as_of}
+    rows: Sequence[Any] = (await tx.execute(_MOVES, asked)).all()
+    return {row.lead_id: LeadId(UUID(row.name)) if row.name else None for row in rows}
+
+
+async def _add_records(tx: Tx, rows: Sequence[tuple[LeadId, str, str, int, int, str]]) -> None:
+    if rows:
+        await tx.execute(
+            _ADD_RECORDS,
+            {
+                "lead_ids": [row[0] for row in rows],
+                "kinds": [row[1] for row in rows],
+                "names": [row[2] for row in rows],
+                "versions": [row[3] for row in rows],
+                "recorded": [moment(row[4]) for row in rows],
+                "contents": [row[5] for row in rows],
+            },
+        )
