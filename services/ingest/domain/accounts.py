@@ -31,7 +31,7 @@ _LEGAL_FORMS: Final = frozenset(
     {
         "inc", "incorporated", "corp", "corporation", "co", "company", "llc", "llp", "lp", "ltd", "limited", "plc",
         "gmbh", "ag", "kg", "kgaa", "ug", "se", "sa", "sas", "sarl", "bv", "nv", "srl", "spa", "ab", "as", "oy",
-        "aps", "pty", "pvt", "sro", "zoo", "mbh", "ohg", "ev", "holding", "group",
+        "aps", "pty", "pvt", "sro", "zoo", "mbh", "ohg", "ev", "holding", "group", "and",
     }
 )  # fmt: skip
 _WORDS: Final = re.compile(r"[^\W_]+")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import phonenumbers
+
 from services.ingest.domain.observation import Person
 
 __all__ = ["Key", "KeyKind", "email_of", "keys_of", "phone_of"]
@@ -18,8 +20,6 @@ _EMAIL_CHARACTERS_MAX: Final = 254  # RFC 5321
 _EMAIL: Final = re.compile(
     r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f]+@[^\s@.<>\"(),:;\\\[\]\x00-\x1f\x7f]+(?:\.[^\s@.<>\"(),:;\\\[\]\x00-\x1f\x7f]+)*"
 )
-_PHONE_NOISE: Final = re.compile(r"[\s().\-/]")
-_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -72,9 +72,14 @@ def phone_of(text: str | None) -> str | None:
     """The number as E.164; None without a country code, since guessing one would join strangers."""
     if text is None or len(text) > ID_CHARACTERS_MAX:
         return None
-    number = _PHONE_NOISE.sub("", text)
-    number = f"+{number[2:]}" if number.startswith("00") else number
-    return number if _PHONE.fullmatch(number) else None
+    spoken = f"+{text.strip()[2:]}" if text.strip().startswith("00") else text
+    try:
+        number = phonenumbers.parse(spoken, None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _id(text: str | None) -> str | None:
