@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from shared.db.migrate import migrate
 from shared.errors import Fatal
 from shared.runtime.process import EXIT_FATAL, Runtime
-from shared.telemetry import log
+from shared.telemetry import log, places_of
 
 __all__ = ["EXIT_FATAL", "main"]
 
@@ -41,10 +41,8 @@ async def _run(build: Callable[[], Runtime], command: str, roles: str) -> None:
     try:
         await runtime.run(frozenset(filter(None, roles.split(","))))
     except (Fatal, BaseExceptionGroup) as error:
-        reasons = [leaf for leaf in _leaves(error) if isinstance(leaf, Fatal)]
-        if not reasons:
-            raise
-        log.critical("process_cannot_go_on", reason="; ".join(map(str, reasons)))
+        reasons = [str(leaf) for leaf in _leaves(error) if isinstance(leaf, Fatal)]
+        log.critical("process_cannot_go_on", reason="; ".join(reasons) or places_of(error))
         # Crash only: nothing that is still open may keep a process that cannot go on. Recovery is the start-up path.
         sys.stderr.flush()
         os._exit(EXIT_FATAL)

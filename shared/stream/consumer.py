@@ -8,6 +8,7 @@ Settings: RELIABILITY 4; hazards of the client: RELIABILITY 2.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import monotonic, sleep
 from shared.config import ServiceSettings
-from shared.db.engine import Database
+from shared.db.engine import Database, is_transient
 from shared.db.locks import LockNotGot, SessionLock, session_lock
 from shared.errors import Fatal
 from shared.ids import jitter
@@ -30,7 +31,7 @@ from shared.stream.progress import Standing, first_positions, read_positions, st
 from shared.stream.topics import FETCH_BYTES, check_topics
 from shared.telemetry import announce, count, gauge, log
 
-__all__ = ["CONSUMER_SETTINGS", "Consumer"]
+__all__ = ["CONSUMER_SETTINGS", "Consumer", "Patience"]
 
 CONSUMER_SETTINGS: Mapping[str, Any] = {
     "enable_auto_commit": False,
@@ -55,16 +56,26 @@ POLL_MS, POLL_MS_FULL = 200, 10  # with everything fetched, look again soon: a p
 POLL_RECORDS = 4 * BATCH_MAX
 POLL_DEADLINE_SECONDS = 2.0  # the client waits without bound for a new assignment
 COMMIT_EVERY_SECONDS, COMMIT_SECONDS = 1.0, 1.0
-NO_PROGRESS_SECONDS = 15.0
-NOTHING_ASSIGNED_SECONDS = 30.0
-WATCH_SECONDS, ASK_SECONDS = 1.0, 5.0
+ASK_SECONDS = 5.0
 _NO_PARTITION = TopicPartition("", -1)  # getmany() of it fetches nothing, and keeps the member alive
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the watchdog looks on, in machine seconds; above BATCH_SECONDS, or it would end a slow batch."""
+
+    no_progress: float = 15.0
+    nothing_assigned: float = 30.0
+    look_every: float = 1.0
 
 
 class Consumer:
     """Reads the topics of its handlers until stopped. Raises Fatal from `run` when the process must end."""
 
-    def __init__(self, settings: ServiceSettings, handlers: Handlers, database: Database) -> None:
+    def __init__(
+        self, settings: ServiceSettings, handlers: Handlers, database: Database, *, patience: Patience | None = None
+    ) -> None:
+        self._patience = patience or Patience()
         self.handlers = handlers
         self.stopped_because: str | None = None
         self._settings = settings
@@ -105,9 +116,8 @@ class Consumer:
     # ---- life
     async def run(self, stop: asyncio.Event) -> None:
         """Take the instance id, join, and read until stop is set; then finish what runs, commit, leave."""
-        name = f"instance {self._worker}"
         try:
-            async with session_lock(self._database, name, wait_seconds=INSTANCE_LOCK_SECONDS) as lock:
+            async with session_lock(self._database, self._lock_name, wait_seconds=INSTANCE_LOCK_SECONDS) as lock:
                 await self._join(stop)
                 if not stop.is_set():
                     await self._read(stop, lock)
@@ -115,6 +125,10 @@ class Consumer:
             raise Fatal(f"Another process is {self._worker}: give each process its own BATON_INSTANCE.") from error
         finally:
             await self._leave()
+
+    @property
+    def _lock_name(self) -> str:
+        return f"instance {self._worker}"
 
     async def _join(self, stop: asyncio.Event) -> None:
         """Check the topics, make the rows of progress, join the group; again while Kafka or PostgreSQL is away."""
@@ -268,20 +282,24 @@ class Consumer:
                 await announce("partition:after_open")
 
     async def _note_stops(self) -> None:
-        """Write the reason of each partition that stopped itself into its row."""
+        """Write the reason of each partition that stopped itself into its row; again while PostgreSQL is away."""
         for partition in self._partitions.values():
-            if partition.stopped_because is not None and not partition.is_stop_noted:
-                position = partition.position
-                reason = partition.stopped_because
+            if partition.stopped_because is None or partition.is_stop_noted:
+                continue
+            place, reason = partition.position, partition.stopped_because
+            try:
                 await stop_position(
                     self._database,
                     self.handlers.consumer,
-                    topic=position.topic,
-                    partition=position.partition,
+                    topic=place.topic,
+                    partition=place.partition,
                     reason=reason,
                 )
-                partition.is_stop_noted = True
-                log.critical("partition_stopped", place=position.place, reason=reason)
+            except (TimeoutError, OSError, SQLAlchemyError) as error:
+                log.warning("stop_waits", place=place.place, reason=type(error).__name__)
+                continue
+            partition.is_stop_noted = True
+            log.critical("partition_stopped", place=place.place, reason=reason)
         stopped = sum(partition.is_stopped for partition in self._partitions.values())
         gauge("baton_stopped_partitions", stopped)
 
@@ -297,11 +315,15 @@ class Consumer:
         asked_at = monotonic()
         behind_since: float | None = None
         while True:
-            await sleep(WATCH_SECONDS)
+            await sleep(self._patience.look_every)
             now = monotonic()
-            if self.stopped_because is not None or now - asked_at < ASK_SECONDS:
+            if self.stopped_because is not None or now - asked_at < min(ASK_SECONDS, self._patience.no_progress):
                 continue
-            if not self._partitions and now - self._assigned_at > NOTHING_ASSIGNED_SECONDS and self._is_due_some():
+            if (
+                not self._partitions
+                and now - self._assigned_at > self._patience.nothing_assigned
+                and self._is_due_some()
+            ):
                 asked_at = now
                 if await self._ends_or_none() is not None:
                     raise Fatal("No partition was assigned for 30 s although there are some.")
@@ -312,12 +334,12 @@ class Consumer:
                     behind_since = None
                 elif behind_since is None:
                     behind_since = now  # after a quiet time the first record looks as if it had waited all along
-                elif now - behind_since > NO_PROGRESS_SECONDS:
+                elif now - behind_since > self._patience.no_progress:
                     raise Fatal("There are records to read and nothing moved for 15 s.")
 
     @property
     def _stands_still(self) -> bool:
-        return monotonic() - self._health.moved_at > NO_PROGRESS_SECONDS
+        return monotonic() - self._health.moved_at > self._patience.no_progress
 
     def _is_due_some(self) -> bool:
         """Whether this instance should have partitions: there are at least as many as its ordinal."""
@@ -346,8 +368,25 @@ class Consumer:
         return {(self._short(one.topic), one.partition): end for one, end in ends.items()}
 
     async def _watch_lock(self, lock: SessionLock) -> None:
+        """Hold on to the instance id: when PostgreSQL broke the session, take it again; somebody else's now is Fatal.
+
+        Meanwhile the fence alone keeps two workers apart, as it always does.
+        """
         await lock.lost()
-        raise Fatal(f"The lock on the instance id {self._worker} was lost with its connection to PostgreSQL.")
+        log.warning("instance_lock_lost", worker=self._worker)
+        tries = 0
+        while True:
+            try:
+                async with session_lock(self._database, self._lock_name, wait_seconds=INSTANCE_LOCK_SECONDS) as again:
+                    tries = 0
+                    await again.lost()
+            except LockNotGot as error:
+                raise Fatal(f"Another process became {self._worker} while PostgreSQL was away.") from error
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                tries += 1
+                await sleep(back_off_seconds(tries, jitter=jitter()))
 
     # ---- commit
     async def _commit_for_ever(self) -> None:

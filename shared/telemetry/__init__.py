@@ -1,6 +1,6 @@
 """How a process says what it does: logs, metrics, traces and announced steps. Ids only, no names or payloads."""
 
-from shared.telemetry.logs import configure_logs, log
+from shared.telemetry.logs import configure_logs, log, places_of
 from shared.telemetry.metrics import METRICS, MetricName, count, exposition, gauge, observe
 from shared.telemetry.steps import Step, announce, install_hook
 from shared.telemetry.traces import configure_traces, consuming, producing, traceparent
@@ -19,6 +19,7 @@ __all__ = [
     "install_hook",
     "log",
     "observe",
+    "places_of",
     "producing",
     "traceparent",
 ]
