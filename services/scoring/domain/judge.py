@@ -15,6 +15,7 @@ from services.scoring.domain.qualify import (
     Outcome,
     Standing,
     Verdict,
+    asks,
     closed,
     decide,
     draw_at,
@@ -109,6 +110,8 @@ def _next_look(
         elif standing.is_qualified:
             found.append(case.now_us + DAY_US)  # bins move by the day, and no closed form says which way
     elif standing.is_qualified:
+        if asks(standing, case) and not case.has_open_handoff:
+            found.append(after_dwell)
         found.append(_fall(person, case, standing, thresholds, rule=rule, from_us=after_dwell))
     else:
         found.append(_rise(person, case, standing, thresholds, rule=rule, from_us=after_dwell))

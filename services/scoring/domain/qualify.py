@@ -18,6 +18,7 @@ __all__ = [
     "Outcome",
     "Standing",
     "Verdict",
+    "asks",
     "closed",
     "decide",
     "draw_at",
@@ -42,7 +43,7 @@ class Outcome(StrEnum):
 
     STAY = "stay"
     QUALIFY = "qualify"
-    CONFIRM = "confirm"  # explored before, now over the threshold by its own activity: propensity 1
+    CONFIRM = "confirm"  # handed off already, and now more than that: it asks, or crosses after being explored
     DEMOTE = "demote"
     DRAWN = "drawn"  # drawn and not explored: recorded all the same
 
@@ -99,7 +100,8 @@ def decide(standing: Standing, case: Case, *, thresholds: Thresholds) -> Verdict
     if standing.is_qualified and case.score >= thresholds.demote and not standing.has_stood:
         standing = standing._replace(has_stood=True)
     is_past_dwell = standing.since_us == 0 or case.now_us - standing.since_us >= thresholds.dwell_us
-    if _asks(standing, case) and (not standing.is_qualified or (is_past_dwell and not case.has_open_handoff)):
+    is_free = not standing.is_qualified or (is_past_dwell and not case.has_open_handoff)
+    if is_free and asks(standing, case) and _may_enter(case):
         return _enter(standing, case, policy="hand_raiser", thresholds=thresholds)
     if standing.is_qualified:
         return _decide_qualified(standing, case, thresholds=thresholds, is_past_dwell=is_past_dwell)
@@ -185,10 +187,20 @@ def _decide_qualified(standing: Standing, case: Case, *, thresholds: Thresholds,
             flips=standing.flips + 1,
         )
         return Verdict(Outcome.DEMOTE, left)
-    if standing.policy == "explored" and _meets(case, thresholds) and set(case.hard_rules) <= {"open_handoff"}:
-        confirmed = standing._replace(policy="qualified", number=standing.number + 1)
-        return Verdict(Outcome.CONFIRM, confirmed, policy="qualified", propensity=1.0)
+    # Its own open handoff does not bar what only adds to it: handoff attaches it as evidence and raises the priority.
+    if case.is_known and set(case.hard_rules) <= {"open_handoff"}:
+        if case.has_open_handoff and standing.policy != "hand_raiser" and asks(standing, case):
+            return _confirm(standing, case, policy="hand_raiser")
+        if standing.policy == "explored" and _meets(case, thresholds):
+            return _confirm(standing, case, policy="qualified")
     return Verdict(Outcome.STAY, standing)
+
+
+def _confirm(standing: Standing, case: Case, *, policy: str) -> Verdict:
+    confirmed = standing._replace(
+        policy=policy, number=standing.number + 1, ask_used_us=case.ask.known_us if case.ask else standing.ask_used_us
+    )
+    return Verdict(Outcome.CONFIRM, confirmed, policy=policy, propensity=1.0)
 
 
 def _enter(standing: Standing, case: Case, *, policy: str, thresholds: Thresholds) -> Verdict:
@@ -206,9 +218,9 @@ def _enter(standing: Standing, case: Case, *, policy: str, thresholds: Threshold
     )
 
 
-def _asks(standing: Standing, case: Case) -> bool:
-    """Whether the person waits for an answer: asked since the last one was served, lately, and may be handed off."""
-    if case.ask is None or not _may_enter(case):
+def asks(standing: Standing, case: Case) -> bool:
+    """Whether the person waits for an answer: asked since the last ask was served, and lately."""
+    if case.ask is None:
         return False
     is_new = case.ask.known_us > max(standing.ask_used_us, standing.closed_us)
     return is_new and case.now_us - case.ask.occurred_us < ASK_LIVES_US

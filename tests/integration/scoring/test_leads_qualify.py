@@ -183,6 +183,16 @@ async def test_an_open_handoff_bars_and_its_end_spends_the_evidence(desk: Scorin
     assert [each["number"] for each in await desk.emitted("lead.qualified")] == [1, 2]
 
 
+async def test_a_demo_asked_for_while_a_scored_handoff_is_open_joins_it(desk: ScoringDesk) -> None:
+    await desk.feed(*ABOUT_KIM, activity("kim", "pricing_viewed"), activity("kim", "webinar_attended"))
+    await desk.feed(activity("kim", "demo_requested"))
+    assert len(await desk.emitted("lead.qualified")) == 1  # the handoff is not open yet, the dwell holds
+    await desk.feed(handoff("kim", "qualified"))
+    first, second = await desk.emitted("lead.qualified")
+    assert [(each["policy"], each["number"]) for each in (first, second)] == [("qualified", 1), ("hand_raiser", 2)]
+    assert first["decision_id"] != second["decision_id"]
+
+
 async def test_a_customer_is_not_qualified(desk: ScoringDesk) -> None:
     await desk.feed(*ABOUT_KIM, deal("kim", "won"), activity("kim", "demo_requested"))
     assert await desk.emitted("lead.qualified") == []

@@ -118,6 +118,11 @@ def test_a_lead_that_waits_for_its_dwell_is_looked_at_at_its_end() -> None:
     assert (found.verdict.outcome, found.recheck_us) == (Outcome.STAY, NOW + 71 * HOUR)
 
 
+def test_a_qualified_lead_that_asks_without_a_handoff_is_looked_at_when_its_dwell_ends() -> None:
+    standing = Standing(is_qualified=True, since_us=NOW - HOUR, number=1, policy="qualified")
+    assert look(kim(did("demo_requested")), standing=standing).recheck_us == NOW + 71 * HOUR
+
+
 @pytest.mark.parametrize(
     "records",
     [

@@ -118,8 +118,18 @@ def test_who_never_stood_above_cannot_fall_below() -> None:
 
 def test_a_qualified_lead_asks_again_once_its_handoff_is_gone() -> None:
     assert outcome(QUALIFIED, CASE._replace(ask=ASK)) is Outcome.QUALIFY
-    assert outcome(QUALIFIED, CASE._replace(ask=ASK, has_open_handoff=True)) is Outcome.STAY
     assert outcome(QUALIFIED._replace(since_us=NOW - HOUR), CASE._replace(ask=ASK)) is Outcome.STAY
+
+
+def test_an_ask_while_a_scored_handoff_is_open_joins_it_once() -> None:
+    open_case = CASE._replace(ask=ASK, has_open_handoff=True, hard_rules=("open_handoff",))
+    fresh = QUALIFIED._replace(since_us=NOW)
+    verdict = decide(fresh, open_case, thresholds=LIMITS)
+    assert (verdict.outcome, verdict.policy, verdict.standing.number) == (Outcome.CONFIRM, "hand_raiser", 2)
+    assert verdict.standing.since_us == NOW  # no second entry
+    again = open_case._replace(ask=Ask(NOW + 1, NOW + 1, ASK.activity_id))
+    assert outcome(verdict.standing, again) is Outcome.STAY
+    assert outcome(fresh, open_case._replace(hard_rules=("customer", "open_handoff"))) is Outcome.STAY
 
 
 def test_a_withdrawal_of_consent_ends_it_without_dwell() -> None:
