@@ -50,9 +50,12 @@ def served_by(
     actor: Actor = SYSTEM,
 ) -> inputs.Touch | inputs.LateEvidence | None:
     """The input a touch becomes, or None when it serves no promise of this handoff."""
-    owner, assigned_at = handoff.owner_id, times.assigned_at
+    owner = handoff.owner_id
     is_owners = handoff.state in OWNED and owner is not None and is_same_side(actor_id, owner)
-    if is_owners and assigned_at is not None and touched_at >= assigned_at:
+    # Of the first owner counts what happened since the lead qualified: what is imported in arrears has true times, and
+    # the assignment was made by our clock. Of a later owner, what happened since it got the lead.
+    since = times.qualified_at if handoff.attempt == 1 else times.assigned_at
+    if is_owners and since is not None and touched_at >= since:
         running = [clocks[clock.number] for clock in handoff.clocks if clock.kind in _STOPPED_BY_TOUCH]
         is_in_time = all(touched_at <= clock.timing.due_at for clock in running)
         return inputs.Touch(touched_at=touched_at, is_in_time=is_in_time, actor=actor)

@@ -2,7 +2,15 @@
 
 from services.handoff.tables.clocks import absence, calendar, clock, clock_tick, escalation
 from services.handoff.tables.columns import metadata
-from services.handoff.tables.handoffs import assignment, evidence, handoff, handoff_event, note, touch
+from services.handoff.tables.handoffs import (
+    assignment,
+    evidence,
+    handoff,
+    handoff_event,
+    note,
+    sales_activity,
+    touch,
+)
 from services.handoff.tables.leads import account, account_owner, connector, lead
 from services.handoff.tables.terms import active, agreement, member, pool, queue, rep, routing_decision, team
 
@@ -29,6 +37,7 @@ __all__ = [
     "queue",
     "rep",
     "routing_decision",
+    "sales_activity",
     "team",
     "touch",
 ]

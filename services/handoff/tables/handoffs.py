@@ -21,7 +21,16 @@ from sqlalchemy import (
 
 from services.handoff.tables.columns import at, flag, ident, jsonb, metadata, number, words
 
-__all__ = ["OPEN_SQL", "assignment", "evidence", "handoff", "handoff_event", "note", "touch"]
+__all__ = [
+    "OPEN_SQL",
+    "assignment",
+    "evidence",
+    "handoff",
+    "handoff_event",
+    "note",
+    "sales_activity",
+    "touch",
+]
 
 OPEN_SQL = "state in ('qualified', 'queued', 'assigned', 'accepted', 'working', 'opportunity')"
 _OWNED_SQL = "state in ('assigned', 'accepted', 'working', 'opportunity')"
@@ -141,6 +150,20 @@ touch = Table(
     at("recorded_at"),
     flag("is_late_evidence"),
     Index("touch_handoff", "handoff_id", "occurred_at"),
+)
+
+# A try of Sales that no handoff has claimed yet: it may have overtaken the opening, or the assignment (bounded by age).
+sales_activity = Table(
+    "sales_activity",
+    metadata,
+    ident("id", key=True),
+    ident("lead_id"),
+    ident("actor_id"),
+    words("kind"),
+    at("occurred_at"),
+    at("recorded_at"),
+    Index("sales_activity_lead", "lead_id"),
+    Index("sales_activity_recorded", "recorded_at"),
 )
 
 # What people typed: never emitted, emptied when the lead is erased.

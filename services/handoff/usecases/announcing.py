@@ -68,7 +68,7 @@ def event_of(
     if announced.what == "attached":
         fields["attached_lead_id"] = attached_lead_id
     payload = _MODELS[announced.what].model_validate({**fields, "seq": announced.seq})
-    happened = announced.touched_at if announced.what == "touched" and announced.touched_at else now
+    happened = _happened(announced, times, now=now)
     return Event(
         id=derived_id("handoff event", handoff.id, announced.seq),
         payload=payload,
@@ -79,6 +79,13 @@ def event_of(
         causation_id=cause.id,
         traceparent=cause.traceparent,
     )
+
+
+def _happened(announced: Announce, times: Times, *, now: datetime) -> datetime:
+    """When it happened in the world: an opening when the lead qualified, a touch when somebody tried."""
+    if announced.what == "opened":
+        return times.qualified_at
+    return announced.touched_at or now if announced.what == "touched" else now
 
 
 def notice_of_notify(

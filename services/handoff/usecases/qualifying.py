@@ -6,7 +6,7 @@ repeats and late ones change nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +71,7 @@ class Ask:
     tier: str | None = None
     propensity: float = 1.0
     is_below_floor: bool = False
+    qualified_at: datetime | None = None  # when it happened in the world; now when a person asks
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -144,6 +145,7 @@ def _take_qualified(work: Work, event: Event[Any], payload: LeadQualified, cycle
         facts=facts,
         propensity=payload.propensity,
         is_below_floor=payload.is_below_floor,
+        qualified_at=payload.crossed_at,
         evidence={
             "score": payload.score,
             "fit": payload.fit,
@@ -190,6 +192,7 @@ def _take_account(
         priority=payload.score,
         facts={"is_hand_raiser": "false", "product": payload.product},
         tier="scored",
+        qualified_at=event.occurred_at,
         evidence={"score": payload.score, "fit": payload.fit, "engagement": payload.engagement},
     )
     cause = Cause(event.id, event.traceparent)
@@ -239,7 +242,7 @@ def _open(
     times = Times(
         agreement_id=work.terms.agreement_id,
         agreement_version=work.terms.version,
-        qualified_at=work.now,
+        qualified_at=min(ask.qualified_at or work.now, work.now),
         opened_at=work.now,
         state_at=work.now,
         waiting_since=work.now,

@@ -11,6 +11,7 @@ from services.handoff.domain.routing import route
 from services.handoff.domain.things import Need, Pool, QueueName, RouteResult, RoutingInput
 from services.handoff.store import agreements, handoffs, leads, pools
 from services.handoff.usecases.deciding import Cause, apply
+from services.handoff.usecases.evidencing import claim_kept
 from services.handoff.usecases.work import Held, Work
 from shared.ids import AccountId, DecisionId, UserId, derived_id
 
@@ -30,16 +31,18 @@ async def settle(work: Work, *, cause: Cause, serves: tuple[str, ...] = SERVED_Q
         new = [held for _, held in sorted(work.held.items()) if held.handoff.state is State.QUALIFIED]
         if not new and not work.is_load_freed:
             return
-        await _route(work, new, cause=cause, serves=serves)
+        owned = await _route(work, new, cause=cause, serves=serves)
         work.is_load_freed = False
+        await claim_kept(work, owned, cause=cause)
 
 
-async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> None:
+async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> list[Held]:
+    """Run one round; the handoffs that got their first owner in it."""
     tx, terms = work.tx, work.terms
     locked = await pools.lock_pools(tx, terms)
     waiting = await _waiting(work, locked, serves)
     if not new and not waiting:
-        return
+        return []
     await work.read_people(held.handoff.lead_id for held in waiting)
     accounts = {held.handoff.account_id for held in (*new, *waiting) if held.handoff.account_id is not None}
     owners = await leads.account_owners(tx, accounts)
@@ -66,6 +69,8 @@ async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str
         held = work.held[result.need.handoff_id]
         _take(work, result, cause=(None if result.need.is_waiting else held.cause) or cause)
     await pools.save_pools(tx, routed.pools)
+    decided = [work.held[result.need.handoff_id] for result in routed.results]
+    return [held for held in decided if held.handoff.state is State.ASSIGNED and held.handoff.attempt == 1]
 
 
 async def _waiting(work: Work, locked: dict[str, Pool], serves: tuple[str, ...]) -> list[Held]:

@@ -5,21 +5,20 @@ Everything else on topic `activities` is none of ours: marketing activities chan
 
 from collections.abc import Sequence
 
-from services.handoff.domain.evidence import is_touch, served_by
-from services.handoff.domain.lifecycle import Verdict, inputs
-from services.handoff.domain.things import Actor, ActorKind
-from services.handoff.store import handoffs
-from services.handoff.usecases.deciding import apply
+from services.handoff.domain.evidence import is_touch
+from services.handoff.store import handoffs, tries
+from services.handoff.store.tries import Try
+from services.handoff.usecases.evidencing import serve
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
 from shared.contracts.activities import ActivityRecorded
 from shared.contracts.envelope import Event
 from shared.db.engine import Tx
-from shared.ids import LeadId, UserId
-from shared.telemetry import announce, observe
+from shared.ids import ActivityId, LeadId, UserId
+from shared.telemetry import announce
 
-__all__ = ["are_same_side", "note_touch", "take_activities"]
+__all__ = ["take_activities"]
 
 
 async def take_activities(tx: Tx, received: Sequence[Event[ActivityRecorded]]) -> None:
@@ -34,62 +33,40 @@ async def take_activities(tx: Tx, received: Sequence[Event[ActivityRecorded]]) -
     await work.hold([*ids, *await handoffs.ids_of_scopes(tx, scopes)])
     await work.know_reps(UserId(event.payload.actor_user_id) for event in touches if event.payload.actor_user_id)
     await announce("batch:after_locks")
-    for event in touches:
-        _take(work, event)
+    await tries.keep_tries(tx, [_row(event.payload) for event in touches if not _take(work, event)])
     last = touches[-1]
     await settle(work, cause=Cause(last.id, last.traceparent))
     await flush(work)
 
 
-def are_same_side(work: Work, one: UserId, other: UserId) -> bool:
-    """Whether two users are the same or of the same team of Sales."""
-    if one == other:
-        return True
-    first, second = work.crew.reps.get(one), work.crew.reps.get(other)
-    return first is not None and second is not None and first.team_id is not None and first.team_id == second.team_id
-
-
-def note_touch(
-    work: Work, held: Held, *, kind: str, activity_id: object, event: inputs.Touch | inputs.LateEvidence
-) -> None:
-    """Keep a touch that counted, and measure the first one's speed."""
-    touched_at = event.touched_at or work.now
-    work.to_write.touches.append(
-        {
-            "id": activity_id,
-            "handoff_id": held.handoff.id,
-            "actor_id": event.actor.id,
-            "kind": kind,
-            "occurred_at": touched_at,
-            "recorded_at": work.now,
-            "is_late_evidence": isinstance(event, inputs.LateEvidence),
-        }
-    )
-    if held.times.touched_at == touched_at:
-        observe("baton_speed_to_lead_seconds", max(0.0, (touched_at - held.times.qualified_at).total_seconds()))
-
-
-def _take(work: Work, event: Event[ActivityRecorded]) -> None:
+def _take(work: Work, event: Event[ActivityRecorded]) -> bool:
+    """Whether a handoff of the person, else of its account, counts it."""
     payload = event.payload
     lead = work.leads[LeadId(payload.lead_id)]
     assert payload.actor_user_id is not None, "is_touch asks for an actor"
-    actor_id = UserId(payload.actor_user_id)
-    own = [held for _, held in sorted(work.held.items()) if held.handoff.root_lead_id == lead.root_id]
-    shared_scope = [held for _, held in sorted(work.held.items()) if held.handoff.scope_id == lead.account_id]
-    for held in (*own, *(each for each in shared_scope if each not in own)):
-        served = served_by(
-            held.handoff,
-            held.times,
-            held.clocks,
-            touched_at=payload.occurred_at,
-            actor_id=actor_id,
-            is_same_side=lambda one, other: are_same_side(work, one, other),
-            actor=Actor(ActorKind.REP, actor_id),
-        )
-        if served is None:
-            continue
-        cause = Cause(event.id, event.traceparent)
-        decision = apply(work, held.handoff.id, served, cause=cause, activity_id=payload.activity_id)
-        if decision.verdict is Verdict.OK:
-            note_touch(work, held, kind=str(payload.kind), activity_id=payload.activity_id, event=served)
-            return
+    tried = Try(
+        id=ActivityId(payload.activity_id),
+        root_id=lead.root_id,
+        actor_id=UserId(payload.actor_user_id),
+        kind=str(payload.kind),
+        occurred_at=payload.occurred_at,
+    )
+    cause = Cause(event.id, event.traceparent)
+    return any(serve(work, held, tried, cause=cause) for held in _in_reach(work, lead.root_id, lead.account_id))
+
+
+def _in_reach(work: Work, root_id: LeadId, account_id: object) -> list[Held]:
+    held = [work.held[handoff_id] for handoff_id in sorted(work.held)]
+    own = [each for each in held if each.handoff.root_lead_id == root_id]
+    return own + [each for each in held if each.handoff.scope_id == account_id and each not in own]
+
+
+def _row(payload: ActivityRecorded) -> dict[str, object]:
+    return {
+        "id": payload.activity_id,
+        "lead_id": payload.lead_id,
+        "actor_id": payload.actor_user_id,
+        "kind": payload.kind,
+        "occurred_at": payload.occurred_at,
+        "recorded_at": payload.recorded_at,
+    }

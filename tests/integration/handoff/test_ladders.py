@@ -173,3 +173,27 @@ async def test_clocks_due_in_an_outage_give_people_their_minutes(database_of: Da
         assert (await world.handoff(handoff.id)).state == "assigned"
         assert "rescheduled" in await world.events(lead_id("kim"))
         assert await world.gaps() == []
+
+
+async def test_a_call_that_overtook_the_qualification_counts_the_same(database_of: DatabaseOf) -> None:
+    histories = []
+    for is_call_first in (False, True):
+        async with world_of(database_of) as world:
+            team = rep_id("team")
+            await world.reps(rep_row("anna", team_id=team), rep_row("bert", team_id=team))
+            await world.agreement({"default": [member(rep_id("anna"))]})
+            crossed, called = NOON - timedelta(hours=5), NOON - timedelta(hours=3)
+            early = _call("kim", "bert", at=crossed - timedelta(hours=1))
+            batches = [qualified("kim", at=crossed), _call("kim", "bert", at=called)]
+            await world.take(identified("kim"), early)
+            for event in reversed(batches) if is_call_first else batches:
+                await world.take(event)
+            handoff = await world.handoff_of(lead_id("kim"))
+            assert (handoff.state, handoff.qualified_at, handoff.touched_at) == ("working", crossed, called)
+            kept = await world.rows("select occurred_at from sales_activity")
+            assert [row.occurred_at for row in kept] == [early.payload.occurred_at]
+            opened = (await world.rows("select headers from outbox order by id limit 1"))[0].headers
+            assert crossed.strftime("%Y-%m-%dT%H:%M:%S") in opened
+            histories.append(await world.events(lead_id("kim")))
+            assert await world.gaps() == []
+    assert histories[0] == histories[1] == ["opened", "assigned", "accepted", "touched"]

@@ -1,0 +1,74 @@
+"""Tries of Sales that no handoff has claimed yet, by person, until they are claimed or too old."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from services.handoff.store.rows import insert_rows
+from services.handoff.tables import sales_activity
+from shared.db.engine import ReadTx, Tx
+from shared.ids import ActivityId, LeadId, UserId
+
+__all__ = ["Try", "claim_tries", "keep_tries", "prune_tries", "unclaimed_of"]
+
+# A handoff that opens later than this after the call is another story.
+KEPT_DAYS = 60
+_PRUNE_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try: whose, of whom, when; root_id is the person as of now."""
+
+    id: ActivityId
+    root_id: LeadId
+    actor_id: UserId
+    kind: str
+    occurred_at: datetime
+
+
+async def keep_tries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep tries that served no promise; an activity is kept once."""
+    await insert_rows(tx, sales_activity, rows, is_once=True)
+
+
+async def unclaimed_of(tx: ReadTx, root_ids: Iterable[UUID]) -> list[Try]:
+    """What is kept of these people, in the order it happened."""
+    rows = await tx.execute(
+        text(
+            """
+            select s.id, l.root_id, s.actor_id, s.kind, s.occurred_at
+              from lead l join sales_activity s on s.lead_id = l.id
+             where l.root_id = any(:roots) order by s.occurred_at, s.id
+            """
+        ),
+        {"roots": sorted(set(root_ids))},
+    )
+    return [
+        Try(ActivityId(row.id), LeadId(row.root_id), UserId(row.actor_id), row.kind, row.occurred_at)
+        for row in rows.all()
+    ]
+
+
+async def claim_tries(tx: Tx, ids: Sequence[UUID]) -> None:
+    """These have been counted as touches."""
+    if ids:
+        await tx.execute(text("delete from sales_activity where id = any(:ids)"), {"ids": list(ids)})
+
+
+async def prune_tries(tx: Tx) -> None:
+    """Forget what nobody claimed; a bounded number at once; a use case of `every`."""
+    await tx.execute(
+        text(
+            """
+            delete from sales_activity where id in
+                (select id from sales_activity where recorded_at < baton_now() - make_interval(days => :days)
+                  order by recorded_at limit :limit)
+            """
+        ),
+        {"days": KEPT_DAYS, "limit": _PRUNE_AT_ONCE},
+    )
