@@ -1,0 +1,43 @@
+"""A handoff's record: read from its events, whatever else they carry."""
+
+from typing import Any
+
+import pytest
+
+from services.feedback.domain.handoffs import step_of
+from shared.contracts.handoffs import ClockView, HandoffEscalated, HandoffOpened, HandoffRejected, HandoffTouched
+from shared.contracts.kinds import HandoffState
+from shared.ids import derived_id
+from tests.support.builders.feedback import START, handoff_event, hours, record, step
+
+
+def test_a_touch_counts_from_when_it_happened_not_from_when_it_was_told() -> None:
+    told = step_of(handoff_event(HandoffTouched, "kim", 4, at=hours(9), touched_at=hours(2), is_late_evidence=True))
+    assert (told.kind, told.at, told.recorded_at) == ("touched", hours(2), hours(9))
+
+
+def test_an_opening_carries_its_decision_and_propensity() -> None:
+    decision = derived_id("decision")
+    told = step_of(handoff_event(HandoffOpened, "kim", 1, policy="explored", propensity=0.05, decision_id=decision))
+    assert (told.policy, told.propensity, told.decision_id) == ("explored", 0.05, decision)
+
+
+@pytest.mark.parametrize("cause", ["marketing", "system", "rep", "weather"])
+def test_a_miss_names_its_cause_and_an_unknown_one_is_none(cause: str) -> None:
+    clock_id = derived_id("clock")
+    view = ClockView(clock_id=clock_id, kind="accept", due_at=START, fire_at=START, clock_state="breached")
+    told = step_of(handoff_event(HandoffEscalated, "kim", 2, clock_id=clock_id, level=3, cause=cause, clocks=[view]))
+    (clock,) = record("kim", step(1, "opened"), told).clocks()
+    assert clock.cause == ("" if cause == "weather" else cause)
+    assert clock.is_charged_to_rep is (cause in {"rep", "weather"})
+
+
+def test_a_record_tells_what_happened_first_and_what_stands_last() -> None:
+    rejected: Any = step_of(
+        handoff_event(HandoffRejected, "kim", 3, at=hours(2), reason_code="no_fit", state=HandoffState.DISQUALIFIED)
+    )
+    found = record("kim", step(1, "opened"), step(2, "assigned", at=hours(1)), rejected)
+    assert (found.opened_at, found.assigned_at, found.accepted_at, found.touched_at) == (START, hours(1), None, None)
+    assert found.is_ended
+    assert found.disposed is None
+    assert [each.reason_code for each in found.rejections] == ["no_fit"]
