@@ -78,7 +78,7 @@ def outline(request: InboundRequest) -> Outline:
     refusals = [
         refusal for index, raw in enumerate(batch.events) if (refusal := _refusal(raw, index, None)) is not None
     ]
-    return Outline(len(batch.events), tuple(refusals), key=text_of(batch.fields.get("writeKey")))
+    return Outline(len(batch.events), tuple(refusals), key=text_of(batch.field("writeKey")))
 
 
 def parse(request: InboundRequest) -> Parsed:
@@ -88,7 +88,8 @@ def parse(request: InboundRequest) -> Parsed:
         event_type = _TYPE_OF_PATH.get(request.path.rpartition("/")[2])
         return _parsed([plain], {}, event_type)
     batch = bodies.split_batch(plain)
-    return _parsed(batch.events, batch.fields, None)
+    beside = {"sentAt": batch.field("sentAt"), "context": batch.field("context")}
+    return _parsed(batch.events, beside, None)
 
 
 def _plain(request: InboundRequest) -> bytes:

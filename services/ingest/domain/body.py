@@ -60,10 +60,17 @@ class _BatchOutline(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch split without decoding its events: the raw events in order, and the fields beside them."""
+    """A batch split without decoding its events: the raw events in order, and the raw fields beside them."""
 
     events: tuple[bytes, ...]
-    fields: Mapping[str, object]
+    fields: Mapping[str, bytes]
+
+    def field(self, name: str) -> object:
+        """One field beside the events (sentAt, writeKey, context), read when asked for; None when unreadable."""
+        try:
+            return read_json(self.fields[name])
+        except Unreadable:
+            return None
 
 
 _BATCH: Final = msgspec.json.Decoder(_BatchOutline)
@@ -127,10 +134,8 @@ def split_batch(body: bytes) -> Batch:
     except (msgspec.DecodeError, msgspec.ValidationError):
         return _split_slowly(body)
     fields = {"sentAt": outline.sent_at, "writeKey": outline.write_key, "context": outline.context}
-    return Batch(
-        events=tuple(bytes(event) for event in outline.batch),
-        fields={name: _field(bytes(raw)) for name, raw in fields.items()},
-    )
+    events = tuple(bytes(event) for event in outline.batch)
+    return Batch(events, {name: bytes(raw) for name, raw in fields.items()})
 
 
 def split_array(body: bytes) -> tuple[bytes, ...]:
@@ -170,15 +175,8 @@ def _split_slowly(body: bytes) -> Batch:
     events = value.get("batch") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(events, list):
         raise Unreadable('The body must be an object whose "batch" is an array of events.', slug="not_a_batch")
-    fields = {name: value.get(name) for name in ("sentAt", "writeKey", "context")}
-    return Batch(events=tuple(_dumped(event) for event in events), fields=fields)
-
-
-def _field(raw: bytes) -> object:
-    try:
-        return read_json(raw)
-    except Unreadable:
-        return None
+    fields = {name: _dumped(value.get(name)) for name in ("sentAt", "writeKey", "context")}
+    return Batch(tuple(_dumped(event) for event in events), fields)
 
 
 def _loads(raw: bytes) -> object:
