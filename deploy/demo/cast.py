@@ -7,15 +7,29 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-__all__ = ["CAMPAIGNS", "DAYS", "PEOPLE", "REPS", "SENDING_TIMES", "START", "TEAMS", "Absence", "Member", "Rep", "Team"]
+__all__ = [
+    "CAMPAIGNS",
+    "DAYS",
+    "PEOPLE",
+    "REPS",
+    "SENDING_TIMES",
+    "START",
+    "TEAMS",
+    "WEEKEND_SENDING_TIMES",
+    "Absence",
+    "Member",
+    "Rep",
+    "Team",
+]
 
 UTC = ZoneInfo("UTC")
 # A quarter without a change of clocks in either zone; 13 weeks from a Monday.
 START = datetime(2026, 6, 1, 5, 0, tzinfo=UTC)
 DAYS = 91
-# Moments (UTC) at which the company's systems send what has happened since. On the hour, as the reps' rounds are: each
-# distinct moment costs the demo a step.
-SENDING_TIMES = ("07:00", "10:00", "14:00", "18:00")
+# Moments (UTC) at which the company's systems send what has happened since, on working days and on weekends. They are
+# among those of the reps' rounds: each distinct moment costs the demo a step.
+SENDING_TIMES = ("08:00", "14:00", "18:00")
+WEEKEND_SENDING_TIMES = ("14:00",)
 
 
 @dataclass(frozen=True, slots=True)

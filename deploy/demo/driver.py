@@ -66,6 +66,7 @@ class Driver:
     _plan: list[tuple[datetime, int, Planned]] = field(default_factory=list)
     _added: int = 0
     _sent: int = 0
+    _handled: int = -1
 
     def add(self, planned: Planned) -> None:
         """Put something on the plan."""
@@ -76,8 +77,10 @@ class Driver:
         """From the clock's moment to the end of the story; afterwards everything is at rest."""
         while True:
             standing = await self.doors.quiet()
-            for planned in await self.doors.new_work():
-                self.add(planned)
+            if standing.handled != self._handled:  # else nothing happened that could have given anybody work
+                self._handled = standing.handled
+                for planned in await self.doors.new_work():
+                    self.add(planned)
             moment = self._next(standing)
             if moment > self.ends_at:
                 return

@@ -16,7 +16,7 @@ __all__ = ["Deal", "Given", "Step", "Verb", "reactions"]
 
 Verb = Literal["accept", "reject", "touch", "pause", "resume", "dispose", "deal"]
 # Reps go through their queue in rounds; hand-raisers are called at once, on the minute.
-_ROUND, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
+_ROUND, _MINUTE = timedelta(hours=2), timedelta(minutes=1)
 _ROUND_OF_NOTES = {"berlin": timedelta(hours=14), "newyork": timedelta(hours=18)}
 _SUB_REASONS = {"no_fit": "company_size"}
 
@@ -123,5 +123,5 @@ def _evening(moment: datetime, *, rep: Rep, team: Team) -> datetime:
 
 def _on_grid(moment: datetime, grid: timedelta) -> datetime:
     """The moment, or the next one on the grid."""
-    past = (moment - moment.replace(minute=0, second=0, microsecond=0)) % grid
+    past = (moment - moment.replace(hour=0, minute=0, second=0, microsecond=0)) % grid
     return moment if not past else moment + (grid - past)

@@ -14,7 +14,7 @@ from deploy.demo.driver import Driver, Planned
 __all__ = ["add_routine"]
 
 # Both at moments at which systems send as well: no step more.
-_MORNINGS = {"berlin": timedelta(hours=2), "newyork": timedelta(hours=9)}
+_MORNINGS = {"berlin": timedelta(hours=3), "newyork": timedelta(hours=9)}
 _MODELS_FROM_DAY = 42
 
 
@@ -27,7 +27,7 @@ def add_routine(driver: Driver, doors: CompanyDoors) -> None:
             for team, after in _MORNINGS.items():
                 driver.add(Planned(morning + after, team, partial(looks.see_to_queues, team)))
         if morning.weekday() == 0 and day >= _MODELS_FROM_DAY:
-            driver.add(Planned(_at_ten(morning), "both teams", looks.look_at_models))
+            driver.add(Planned(_at_two(morning), "both teams", looks.look_at_models))
 
 
 @dataclass(slots=True)
@@ -57,5 +57,5 @@ class _Looks:
         return True
 
 
-def _at_ten(day: datetime) -> datetime:
-    return day.replace(hour=10, minute=0)
+def _at_two(day: datetime) -> datetime:
+    return day.replace(hour=14, minute=0)

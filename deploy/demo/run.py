@@ -83,11 +83,11 @@ async def _tell(
     finally:
         for database in databases:
             await database.close()
-    told.document |= {
-        "steps_of_the_world": driver.moments,
-        "overtaken_commands": doors.refused,
-        "elapsed_seconds": round(monotonic() - began, 1),
-    }
+    told.document.update(
+        steps_of_the_world=driver.moments,
+        overtaken_commands=doors.refused,
+        elapsed_seconds=round(monotonic() - began, 1),
+    )
     return told
 
 

@@ -186,7 +186,7 @@ def _fair(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
         for at, one in enumerate(visitors)
     )
     yield Act(_moment(FAIR_DAY, "18:00"), "badges", badges)
-    yield Act(_moment(FAIR_DAY + 1, "10:00"), "badges", badges, note="the same file again: nothing new")
+    yield Act(_moment(FAIR_DAY + 1, "08:00"), "badges", badges, note="the same file again: nothing new")
 
 
 def _mishaps(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
@@ -219,7 +219,7 @@ def _moment(day: int, local: str) -> datetime:
 def _sent_at(happened: datetime) -> datetime:
     """The next moment at which systems send."""
     for day in (happened.date(), happened.date() + timedelta(days=1)):
-        for local in cast.SENDING_TIMES:
+        for local in cast.SENDING_TIMES if day.weekday() < 5 else cast.WEEKEND_SENDING_TIMES:
             moment = datetime.combine(day, time.fromisoformat(local), tzinfo=cast.UTC)
             if moment >= happened:
                 return moment

@@ -4,6 +4,7 @@ One affine clock (base + machine time since start * speed) is written into every
 that the processes look at. Invariant: world time never goes back, whoever moves it and however often.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -93,8 +94,7 @@ class WorldClockHand:
         reached = self.now()
         base = reached if at is None else max(at, reached)
         self.clock = WorldClock(base=base, start=machine_now(), speed=self.clock.speed if speed is None else speed)
-        for database in self.databases:
-            await move(database, self.clock)
+        await asyncio.gather(*(move(database, self.clock) for database in self.databases))
         write_file(self.file, self.clock)
         return base
 

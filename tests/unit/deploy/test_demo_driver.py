@@ -44,7 +44,7 @@ class _World:
         for moment in [one for one in self.due if one <= self.at]:
             self.due.remove(moment)
             self.seen.append((self.at, "clock"))
-        return Standing(0, 0, 0, 0, min(self.due, default=None), "")
+        return Standing(len(self.seen), 0, 0, 0, min(self.due, default=None))
 
 
 def _act(minute: int, note: str) -> Act:
