@@ -12,7 +12,7 @@ from services.handoff.usecases.firing import fire_due, follow_move, move_absence
 from shared.clock import monotonic
 from shared.db.engine import Database, ReadTx, reading, transaction
 from shared.db.standing import Due
-from shared.ids import new_id
+from shared.ids import UserId, new_id
 from shared.runtime.pace import Pace
 from shared.telemetry import announce, gauge, log
 
@@ -25,6 +25,8 @@ OUTAGE_SECONDS = 60.0
 JUMP_BACK_SECONDS, JUMP_AHEAD_SECONDS = 2.0, 30.0
 # After an outage people are not flooded: so many firings a round, one round a second.
 CATCH_UP_AT_ONCE = 50
+# What is due but locked is looked at again this soon, without spinning.
+HELD_UP_SECONDS = 0.05
 _MOVED_AT_ONCE = 20
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -37,6 +39,18 @@ class _Mark:
     swept_at: float = float("-inf")
     beaten_at: float | None = None
     is_catching_up: bool = False
+    is_held_up: bool = False  # what is due is locked by somebody who stops or moves it
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one look found: the next firing, reps that moved, whether anything is due, and what follows."""
+
+    fire_at: datetime | None
+    moved: tuple[tuple[UserId, str], ...]
+    is_absence_due: bool
+    is_due: bool
+    following: datetime | None
 
 
 class ClockLoop:
@@ -56,39 +70,43 @@ class ClockLoop:
             due = await self.turn()
             if self._mark.is_catching_up:
                 await pace.until(None)
+            elif self._mark.is_held_up:
+                await pace.until(None, at_most_seconds=HELD_UP_SECONDS)
 
     async def turn(self) -> datetime | None:
-        """Do all that is due now; the next moment something is due, or None."""
+        """Do all that is due now; the next moment something is due, or None. Nothing due costs one read."""
         mark = self._mark
         is_sweep = monotonic() - mark.swept_at >= SWEEP_SECONDS
         if is_sweep:
             await self._beat()
             mark.swept_at = monotonic()
-        await self._follow_moves()
+        low_water = _EVER if is_sweep else mark.low_water
+        async with reading(self._database) as tx:
+            seen = await _look(tx, low_water)
+        if not is_sweep and not seen.is_due:
+            return seen.following
+        await self._follow_moves(seen)
         limit = CATCH_UP_AT_ONCE if mark.is_catching_up else self._at_once
         async with transaction(self._database, "clocks") as tx:
-            fired = await fire_due(tx, low_water=_EVER if is_sweep else mark.low_water, limit=limit)
-        async with reading(self._database) as tx:
-            oldest = await clocks.next_fire_at(tx)
-            if is_sweep and fired < limit:
-                # Never past what is armed, nor past now: a clock armed later may be due earlier than all others.
-                mark.low_water = min(oldest or tx.now, tx.now)
-            following = await _next_due(tx)
+            fired = await fire_due(tx, low_water=low_water, limit=limit)
         if fired >= limit:
             return _EVER
         mark.is_catching_up = False
-        return following
-
-    async def _follow_moves(self) -> None:
         async with reading(self._database) as tx:
-            absence_at = await reps.next_absence_at(tx)
-            is_due = absence_at is not None and absence_at <= tx.now
-        if is_due:
+            seen = await _look(tx, low_water)
+            mark.is_held_up = fired == 0 and seen.fire_at is not None and seen.fire_at <= tx.now
+            if is_sweep:
+                # Never past what is armed, nor past now: a clock armed later may be due earlier than all others.
+                mark.low_water = min(seen.fire_at or tx.now, tx.now)
+        return seen.following
+
+    async def _follow_moves(self, seen: _Seen) -> None:
+        if seen.is_absence_due:
             async with transaction(self._database, "clocks") as tx:
                 await move_absences(tx)
-        async with reading(self._database) as tx:
-            moved = await reps.moved_reps(tx, limit=_MOVED_AT_ONCE)
-        for rep_id, how in moved:
+            async with reading(self._database) as tx:
+                seen = await _look(tx, _EVER)
+        for rep_id, how in seen.moved:
             async with transaction(self._database, "clocks") as tx:
                 await follow_move(tx, rep_id, how)
 
@@ -119,9 +137,15 @@ async def clocks_standing(tx: ReadTx) -> Due:
     absence_at = await reps.next_absence_at(tx)
     due += absence_at is not None and absence_at <= tx.now
     due += await agreements.due_activation(tx) is not None
-    return Due(due, await _next_due(tx))
+    moments = (await clocks.next_fire_at(tx), absence_at, await agreements.next_effective(tx))
+    return Due(due, min((each for each in moments if each is not None), default=None))
 
 
-async def _next_due(tx: ReadTx) -> datetime | None:
-    moments = (await clocks.next_fire_at(tx), await reps.next_absence_at(tx), await agreements.next_effective(tx))
-    return min((each for each in moments if each is not None), default=None)
+async def _look(tx: ReadTx, low_water: datetime) -> _Seen:
+    fire_at = await clocks.next_fire_at(tx, low_water=low_water)
+    absence_at = await reps.next_absence_at(tx)
+    moved = tuple(await reps.moved_reps(tx, limit=_MOVED_AT_ONCE))
+    is_absence_due = absence_at is not None and absence_at <= tx.now
+    is_due = bool(moved) or is_absence_due or (fire_at is not None and fire_at <= tx.now)
+    following = min((each for each in (fire_at, absence_at) if each is not None), default=None)
+    return _Seen(fire_at, moved, is_absence_due, is_due, following)

@@ -148,9 +148,11 @@ async def release_held(tx: Tx) -> None:
     )
 
 
-async def next_fire_at(tx: ReadTx) -> datetime | None:
-    """The next instant at which an armed clock has a rung to fire."""
-    found: datetime | None = (await tx.execute("select min(fire_at) from clock where state = 'armed'")).scalar()
+async def next_fire_at(tx: ReadTx, *, low_water: datetime | None = None) -> datetime | None:
+    """The next instant at which an armed clock has a rung to fire; none is looked for below the low-water mark."""
+    statement = text("select min(fire_at) from clock where state = 'armed' and fire_at >= coalesce(:low, '-infinity')")
+    statement = statement.bindparams(bindparam("low", type_=TIMESTAMP(timezone=True)))
+    found: datetime | None = (await tx.execute(statement, {"low": low_water})).scalar()
     return found
 
 
