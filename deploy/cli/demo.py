@@ -20,6 +20,7 @@ def demo(
     stop: Annotated[bool, typer.Option("--stop", help="Stop everything at the end.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another quarter.")] = 7,
     leads: Annotated[int, typer.Option(help="How many people the market has.")] = 600,
+    days: Annotated[int, typer.Option(min=1, max=91, help="How much of the quarter is told.")] = 91,
     as_json: AsJson = False,
 ) -> None:
     """Play a quarter of leads through the whole loop, then show what came of it. Takes some minutes."""
@@ -33,7 +34,7 @@ def demo(
     stack.erase(home)
     with Progress("the quarter") as progress:
         try:
-            told = tell_it(home, seed=seed, leads=leads, step=say, progress=progress.show)
+            told = tell_it(home, seed=seed, leads=leads, days=days, step=say, progress=progress.show)
         except (DidNotStart, NotTold) as error:
             raise Failed(str(error)) from error
         finally:

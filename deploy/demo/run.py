@@ -20,7 +20,7 @@ from deploy.demo.figures import count, document
 from deploy.demo.report import Table, tables
 from deploy.demo.routine import add_routine
 from deploy.demo.standing import NotQuiet
-from deploy.demo.story import tell
+from deploy.demo.story import Story, tell
 from deploy.demo.world_clock import WorldClockHand
 from deploy.local import stack
 from deploy.local.operator import CallError, NoAnswer, StackCalls, variables_of
@@ -52,20 +52,29 @@ class Told:
 
 
 def tell_it(
-    home: Path, *, seed: int, leads: int, step: Callable[[str], None], progress: Callable[[float, str], None]
+    home: Path, *, seed: int, leads: int, days: int, step: Callable[[str], None], progress: Callable[[float, str], None]
 ) -> Told:
     """Tell the story of this seed. Raises Missing, DidNotStart or NotTold."""
     began = monotonic()
     variables = {"BATON_WORLD_CLOCK_START": cast.START.isoformat(), "BATON_WORLD_CLOCK_SPEED": "0"}
     running = stack.up(home, environment="demo", prepare="deploy.demo.prepare", tell=step, variables=variables)
     try:
-        return asyncio.run(_tell(running, home, seed=seed, leads=leads, began=began, progress=progress))
+        return asyncio.run(
+            _tell(
+                running,
+                home,
+                story=tell(seed, leads=leads).first_days(days),
+                dice=Dice(seed),
+                began=began,
+                progress=progress,
+            )
+        )
     except (CallError, NoAnswer, NotQuiet) as error:
         raise NotTold(f"{error}\n  Logs: {home / 'logs'}. Still running: baton status, baton down.") from error
 
 
 async def _tell(
-    running: State, home: Path, *, seed: int, leads: int, began: float, progress: Callable[[float, str], None]
+    running: State, home: Path, *, story: Story, dice: Dice, began: float, progress: Callable[[float, str], None]
 ) -> Told:
     assert running.postgres is not None
     databases = [Database(f"{running.postgres.address}baton_{service}", pool_size=1) for service in SERVICES]
@@ -73,9 +82,8 @@ async def _tell(
         async with StackCalls(variables_of(running)) as calls:
             hand = WorldClockHand(databases, home / "world_clock.json")
             company = await found_company(calls, now=hand.now())
-            story, dice = tell(seed, leads=leads), Dice(seed)
             doors = CompanyDoors(calls, company, story, dice, hand)
-            driver = Driver(doors, hand, story.acts, story.ends_at, tell=_shown(progress))
+            driver = Driver(doors, hand, story.acts, story.ends_at, tell=_shown(progress, story.ends_at))
             add_routine(driver, doors)
             await driver.play()
             told = await _count(running, doors, ingest=databases[SERVICES.index("ingest")])
@@ -91,8 +99,8 @@ async def _tell(
     return told
 
 
-def _shown(progress: Callable[[float, str], None]) -> Callable[[datetime, int], None]:
-    length = (cast.ends_at() - cast.START).total_seconds()
+def _shown(progress: Callable[[float, str], None], ends_at: datetime) -> Callable[[datetime, int], None]:
+    length = (ends_at - cast.START).total_seconds()
 
     def show(moment: datetime, left: int) -> None:
         share = min(1.0, max(0.001, (moment - cast.START).total_seconds() / length))

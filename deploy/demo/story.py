@@ -57,6 +57,11 @@ class Story:
     acts: tuple[Act, ...]
     ends_at: datetime
 
+    def first_days(self, days: int) -> "Story":
+        """The beginning of this story; it breaks off with people in the middle of things."""
+        ends_at = min(self.ends_at, cast.START + timedelta(days=days))
+        return Story(self.people, tuple(act for act in self.acts if act.at < ends_at), ends_at)
+
 
 def tell(seed: int, *, leads: int = LEADS) -> Story:
     """The story of this seed."""
