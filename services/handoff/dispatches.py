@@ -54,10 +54,16 @@ class DispatchLoop:
     async def run(self, pace: Pace) -> None:
         """The part for `runtime.loop("dispatches", ...)`."""
         when_written(pace.wake)
+        lost: Exception | None = None
         async with asyncio.TaskGroup() as group:
             due: datetime | None = None
-            while await pace.until(due, at_most_seconds=self._patience):
-                due = await self._round(group, pace)
+            while lost is None and await pace.until(due, at_most_seconds=self._patience):
+                try:
+                    due = await self._round(group, pace)
+                except DATABASE_ERRORS as error:
+                    lost = error  # what is in flight still ends well, then the supervisor begins again
+        if lost is not None:
+            raise lost
 
     async def _round(self, group: asyncio.TaskGroup, pace: Pace) -> datetime | None:
         """Claim and start what may be sent; answers when to look again: None when a bound holds something up."""
@@ -79,7 +85,7 @@ class DispatchLoop:
     async def _send(self, ready: Ready, pace: Pace) -> None:
         started = monotonic()
         try:
-            answer = await attempt_dispatch(ready, self._destinations)
+            answer = await self._attempt(ready)
             milliseconds = round((monotonic() - started) * 1000)
             async with self._writers, transaction(self._database, "dispatch") as tx:
                 await announce("dispatch:before_result")
@@ -90,6 +96,14 @@ class DispatchLoop:
         finally:
             self._in_flight -= 1
             pace.wake()
+
+    async def _attempt(self, ready: Ready) -> Answer:
+        """One attempt whose own mistakes stay its own: one dispatch that we cannot make must not stop the others."""
+        (answer,) = await asyncio.gather(attempt_dispatch(ready, self._destinations), return_exceptions=True)
+        if isinstance(answer, Answer):
+            return answer
+        log.error("dispatch_broken", dispatch_id=str(ready.claimed.id), reason=type(answer).__name__)
+        return Answer(Outcome.BROKEN, error=type(answer).__name__)
 
     def _budgets(self) -> dict[EndpointId, int]:
         now = monotonic()

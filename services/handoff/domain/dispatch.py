@@ -53,6 +53,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # answered, not with 2xx
     UNANSWERED = "unanswered"  # no connection, no answer in time, or the address guard said no
     NAMES_MISSING = "names_missing"  # ingest could not be asked for the names now
+    BROKEN = "broken"  # our own mistake; a newer release may do better
     NOT_SENT = "not_sent"  # never will be: no mail server or address is set, or the server refused it for good
 
 

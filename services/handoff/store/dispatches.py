@@ -43,7 +43,8 @@ _listeners: list[Callable[[], None]] = []
 
 def when_written(wake: Callable[[], None]) -> None:
     """Call this after every commit of this process that wrote dispatches: the loop need not wait for its next look."""
-    _listeners.append(wake)
+    if wake not in _listeners:
+        _listeners.append(wake)
 
 
 def wake_loop(tx: Tx) -> None:

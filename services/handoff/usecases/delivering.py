@@ -162,9 +162,10 @@ async def _attempt_mail(claimed: Claimed, reader: Reader, destinations: Destinat
         person = await _person(claimed, destinations.names)
     except AppError as error:
         return Answer(Outcome.NAMES_MISSING, error=error.problem)
+    card = _card(claimed, destinations.console_url, zone=reader.zone)
     try:
         message = mail.render(
-            _card(claimed, destinations.console_url, zone=reader.zone),
+            card,
             person=person,
             to=address,
             sender=destinations.mail_from,

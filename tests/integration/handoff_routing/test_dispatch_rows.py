@@ -282,3 +282,15 @@ async def test_what_others_say_of_a_lead_is_told_too(database_of: DatabaseOf) ->
         )
     kinds = [".".join(row.type.split(".")[1:3]) for row in rows]
     assert kinds == ["lead.identified", "lead.qualified", "handoff.opened", "handoff.assigned"]
+
+
+async def test_a_dispatch_that_we_cannot_make_stops_no_other(
+    outbound: Outbound, smtp: tuple[SmtpServer, Inbox]
+) -> None:
+    with_mail(outbound, smtp[0])
+    await hire(outbound)
+    await write(outbound, notices=(notice(), notice(id=derived_id("second"))))
+    await outbound.run("update dispatch set body = 'no card' where id = :id", id=derived_id("notice"))
+    async with outbound.looping():
+        await outbound.until("select state, attempts from dispatch order by number", [("waiting", 1), ("done", 1)])
+    assert await outbound.rows("select error from attempt where outcome = 'broken'") == [("JSONDecodeError",)]
