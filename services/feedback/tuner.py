@@ -1,8 +1,8 @@
 """The re-tuning loop: read what a fit needs, fit in a process of its own, publish what it came to.
 
-Nothing is fitted inside a transaction, and nothing here promotes: two people do. The fitting process lives for one
-fit; if this process dies, it ends at its next word to it. What is due is read from rows, so a restart only fits
-again.
+Nothing is fitted inside a transaction, and nothing here promotes: two people do. It only takes back what proved
+worse. The fitting process lives for one fit; if this process dies, it ends at its next word to it. What is due is
+read from rows, so a restart only fits again.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from services.feedback.domain.gate import GateLine
 from services.feedback.domain.labels import Ending
 from services.feedback.domain.retune import NotYet, Proposal, TrainingRow, Wanted, not_yet, propose
 from services.feedback.settings import Settings
-from services.feedback.usecases.tuning import finish_job, next_job
+from services.feedback.usecases.tuning import finish_job, next_job, watch_promoted
 from shared.clock import monotonic
 from shared.contracts.model_card import ModelCard
 from shared.db.engine import Database, reading, transaction
@@ -52,6 +52,9 @@ class Tuner:
                 made += 1
         finally:
             fitter.close()
+        if made:
+            async with transaction(self.database, "tuner") as tx:
+                await watch_promoted(tx, declared_rate=self.settings.declared_win_rate)
         return made
 
     async def _fit_next(self, fitter: "Fitter") -> bool:

@@ -33,6 +33,7 @@ BEST_LOSS_SHARE = 0.9
 BEST_DOUBT_MAX = 0.2
 SLICE_MIN = 100
 SLICE_BOUND = 1.96
+BROKEN_MIN = 200
 RESAMPLES = 1_000
 RESAMPLE_SEED = 0
 
@@ -172,9 +173,12 @@ def slices_hold(compared: Compared) -> GateLine:
     return GateLine(test="G4", is_passed=not worse, detail=detail)
 
 
-def is_rolled_back(since: Compared) -> bool:
-    """G1 with the roles swapped on outcomes since promotion: whether the former champion has proven better again."""
-    return better(
+def reason_to_roll_back(since: Compared) -> str | None:
+    """Why the promoted model (`challenger`) goes back to the former one (`champion`) on outcomes since promotion.
+
+    G1 with the roles swapped, or G2 broken over 200 outcomes; None while neither holds.
+    """
+    swapped = better(
         Compared(
             won=since.won,
             champion=since.challenger,
@@ -182,7 +186,13 @@ def is_rolled_back(since: Compared) -> bool:
             propensity=since.propensity,
             slices={},
         )
-    ).is_passed
+    )
+    if swapped.is_passed:
+        return f"the former scorer has proven better again: {swapped.detail}"
+    level = calibrated(since)
+    if len(since.won) >= BROKEN_MIN and not level.is_passed:
+        return f"calibration is broken over {len(since.won)} outcomes: {level.detail}"
+    return None
 
 
 def metrics(compared: Compared) -> dict[str, float]:

@@ -118,6 +118,26 @@ def not_yet(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Want
     return _missing(_labels(_usable(rows, wanted.as_of), endings, wanted), wanted.family)
 
 
+def since_promotion(rows: Sequence[TrainingRow], endings: Sequence[Ending], wanted: Wanted) -> Compared:
+    """Matured outcomes of the rows the promoted model emitted for, beside what the former scorer said of them.
+
+    A row's `p_win` is the promoted model's, its `shadow` the former one's; without one the declared rate stands.
+    """
+    usable = _usable(rows, wanted.as_of)
+    labels = _labels(usable, endings, wanted)
+    kept = in_order(usable, labels)
+    counted = np.flatnonzero(matured_cohorts(labels))
+    won = labels.mask(Standing.WON).astype(np.float64)
+    former = [wanted.declared_rate if (shadow := kept[at].shadow) is None else shadow for at in counted]
+    return Compared(
+        won=won[counted],
+        champion=np.array(former, dtype=np.float64),
+        challenger=np.array([p_emitted(kept[at], wanted) for at in counted], dtype=np.float64),
+        propensity=np.array([kept[at].propensity for at in counted], dtype=np.float64),
+        slices={},
+    )
+
+
 def threshold_of(card: ModelCard, rows: Sequence[TrainingRow], *, qualify: int) -> float:
     """Find p_T, the chance a score of `qualify` means, so that as many of these leads qualify as by signed points.
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from services.feedback.domain.gate import GateLine
+from services.feedback.domain.gate import GateLine, reason_to_roll_back
 from services.feedback.domain.labels import Ending
-from services.feedback.domain.retune import Family, NotYet, Proposal, TrainingRow, Wanted
+from services.feedback.domain.retune import Family, NotYet, Proposal, TrainingRow, Wanted, since_promotion
 from services.feedback.store import models, outcomes
-from services.feedback.store.models import TunerState
-from services.feedback.usecases.models import publish_model
+from services.feedback.store.models import Promotion, TunerState
+from services.feedback.usecases.models import publish_model, roll_back
 from services.feedback.usecases.reports import DEFAULT_PRODUCT, wanted_now
 from shared.db.engine import ReadTx, Tx
 from shared.db.standing import Due
@@ -79,6 +79,21 @@ async def finish_job(tx: Tx, job: Job, result: Proposal | NotYet, operation: Gat
         result=told,
     )
     await models.note_fit(tx, done)
+
+
+async def watch_promoted(tx: Tx, *, declared_rate: float) -> Promotion | None:
+    """Take the promoted model back when the gate's way back holds on outcomes since promotion; both teams are told."""
+    model_id, generation = await models.active_model(tx, SLOT)
+    if model_id is None:
+        return None
+    history = await models.promotions(tx, SLOT)
+    since = next(each for each in history if each.generation == generation)
+    former = next((each.model_id for each in history if each.generation < generation), None)
+    emitted = await models.training_rows(tx, as_of=tx.now, product=SLOT, challenger_id=former)
+    rows = [each.row for each in emitted if each.model_id == model_id and each.row.handed_at >= since.promoted_at]
+    wanted = await wanted_now(tx, declared_rate=declared_rate, as_of=tx.now)
+    reason = reason_to_roll_back(since_promotion(rows, await outcomes.endings_as_of(tx, tx.now), wanted))
+    return None if reason is None else await roll_back(tx, model_id, by_user_ids=(), reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

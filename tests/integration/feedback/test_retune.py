@@ -11,6 +11,7 @@ from tests.support.builders.feedback import days, handoff_event, lead_id, qualif
 
 MARY, SAM = user("mary", "marketer"), user("sam", "manager")
 LEADS = 360
+CHANNELS = ("web", "field_event")
 
 
 async def test_one_retune_is_published_promoted_and_rolled_back(desk: FeedbackDesk) -> None:
@@ -75,21 +76,27 @@ async def _promoted(desk: FeedbackDesk) -> str:
     return str(model["model_id"])
 
 
-async def _quarter(desk: FeedbackDesk, *, start: int = 0, offset: float = 0) -> None:
-    """Leads handed off over 90 days; more points win more often, and far more than the declared fifth is won."""
+async def _quarter(desk: FeedbackDesk, *, start: int = 0, offset: float = 0, promoted: str = "") -> None:
+    """Leads handed off over 90 days; more points win more often, and far more than the declared share is won.
+
+    With a promoted model that emits, nearly nobody is won any more: the market has turned.
+    """
+    emits: dict[str, Any] = {"p_win": 0.9, "model_id": UUID(promoted)} if promoted else {}
     events: list[Event[Any]] = []
     for number in range(start, start + LEADS):
         name, at = f"lead {number}", days(offset + (number - start) / 4)
         engagement = 25 + (number * 37) % 60
         events += [
-            qualified(name, at=at, fit=40, engagement=engagement, entry_channel=("web", "field_event")[number % 2]),
+            qualified(
+                name, at=at, fit=40, engagement=engagement, entry_channel=("web", "field_event")[number % 2], **emits
+            ),
             handoff_event(
                 HandoffOpened, name, 1, at=at, policy="qualified", decision_id=derived_id("test decision", name)
             ),
         ]
     await desk.feed(*events, at=days(offset + 90))
     names = [f"lead {number}" for number in range(start, start + LEADS)]
-    chances = [0.25 + 0.6 * ((number * 37) % 60) / 60 for number in range(start, start + LEADS)]
+    chances = [0.05 if promoted else 0.25 + 0.6 * ((number * 37) % 60) / 60 for number in range(start, start + LEADS)]
     won = [(derived_id("dice", name).int % 1000) / 1000 < chance for name, chance in zip(names, chances, strict=True)]
     await desk.write(
         """
@@ -103,3 +110,17 @@ async def _quarter(desk: FeedbackDesk, *, start: int = 0, offset: float = 0) -> 
         lead_ids=[lead_id(name) for name in names],
         whats=["won" if each else "lost" for each in won],
     )
+
+
+async def test_a_promoted_model_that_proves_worse_is_taken_back_by_itself(desk: FeedbackDesk) -> None:
+    await _quarter(desk)
+    await desk.at(days(120))
+    await desk.tuner.fit_due()
+    model = await _promoted(desk)
+    await _quarter(desk, start=LEADS, offset=125, promoted=model)
+    await desk.at(days(240))
+    await desk.tuner.fit_due()
+    (told,) = await desk.emitted("model.rolled_back")
+    assert told["by_user_ids"] == []
+    assert "proven better again" in told["reason"] or "calibration is broken" in told["reason"]
+    assert (await desk.get("/v1/models"))["active"] is None

@@ -8,9 +8,9 @@ from services.feedback.domain.gate import (
     GateLine,
     better,
     calibrated,
-    is_rolled_back,
     judge,
     lower_bound,
+    reason_to_roll_back,
     slices_hold,
     top_of_list,
 )
@@ -88,10 +88,19 @@ def test_a_slice_that_is_worse_fails_the_fourth_test() -> None:
     assert "call" not in line.detail
 
 
-def test_a_champion_that_became_worse_is_rolled_back() -> None:
+def test_a_promoted_model_that_became_worse_is_taken_back() -> None:
     fair = compared()
-    assert is_rolled_back(Compared(fair.won, fair.challenger, fair.champion, fair.propensity, {}))
-    assert not is_rolled_back(fair)
+    worse = Compared(fair.won, fair.challenger, fair.champion, fair.propensity, {})
+    assert (reason_to_roll_back(worse) or "").startswith("the former scorer has proven better")
+    assert reason_to_roll_back(fair) is None
+
+
+def test_a_promoted_model_whose_level_broke_over_two_hundred_outcomes_is_taken_back() -> None:
+    fair = compared(250)
+    broken = Compared(fair.won, fair.challenger * 1.35, fair.challenger * 1.3, fair.propensity, {})
+    assert (reason_to_roll_back(broken) or "").startswith("calibration is broken over 250")
+    few = Compared(fair.won[:150], broken.champion[:150], broken.challenger[:150], fair.propensity[:150], {})
+    assert reason_to_roll_back(few) is None
 
 
 def test_the_bound_is_below_the_mean_and_closes_in() -> None:

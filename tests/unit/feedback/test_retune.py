@@ -19,6 +19,7 @@ from services.feedback.domain.retune import (
     matured_cohorts,
     not_yet,
     propose,
+    since_promotion,
     threshold_of,
 )
 from shared.contracts.model_card import ModelCard
@@ -155,6 +156,15 @@ def test_calibration_is_told_per_scorer_that_emitted() -> None:
         emitted[:40], [ending(n, at=days(9), verdict="loss") for n in range(40)], WANTED, period, {}
     )
     assert next(cell.value for cell in won_nothing.cells if cell.key.endswith("predicted_over_actual")) is None
+
+
+def test_outcomes_since_promotion_stand_beside_what_the_former_scorer_said() -> None:
+    rows, endings = quarter(declared=0.5)
+    rows = [replace(row, shadow=0.3 if number % 2 else None) for number, row in enumerate(rows)]
+    found = since_promotion(rows, endings, WANTED)
+    assert set(found.challenger) == {0.5}
+    assert set(found.champion) == {0.3, 0.2}
+    assert len(found.won) == N
 
 
 def test_the_row_of_a_label_is_its_handoff() -> None:
