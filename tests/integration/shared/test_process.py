@@ -1,5 +1,6 @@
 """A service as a process: ready, standing, metrics, tokens, drain, restart by exit 70, and the clock it refuses."""
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from joserfc.jwk import OKPKey
 
 from deploy.local.keys import make_keys, variables_of_keys
 from deploy.local.places import free_ports
+from shared.clock import sleep
 from shared.contracts.envelope import headers_of
 from shared.stream.producer import Producer
 from shared.stream.topics import create_topics
@@ -161,6 +163,42 @@ async def test_a_process_reads_stands_and_drains(
         one.process.send_signal(signal.SIGTERM)
         _, stderr = one.process.communicate(timeout=30)
         assert one.process.returncode == 0, stderr.decode()
+
+
+async def test_clients_that_keep_their_connection_see_no_reset_when_it_stops(
+    database_of: DatabaseOf, kafka: str, topic_prefix: str, keys: Path
+) -> None:
+    url = await database_of("scoring")
+    await prepare(url, kafka, topic_prefix)
+    broken: list[str] = []
+    answered = [0] * 20
+
+    async def all_were_answered() -> bool:
+        return all(answered)
+
+    async def ask_until_gone(one: Greeter, number: int) -> None:
+        async with httpx2.AsyncClient(base_url=one.api.base_url) as client:
+            while True:
+                try:
+                    answer = await client.get("/v1/greeting", headers=one.headers())
+                except httpx2.ConnectError:
+                    return  # it listens no more: what a client meets between two processes
+                except httpx2.TransportError as error:
+                    broken.append(repr(error))
+                    return
+                answered[number] += answer.status_code == httpx2.codes.OK
+                await sleep(0.005)
+
+    async with greeter(environment_of(url, kafka, topic_prefix, keys), keys) as one:
+        await until(one.is_ready)
+        async with asyncio.TaskGroup() as group:
+            for number in range(len(answered)):
+                group.create_task(ask_until_gone(one, number))
+            await until(all_were_answered)
+            one.process.send_signal(signal.SIGTERM)
+        assert "process_ended" in await ended(one.process)
+        assert one.process.returncode == 0
+    assert broken == []
 
 
 async def test_a_killed_process_goes_on_where_it_was(
