@@ -57,7 +57,7 @@ class AddressGuard:
             raise AddressRefused("the name has no address")
         for address in found:
             if not is_allowed(address, networks=self.networks, is_loopback_allowed=self.is_loopback_allowed):
-                raise AddressRefused("it leads to a network we do not go to")
+                raise AddressRefused("it leads to a network we do not go to; an operator may open private ones")
         return target, found[0]
 
     async def check_url(self, url: str) -> None:
