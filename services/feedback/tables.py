@@ -285,3 +285,19 @@ promotion = Table(
     Column("reason", Text, nullable=False),
     Column("promoted_at", _Instant, nullable=False),
 )
+
+dispute = Table(
+    "dispute",
+    METADATA,
+    Column("dispute_id", Uuid, primary_key=True),
+    Column("handoff_id", Uuid, nullable=False),
+    Column("lead_id", Uuid, nullable=False),
+    Column("rep_id", Uuid, nullable=False),
+    Column("ground", Text, nullable=False),
+    Column("evidence", JSONB, nullable=False),
+    Column("opened_at", _Instant, nullable=False),
+    Column("rulings", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("ruling", Text),
+    Column("is_credited", Boolean, nullable=False, server_default=text("false")),
+    Column("ruled_at", _Instant),
+)

@@ -72,6 +72,7 @@ _HANDOFF_OF = text(
      order by h.opened_at <= :at desc, h.opened_at desc, h.handoff_id limit 1
     """
 )
+_LEAD_OF_HANDOFF = text("select lead_id from handoff where handoff_id = :handoff_id")
 _QUALIFIED = text(
     """
     select l.root_id as lead_id, d.decided_at from decision d join lead l on l.lead_id = d.lead_id
@@ -211,6 +212,11 @@ async def handoffs_between(tx: ReadTx, since: datetime, until: datetime) -> list
 async def handoff_of(tx: ReadTx, lead_id: UUID, *, at: datetime) -> UUID | None:
     """The handoff of this person that an outcome at that moment belongs to: the newest one opened by then."""
     return (await tx.execute(_HANDOFF_OF, {"lead_id": lead_id, "at": at})).scalar()
+
+
+async def lead_of_handoff(tx: ReadTx, handoff_id: UUID) -> UUID | None:
+    """The lead a handoff was opened for."""
+    return (await tx.execute(_LEAD_OF_HANDOFF, {"handoff_id": handoff_id})).scalar()
 
 
 async def qualified_between(tx: ReadTx, since: datetime, until: datetime) -> list[tuple[UUID, datetime]]:

@@ -63,6 +63,7 @@ _ROWS = text(
      where h.opened_at <= :as_of and d.product = :product and not coalesce(l.is_erased, false)
        and not exists (select from lead m join consent c on c.lead_id = m.lead_id
                         where m.root_id = l.root_id and c.purpose <> 'sharing' and not c.is_allowed)
+       and not exists (select from dispute x where x.handoff_id = h.handoff_id and x.ruling is distinct from 'denied')
      order by h.opened_at, h.handoff_id
     """
 )
