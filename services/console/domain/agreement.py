@@ -295,7 +295,8 @@ def _reasons(reasons: Doc) -> Section:
             continue
         rows = tuple((label("reason", code), *_reason_route(route)) for code, route in codes.items())
         blocks.append(Block(_REASON_TITLES.get(group, spoken(group)), ("Reason", "The lead", "Also asks for"), rows))
-    return Section("reasons", "Reasons", "Nobody gives a lead back without one of these.", _filled(blocks))
+    intro = "Nobody gives a lead back without one of these." if reasons else ""
+    return Section("reasons", "Reasons", intro, _filled(blocks))
 
 
 def _reason_route(route: Any) -> tuple[str, str]:  # noqa: ANN401  # a code's route is a text or an object

@@ -41,10 +41,8 @@ def ago_text(at: datetime, *, now: datetime) -> str:
     seconds = (now - at).total_seconds()
     if seconds < 60:
         return "just now"
-    for unit, size in _UNITS:
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return "just now"
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= size)
+    return f"{int(seconds // size)} {unit} ago"
 
 
 def day_text(at: datetime) -> str:

@@ -76,16 +76,12 @@ def may_open(page: str, role: Role) -> bool:
 
 def sees_handoff(viewer: Viewer, handoff: HandoffRow, users: Mapping[UUID, UserRow]) -> bool:
     """Whether a handoff is a row in this person's view."""
-    match viewer.role:
-        case Role.REP:
-            return handoff.owner_id == viewer.user_id
-        case Role.MANAGER:
-            if handoff.owner_id is None or viewer.team_id is None:
-                return True
-            owner = users.get(handoff.owner_id)
-            return owner is None or owner.team_id in {None, viewer.team_id}
-        case Role.MARKETER | Role.REVOPS | Role.ADMIN:
-            return True
+    if viewer.role is Role.REP:
+        return handoff.owner_id == viewer.user_id
+    if viewer.role is not Role.MANAGER or handoff.owner_id is None or viewer.team_id is None:
+        return True
+    owner = users.get(handoff.owner_id)
+    return owner is None or owner.team_id in {None, viewer.team_id}
 
 
 def team_of_role(role: Role) -> str:

@@ -113,6 +113,7 @@ def test_the_cause_of_a_late_clock_is_the_system_when_it_was_late_by_system() ->
     late = handoff_row(escalations=(EscalationRow(1, "rep", NOW, "accept", is_late_by_system=True),))
     shown = queue_item(late, lead_row(), None, now=NOW)
     assert cause_of(shown) == "System delay"
+    assert cause_of(queue_item(handoff_row(), lead_row(), None, now=NOW)) == ""
     by_rep = replace(late, escalations=(EscalationRow(1, "rep", NOW),))
     assert cause_of(queue_item(by_rep, lead_row(), None, now=NOW)) == "Not answered in time"
 

@@ -20,6 +20,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.handoffs import (
     HandoffAccepted,
     HandoffEscalated,
+    HandoffOpened,
     HandoffPaused,
     HandoffRejected,
     HandoffRetracted,
@@ -208,6 +209,20 @@ def test_other_events_change_neither_lead_nor_handoff() -> None:
     assert fold_lead(row, other) is row
     assert fold_handoff(None, other) is None
     assert lead_ids_of(other) == ()
+
+
+def test_merges_and_erasures_name_all_rows_they_touch() -> None:
+    assert lead_ids_of(event(merged(1, "bo"))) == (ANNA, named("lead", "bo"), named("lead", "bo"))
+    erased = event(LeadErased(lead_id=ANNA, lead_ids=[ANNA, named("lead", "x")]))
+    assert lead_ids_of(erased)[1:] == (ANNA, named("lead", "x"))
+
+
+def test_a_handoff_opened_late_keeps_its_earlier_opening() -> None:
+    opened = handoff_event(HandoffOpened, seq=2, policy="qualified", state="qualified")
+    row = fold_handoff(None, event(handoff_event(seq=1)))
+    later = fold_handoff(row, event(opened, at=NOW + timedelta(hours=1)))
+    assert later is not None
+    assert later.opened_at == NOW
 
 
 @pytest.mark.parametrize("payload", [identified(), scored(), handoff_event(), consent(1, "granted")])

@@ -5,8 +5,8 @@ from typing import Any
 
 from services.console.domain.history import history_row
 from services.console.domain.lead import score_why, stage_of, why_this_rep
-from services.console.domain.records import Points, TimelineRow
-from services.console.domain.timeline import as_known_at, timeline_of
+from services.console.domain.records import ConsentRow, Points, TimelineRow
+from services.console.domain.timeline import as_known_at, group_title, timeline_of
 from shared.contracts.handoffs import (
     HANDOFF_EVENTS,
     HandoffAssigned,
@@ -15,8 +15,12 @@ from shared.contracts.handoffs import (
     HandoffPaused,
     HandoffQueued,
     HandoffRejected,
+    HandoffRescheduled,
     HandoffTouched,
 )
+from shared.contracts.leads import LeadConsentChanged
+from shared.contracts.outcomes import ConnectorAdvanced, OutcomeRecorded
+from shared.contracts.scores import AccountScored
 from tests.support.builders.console import (
     NOW,
     activity,
@@ -177,3 +181,58 @@ def test_which_events_make_a_line() -> None:
     assert history_row(event(scored(score=40)), anna) is None
     assert history_row(event(identified(version=2)), anna) is None
     assert history_row(event(identified()), None) is not None
+
+
+def test_events_that_tell_nothing_new_make_no_line() -> None:
+    anna = lead_row(score=40, profile_version=1, is_known=True, consents={"contact": ConsentRow(1, "granted", True)})
+    same = LeadConsentChanged.model_validate(
+        {"lead_id": anna.lead_id, "consent_version": 2, "purpose": "contact", "consent": "granted", "is_allowed": True}
+    )
+    own = OutcomeRecorded(
+        outcome_id=named("outcome", 1),
+        lead_id=anna.lead_id,
+        what="accepted",
+        occurred_at=NOW,
+        recorded_at=NOW,
+        source="handoff",
+    )
+    account = AccountScored(
+        account_id=named("account", 1),
+        score_version=1,
+        score=1,
+        fit=1,
+        engagement=1,
+        people=1,
+        engaged_people=0,
+        is_qualified=False,
+        reasons=[],
+        agreement_id="default",
+        agreement_version=1,
+    )
+    silent = [
+        same,
+        own,
+        account,
+        handoff_event(HandoffRescheduled),
+        ConnectorAdvanced(connector_id="a", watermark_at=NOW),
+    ]
+    assert [history_row(event(payload), anna) for payload in silent] == [None] * len(silent)
+    assert history_row(event(own.model_copy(update={"source": "hubspot"})), anna) is not None
+    assert history_row(event(same), lead_row()) is not None
+    assert history_row(event(identified()), lead_row(profile_version=1)) is not None
+
+
+def test_a_record_with_odd_parts_still_reads() -> None:
+    handoff = handoff_row(owner_id=PRIYA.user_id)
+    odd = {
+        "result": {"rep_id": "somebody", "is_rotated": True},
+        "rules": None,
+        "candidates": {"columns": ["rep_id"], "rows": [["x"]]},
+    }
+    why = why_this_rep(odd, handoff, USERS)
+    assert why is not None
+    assert (why.picked, why.rules, why.fairness) == ("somebody", (), "")
+    listed = score_why({"score": 5, "reasons": [["pricing_viewed", 5]], "model_id": "m"}, lead_row())
+    assert listed is not None
+    assert (listed.lines[0].text, listed.decided_by) == ("Looked at pricing", "Model")
+    assert group_title("score") == "Score"

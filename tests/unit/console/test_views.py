@@ -1,5 +1,6 @@
 """Funnel, agreement, parked, rights, races, reasons, owners, resuming, guessing: the pages' pure parts."""
 
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -9,11 +10,14 @@ import pytest
 
 from services.console.commands.act import body_of
 from services.console.domain.agreement import agreement_page, condition_sentence, in_force, span_sentence
+from services.console.domain.board import BoardFilter, board_of
+from services.console.domain.durations import ago_text, day_text
 from services.console.domain.folding import fold_agreement
 from services.console.domain.funnel import funnel_of, interval, rate_text
 from services.console.domain.guessing import SHUT_AFTER, SHUT_SECONDS, wait_seconds
 from services.console.domain.owners import OWNERS, owner_of
 from services.console.domain.parked import groups_of, parked_item
+from services.console.domain.queue import queue_item, queue_of
 from services.console.domain.races import lost_race_sentence
 from services.console.domain.reasons import missing_field
 from services.console.domain.resume import Resume, resume_from
@@ -21,7 +25,7 @@ from services.console.domain.rights import PAGES, Role, Viewer, home_of, may_ope
 from services.console.domain.words import label, line_sentence, plural, points_text, spoken
 from services.console.pages.rendering import initials_of, zone_of
 from shared.errors import NotFound
-from tests.support.builders.console import NOW, agreement_published, handoff_row, named, user_row
+from tests.support.builders.console import NOW, agreement_published, handoff_row, lead_row, named, user_row
 
 AGREEMENT = fold_agreement(agreement_published())
 STATIC = Path(__file__).resolve().parents[3] / "services" / "console" / "static"
@@ -210,3 +214,51 @@ def test_initials_and_zones() -> None:
     assert [initials_of(name) for name in ("Anna Berg", "Cher", "", "Ana Maria Lopez")] == ["AB", "C", "\u00b7", "AL"]
     assert str(zone_of("Europe/Berlin")) == "Europe/Berlin"
     assert str(zone_of("Not/Azone")) == "UTC"
+
+
+def test_a_clause_nobody_taught_this_page_is_still_shown() -> None:
+    document = {
+        "agreement": {},
+        "brand_new_clause": "every Friday",
+        "parties": {"sales": {"signs": "head of sales", "owes": ["an answer"]}},
+        "reports": [{"name": "loop_review", "numbers": ["pipeline_minor"]}],
+        "commitments": [{"team": "sales", "measure": "meetings"}],
+        "routing": {"handoff_scope": "person", "rules": [{"rule": "pool", "pool": "default"}]},
+        "reasons": {"odd": {"why_not": {"needs": "text"}, "plain": "nurture"}},
+        "qualification": [{"product": "plain"}],
+    }
+    page = agreement_page(replace(AGREEMENT, document=document))
+    assert page.sections[-1].title == "Further clauses"
+    assert page.sections[-1].blocks[0].rows == (("Brand new clause", "every Friday"),)
+    routing = next(section for section in page.sections if section.anchor == "routing")
+    assert "the person" in routing.intro
+    assert agreement_page(replace(AGREEMENT, document={})).sections == ()
+
+
+def test_an_unknown_owner_has_a_name_and_a_filter_hides_by_owner_and_state() -> None:
+    items = [
+        queue_item(handoff_row("one", owner_id=named("user", "gone")), lead_row(), None, now=NOW),
+        queue_item(handoff_row("two", state="working", owner_id=None), lead_row(), None, now=NOW),
+    ]
+    board = board_of(items, users={}, chosen=BoardFilter())
+    assert {line.name[:4] for line in board.reps} == {"Rep ", "No o"}
+    assert not board.columns[0].items
+    assert BoardFilter().is_set is False
+    assert board_of(items, users={}, chosen=BoardFilter(owner_id=named("user", "gone"))).total == 1
+    assert board_of(items, users={}, chosen=BoardFilter(state="working")).hidden == 1
+    assert queue_of(items).to_accept == 1
+
+
+def test_days_and_moments_read_as_people_write_them() -> None:
+    assert day_text(NOW) == "Wed 10 Jun"
+    assert [ago_text(NOW - timedelta(seconds=s), now=NOW) for s in (5, 3_600, 200_000)] == [
+        "just now",
+        "1 h ago",
+        "2 d ago",
+    ]
+
+
+def test_detours_may_come_as_a_mapping_or_not_at_all() -> None:
+    assert funnel_of({"detours": {"lost": 3}}).detours == (("lost", "Lost", 3),)
+    assert funnel_of({"detours": 7}).detours == ()
+    assert funnel_of({"steps": [{"name": "known", "count": 0}]}).is_empty
