@@ -1,6 +1,6 @@
 """Handoff as a process: settings, databases, consumer, relay, clocks, routes."""
 
-from services.handoff.api import batches, card, crew, endpoints, handoffs, places, views
+from services.handoff.api import batches, card, crew, endpoints, handoffs, places, teams, views
 from services.handoff.clocks import ClockLoop, clocks_standing
 from services.handoff.consumer import HANDLERS
 from services.handoff.dispatches import DispatchLoop, destinations_of, wrapping_of
@@ -29,7 +29,16 @@ def build() -> Runtime:
     ingest, wrapping = runtime.client("ingest", internal=True), wrapping_of(settings)
     app = create_app(
         settings,
-        [batches.router, handoffs.router, views.router, card.router, places.router, crew.router, endpoints.router],
+        [
+            batches.router,
+            handoffs.router,
+            views.router,
+            card.router,
+            places.router,
+            crew.router,
+            teams.router,
+            endpoints.router,
+        ],
         authenticate=by_service_token(runtime.tokens),
         state={
             "database": api,

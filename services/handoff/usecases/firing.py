@@ -5,11 +5,11 @@ Never after the act that stops a clock: the machine compares the token under the
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.handoff.domain import sla
 from services.handoff.domain.calendar import ALWAYS, Calendar
-from services.handoff.domain.lifecycle import ClockKind, ClockState, inputs
+from services.handoff.domain.lifecycle import ClockKind, ClockState, Verdict, inputs
 from services.handoff.domain.record import StoredClock
 from services.handoff.store import clocks, handoffs, leads, reps
 from services.handoff.store.clocks import Claimed
@@ -20,7 +20,7 @@ from services.handoff.usecases.writing import flush
 from shared.db.engine import Tx
 from shared.errors import Busy
 from shared.ids import HandoffId, UserId, derived_id
-from shared.telemetry import announce, observe
+from shared.telemetry import announce, log, observe
 
 __all__ = ["fire_due", "follow_move", "move_absences", "postpone_outage", "recompute_clocks"]
 
@@ -28,6 +28,7 @@ Mover = Callable[[StoredClock, Calendar], sla.Timing | None]
 
 _ABSENCES_AT_ONCE = 100
 _POSTPONED_AT_ONCE = 500
+_REFUSED_AGAIN = timedelta(minutes=1)
 
 
 async def fire_due(tx: Tx, *, low_water: datetime, limit: int) -> int:
@@ -124,7 +125,12 @@ def _fire(work: Work, claimed: Claimed, watermark: datetime | None) -> None:
         is_verified = watermark is None or watermark >= stored.timing.due_at
     observe("baton_clock_lateness_seconds", max(0.0, (work.now - stored.fire_at).total_seconds()))
     event = inputs.Fire(token=claimed.token, number=claimed.number, level=level, is_verified=is_verified)
-    apply(work, claimed.handoff_id, event, cause=Cause(derived_id("fired", claimed.id, level)))
+    decision = apply(work, claimed.handoff_id, event, cause=Cause(derived_id("fired", claimed.id, level)))
+    if (
+        decision.verdict is not Verdict.OK
+    ):  # its terms are not the ones it was armed by: our mistake, seen and not spun on
+        log.error("clock_refused", clock_id=str(claimed.id), why=decision.why)
+        work.put_clock(held, replace(stored, fire_at=work.now + _REFUSED_AGAIN))
 
 
 def _recounted(stored: StoredClock, calendar: Calendar) -> sla.Timing | None:

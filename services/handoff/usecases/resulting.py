@@ -24,7 +24,7 @@ __all__ = ["take_outcomes"]
 
 _CRM = Actor(ActorKind.CRM)
 _RESULTS = {"opportunity": "open", "won": "won", "lost": "lost"}
-_MAY_HAVE_A_DEAL = frozenset({State.ACCEPTED, State.WORKING, State.OPPORTUNITY, State.WON, State.LOST})
+_MAY_HAVE_A_DEAL = frozenset({State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY, State.WON, State.LOST})
 CrmWord = Literal["open", "won", "lost"]
 
 
@@ -78,7 +78,7 @@ def _result(work: Work, held: Held, result: str, version: int, reason_code: str 
     """A deal on a handoff that is still worked is its disposition; what the CRM says then moves it on."""
     if result not in {"open", "won", "lost"}:
         return
-    if held.handoff.state in {State.ACCEPTED, State.WORKING}:
+    if held.handoff.state in {State.ASSIGNED, State.ACCEPTED, State.WORKING}:
         deal = inputs.Dispose(by=None, how="opportunity", actor=_CRM)
         apply(work, held.handoff.id, deal, cause=cause)
     event = inputs.CrmResult(result=cast("CrmWord", result), version=version, reason_code=reason_code, actor=_CRM)

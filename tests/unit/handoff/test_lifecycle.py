@@ -77,6 +77,7 @@ OK = [
     ),
     ("working", inputs.Dispose(by=None, how="opportunity"), "opportunity", ["disposed"]),
     ("accepted", inputs.Dispose(by=None, how="opportunity"), "opportunity", ["disposed"]),
+    ("assigned", inputs.Dispose(by=None, how="opportunity"), "opportunity", ["disposed"]),
     ("accepted", inputs.Pause(by=ANNA, reason_code="internal"), "accepted", ["paused"]),
     ("working", inputs.Pause(by=ANNA, reason_code="internal"), "working", ["paused"]),
     ("paused", inputs.Resume(by=ANNA), "accepted", ["resumed"]),
@@ -137,7 +138,7 @@ REFUSED = [
         "invalid",
         "reason_does_not_disqualify",
     ),
-    ("assigned", inputs.Dispose(by=None, how="opportunity"), "stale", "no_place_for_a_deal"),
+    ("queued", inputs.Dispose(by=None, how="opportunity"), "stale", "no_place_for_a_deal"),
     ("working", inputs.Pause(by=BERT, reason_code="internal"), "invalid", "not_owner"),
     ("working", inputs.Pause(by=ANNA, reason_code="lunch"), "invalid", "reason_unknown"),
     (

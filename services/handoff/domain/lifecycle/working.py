@@ -22,7 +22,8 @@ __all__ = ["accept", "dispose", "follow_reason", "pause", "reject", "resume", "t
 
 _ACCEPTS = frozenset({ClockKind.ACCEPT})
 _TOUCHES = frozenset({ClockKind.ACCEPT, ClockKind.TOUCH})
-_DISPOSES = frozenset({ClockKind.DISPOSE, ClockKind.TOUCH, ClockKind.PULL_BACK})
+_DISPOSES = frozenset({ClockKind.ACCEPT, ClockKind.TOUCH, ClockKind.DISPOSE, ClockKind.PULL_BACK})
+_MAY_GET_A_DEAL = frozenset({State.ASSIGNED, State.ACCEPTED, State.WORKING})
 _STATE_OF_ROUTE: dict[RouteWord, State] = {
     RouteWord.NURTURE: State.NURTURE,
     RouteWord.ENRICH: State.NURTURE,
@@ -190,7 +191,8 @@ def _again(change: Change, kind: ClockKind) -> None:
 
 
 def _dispose_by_crm(handoff: Handoff, event: inputs.Dispose) -> Decision:
-    if event.how != "opportunity" or handoff.state not in {State.ACCEPTED, State.WORKING}:
+    """A deal in the CRM says that somebody works it, whatever was clicked here: its clocks must not take it away."""
+    if event.how != "opportunity" or handoff.state not in _MAY_GET_A_DEAL:
         return stale(handoff, "no_place_for_a_deal")
     change = Change(handoff)
     change.set(has_deal=True)
