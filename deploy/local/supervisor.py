@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -34,7 +34,7 @@ from shared.ids import secret_token
 
 __all__ = ["main"]
 
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.1
 _READY_SECONDS = 90
 _STOP_SECONDS = {"services": 20, "servers": 20}
 # A service that ends this often before it was ever ready will not become ready by itself.
@@ -57,6 +57,8 @@ class Supervisor:
         self.attempts: dict[str, Attempts] = {}
         self.began: dict[str, float] = {}
         self.due: dict[str, float] = {}
+        self.workers = ThreadPoolExecutor(2)
+        self.mending: dict[Path, Future[Running]] = {}
         self.postgres: Postgres | None = None
         self.kafka: Kafka | None = None
         own = Running(os.getpid(), started_at(os.getpid()) or "")
@@ -89,9 +91,10 @@ class Supervisor:
         make_keys(self.home / "keys")
         (self.home / "logs").mkdir(exist_ok=True)
         _report(step="PostgreSQL and Kafka")
-        with ThreadPoolExecutor(2) as pool:
-            for started in [pool.submit(self._start_postgres), pool.submit(self._start_kafka)]:
-                started.result()
+        starting = [self.workers.submit(self._start_postgres), self.workers.submit(self._start_kafka)]
+        wait(starting)  # both, also when one fails: what was started is then known and taken down
+        for started in starting:
+            started.result()
         assert self.state.postgres is not None
         assert self.state.kafka is not None
         self.state.services = choose_services(self.home / "logs", environment=self.state.environment)
@@ -187,9 +190,7 @@ class Supervisor:
     def _restart_what_ended(self) -> None:
         for server, own in ((self.state.postgres, self.postgres), (self.state.kafka, self.kafka)):
             if server and own and server.process and not is_running(server.process):
-                end(server.process, by=signal.SIGKILL, within_seconds=1)  # takes its exit code
-                server.process = own.start()
-                self._save()
+                self._mend(server, own)
         for name, child in list(self.children.items()):
             if name not in self.due:
                 if child.poll() is None:
@@ -202,7 +203,26 @@ class Supervisor:
                 self.state.services[name].restarts += 1
                 self._start_service(name)
 
+    def _mend(self, server: Server, own: Postgres | Kafka) -> None:
+        """Start a server again, on its old data and port; beside everything else, for it takes seconds."""
+        mending = self.mending.get(own.log)
+        if mending is None:
+            assert server.process is not None
+            end(server.process, by=signal.SIGKILL, within_seconds=1)  # takes its exit code
+            self.mending[own.log] = self.workers.submit(own.start)
+        elif mending.done():
+            del self.mending[own.log]
+            try:
+                server.process = mending.result()
+                self._save()
+            except Missing as missing:  # killed again while it was starting: it is tried again
+                print(missing, file=sys.stderr, flush=True)
+
     def _take_down(self) -> None:
+        self.workers.shutdown()
+        for server, own in ((self.state.postgres, self.postgres), (self.state.kafka, self.kafka)):
+            if server and own and own.log in self.mending:
+                self._mend(server, own)
         living = [child for child in self.children.values() if child.poll() is None]
         for child in living:
             child.terminate()
