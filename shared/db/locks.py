@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from shared.clock import sleep
-from shared.db.engine import Database, driver_url
+from shared.db.engine import Database, Tx, driver_url
 
-__all__ = ["LockNotGot", "SessionLock", "session_lock"]
+__all__ = ["LockNotGot", "SessionLock", "session_lock", "try_lock"]
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 0.2
 _TRY = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
+_TRY_IN_TX = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 _ALIVE = text("select 1")
 
 
@@ -43,6 +44,11 @@ class SessionLock:
             except Exception:  # noqa: BLE001 - whatever broke it, it is broken
                 return
             await sleep(LOOK_SECONDS)
+
+
+async def try_lock(tx: Tx, name: str) -> bool:
+    """Take a named lock until the transaction's end, without waiting; False when somebody else has it."""
+    return bool((await tx.execute(_TRY_IN_TX, {"name": name})).scalar_one())
 
 
 @asynccontextmanager

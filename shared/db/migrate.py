@@ -6,6 +6,7 @@ Each file runs in its own transaction with lock timeout 4 s and statement timeou
 apart, and a run that was killed half-way is finished by the next one.
 """
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -19,11 +20,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from shared.db.engine import driver_url
+from shared.db.engine import ReadTx, driver_url
 
-__all__ = ["migrate", "revision_of", "revisions_of"]
+__all__ = ["ClockFound", "clock_of", "migrate", "revision_of", "revisions_of"]
 
 _MIGRATION_LOCK = 0x4261746F6E  # any constant; "Baton" in ASCII
+_CLOCK = text(
+    """
+    select to_regnamespace('world_clock') is not null as is_movable,
+           (select trim(prosrc) from pg_proc where oid = to_regproc('public.baton_now')) as body
+    """
+)
 _NO_SUCH_DATABASE = "3D000"
 _DUPLICATE_DATABASE = ("42P04", "23505")
 
@@ -54,6 +61,20 @@ def revisions_of(service: str) -> list[str]:
 def revision_of(connection: Connection) -> str:
     """The revision a database has, or an empty text when none was ever run."""
     return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFound:
+    """Which world clock a database has: whether it can be moved, and the body of its baton_now()."""
+
+    is_movable: bool
+    body: str
+
+
+async def clock_of(tx: ReadTx) -> ClockFound:
+    """The world clock of a database."""
+    row = (await tx.execute(_CLOCK)).one()
+    return ClockFound(row.is_movable, row.body or "")
 
 
 def _upgrade(connection: Connection, config: Config) -> None:

@@ -7,12 +7,10 @@ without one (DECISIONS 8). Every refusal ends the process with exit 70 and says 
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import text
-
 from shared.clock import sleep
 from shared.config import ServiceSettings
 from shared.db.engine import Database, is_transient, reading
-from shared.db.migrate import revision_of, revisions_of
+from shared.db.migrate import clock_of, revision_of, revisions_of
 from shared.db.runtime_ddl import BATON_NOW_BODY
 from shared.errors import Fatal
 from shared.ids import jitter
@@ -20,13 +18,6 @@ from shared.stream.flow import back_off_seconds
 from shared.telemetry import log
 
 __all__ = ["check_start"]
-
-_CLOCK = text(
-    """
-    select to_regnamespace('world_clock') is not null as has_world_clock,
-           (select trim(prosrc) from pg_proc where oid = to_regproc('public.baton_now')) as body
-    """
-)
 
 
 async def check_start(settings: ServiceSettings, databases: Sequence[Database], *, stop: asyncio.Event) -> None:
@@ -56,10 +47,10 @@ async def check_start(settings: ServiceSettings, databases: Sequence[Database], 
 
 async def _check_clock(database: Database, *, is_movable: bool) -> None:
     async with reading(database) as tx:
-        row = (await tx.execute(_CLOCK)).one()
-    if is_movable and not row.has_world_clock:
+        found = await clock_of(tx)
+    if is_movable and not found.is_movable:
         raise Fatal("This database has no world clock: it is not the demo's or a test's. Nothing was touched.")
-    if not is_movable and (row.has_world_clock or row.body != BATON_NOW_BODY):
+    if not is_movable and (found.is_movable or found.body != BATON_NOW_BODY):
         raise Fatal("This database has a movable world clock: it belongs to a demo or a test. Nothing was touched.")
 
 

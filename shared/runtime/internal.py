@@ -1,29 +1,40 @@
 """The second port of every service: health, metrics, parked events, how it stands, and the ledger. Never public."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Response
 from pydantic import Field
 
+from shared.config import ServiceSettings
 from shared.db.engine import Database, reading
 from shared.db.ledger import RUNTIME_CHECKS, LedgerCheck, find_gaps
 from shared.db.standing import StandingSource
 from shared.errors import NotFound
 from shared.stream import parked
+from shared.stream.consumer import Consumer
 from shared.stream.relay import outbox_waiting
 from shared.telemetry import exposition
 from shared.web.app_factory import Asked, create_app
-from shared.web.auth import Principal, by_service_token, requires
-
-if TYPE_CHECKING:
-    from shared.runtime.process import Runtime
+from shared.web.auth import Principal, ServiceTokens, by_service_token, requires
 
 __all__ = ["internal_app"]
 
 PARKED_PAGE_MOST = 200
 _PUBLIC = Depends(requires("public"))
+
+
+class Process(Protocol):
+    """What the port shows of its process."""
+
+    settings: ServiceSettings
+    tokens: ServiceTokens
+    consumers: list[Consumer]
+
+    @property
+    def readiness(self) -> dict[str, bool]:
+        """Which part is ready."""
 
 
 class _Discard(Asked):
@@ -33,7 +44,7 @@ class _Discard(Asked):
 
 
 def internal_app(
-    runtime: "Runtime",
+    runtime: Process,
     database: Database,
     *,
     routers: Sequence[APIRouter],
@@ -51,7 +62,7 @@ def internal_app(
     )
 
 
-def _health(runtime: "Runtime") -> APIRouter:
+def _health(runtime: Process) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz/live", dependencies=[_PUBLIC])
@@ -73,7 +84,7 @@ def _health(runtime: "Runtime") -> APIRouter:
 
 
 def _standing(
-    runtime: "Runtime", database: Database, sources: Sequence[StandingSource], ledger: Sequence[LedgerCheck]
+    runtime: Process, database: Database, sources: Sequence[StandingSource], ledger: Sequence[LedgerCheck]
 ) -> APIRouter:
     router = APIRouter(prefix="/internal")
 
@@ -107,7 +118,7 @@ def _standing(
     return router
 
 
-def _parked(runtime: "Runtime", database: Database) -> APIRouter:
+def _parked(runtime: Process, database: Database) -> APIRouter:
     router = APIRouter(prefix="/internal/parked")
     Operator = Annotated[Principal, Depends(requires("parked:act"))]  # noqa: N806 - a type
 

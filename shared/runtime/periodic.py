@@ -10,10 +10,9 @@ could help.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import text
-
 from shared.clock import monotonic, sleep
 from shared.db.engine import Database, Tx, is_transient, transaction
+from shared.db.locks import try_lock
 from shared.errors import AppError, Fatal
 from shared.ids import jitter
 from shared.runtime.pace import Pace
@@ -26,7 +25,6 @@ Run = Callable[[Pace], Awaitable[None]]
 FAILURES_MOST = 10
 LAG_LOOK_SECONDS = 0.5
 LAG_ALARM_SECONDS = 1.0
-_TRY_LOCK = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
 async def supervised(name: str, run: Run, pace: Pace) -> None:
@@ -64,7 +62,7 @@ def periodic_loop(
         is_due = True
         while is_due:
             async with transaction(database, "periodic") as tx:
-                if not locked or (await tx.execute(_TRY_LOCK, {"name": name})).scalar_one():
+                if not locked or await try_lock(tx, name):
                     await usecase(tx)
             is_due = await pace.until(at_most_seconds=seconds)
 

@@ -11,6 +11,7 @@ MACHINE_TIME = {
     "shared/db/runtime_ddl.py",
     "shared/db/engine.py",
     "shared/db/ledger.py",
+    "shared/db/retention.py",
     "shared/stream",
     "shared/web/idempotency.py",
     "services/handoff/store/sending.py",  # leases of dispatches
