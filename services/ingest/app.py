@@ -63,7 +63,7 @@ def build() -> Runtime:
         rates=Rates(),
         in_flight=InFlight(requests_max=settings.requests_in_flight_max, bytes_max=settings.bytes_in_flight_max),
     )
-    parts = Parts(api, hashed, wrapping, keeper.send, settings.public_url, refresh_directory)
+    parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh_directory)
     app = create_app(
         settings,
         [leads.router, accounts.router, imports.router, privacy.router, sources.router],
@@ -72,7 +72,7 @@ def build() -> Runtime:
     )
     retire = partial(retire_visitors, days=settings.anonymous_days)
     runtime.loop("directory", keep_directory)
-    runtime.serve_api(Collector(app, desk=desk, public_url=settings.public_url))
+    runtime.serve_api(Collector(app, desk=desk, public_url=settings.door_url))
     runtime.serve_internal(worker, routers=[internal.internal_router(parts)], ledger=LEDGER)
     runtime.consume(handlers_of(hashed), worker, inbox_days=INBOX_DAYS)
     runtime.relay(worker)

@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
 
     service: ClassVar[str] = "ingest"
 
-    public_url: str = Field("http://127.0.0.1:8100", description="what senders see before the path, in addresses")
+    public_url: str | None = Field(None, description="what senders see before the path; none = our own port")
     requests_in_flight_max: int = Field(2000, ge=1, description="requests between body and answer; above it 503")
     bytes_in_flight_max: int = Field(64 * 1024 * 1024, ge=1, description="their bytes together; above it 503")
     server_key_rate: int = Field(500, ge=1, description="requests a second of one server key")
@@ -31,6 +31,11 @@ class Settings(ServiceSettings):
         20, ge=1, description="requests a second of one client address with a browser key"
     )
     anonymous_days: int = Field(180, ge=1, description="days an anonymous lead stays after its last activity")
+
+    @property
+    def door_url(self) -> str:
+        """What stands before the path in the addresses of sources."""
+        return (self.public_url or f"http://{self.host}:{self.listen_api}").rstrip("/")
 
     def keyed_hash_key(self) -> bytes:
         """The key of identity hashes and hints. Raises Fatal in production without a key file."""

@@ -107,11 +107,12 @@ async def accounts(tx: ReadTx, ids: Collection[UUID]) -> dict[UUID, AccountRow]:
     return {row["id"]: AccountRow(**row) for row in rows.mappings()}
 
 
-async def untold_account(tx: Tx) -> UUID | None:
-    """One account whose attributes changed since its people were told, locked; None when all were told."""
-    rows = await tx.execute(
-        "select id from account where told_version < version order by id limit 1 for update skip locked"
-    )
+async def untold_account(tx: ReadTx) -> UUID | None:
+    """One account whose attributes changed since its people were told; None when all were told.
+
+    Not locked: batches lock leads first and accounts after, and so must whoever tells.
+    """
+    rows = await tx.execute("select id from account where told_version < version order by id limit 1")
     found: UUID | None = rows.scalar_one_or_none()
     return found
 
@@ -127,9 +128,12 @@ async def members_of(tx: ReadTx, account_id: UUID, *, limit: int) -> list[UUID]:
     return list(rows.scalars())
 
 
-async def mark_told(tx: Tx, account_id: UUID) -> None:
-    """All people of a locked account were told its present attributes."""
-    await tx.execute("update account set told_version = version where id = :id", {"id": account_id})
+async def mark_told(tx: Tx, account_id: UUID, *, version: int) -> None:
+    """All people of an account were told its attributes of this version; a newer one will be told next."""
+    await tx.execute(
+        "update account set told_version = :version where id = :id and told_version < :version",
+        {"id": account_id, "version": version},
+    )
 
 
 async def save_accounts(tx: Tx, rows: Sequence[AccountRow]) -> None:

@@ -18,9 +18,9 @@ async def tell_account(tx: Tx) -> None:
     account_id = await accounts.untold_account(tx)
     if account_id is None:
         return
-    row = (await accounts.accounts(tx, [account_id]))[account_id]
     members = await accounts.members_of(tx, account_id, limit=LEADS_MAX)
     leads = await identity.lock_trees(tx, members)
+    row = (await accounts.accounts(tx, [account_id]))[account_id]
     changed = [leads[one] for one in members if leads[one].account_id == account_id]
     for lead in changed:
         lead.link_version += 1
@@ -28,4 +28,4 @@ async def tell_account(tx: Tx) -> None:
         payload = linked_event(lead, row)
         emit(tx, Event.first(payload, source=SOURCE, occurred_at=tx.now, recorded_at=tx.now, id=event_id))
     await identity.change_leads(tx, changed)
-    await accounts.mark_told(tx, account_id)
+    await accounts.mark_told(tx, account_id, version=row.version)

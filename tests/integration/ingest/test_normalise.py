@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from services.ingest.store.results import LEDGER
 from shared.db.engine import reading
 from shared.db.ledger import find_gaps
+from shared.stream.handlers import ParkError
 from tests.integration.ingest.stage import AT, IngestStage, batch, identify, of_type, page, raw_event, track
 
 
@@ -69,6 +72,20 @@ async def test_the_ledger_of_a_mixed_batch_has_no_gap(stage: IngestStage) -> Non
     assert await stage.rows(
         "select events, activities, statuses, refused from delivery_result order by events, statuses"
     ) == [(2, 1, 0, 1), (2, 1, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("body", "parked_as", "slug"),
+    [(b"not json", None, "not_json"), (b'{"batch":[]}', "origin_not_listed", "origin_not_listed")],
+)
+async def test_what_senders_are_to_blame_for_is_parked_and_never_stops_the_consumer(
+    stage: IngestStage, body: bytes, parked_as: str | None, slug: str
+) -> None:
+    good = raw_event(batch(page("/", anonymousId="a1")), source_id=stage.source_id)
+    with pytest.raises(ParkError) as parked:
+        await stage.handle(good, raw_event(body, source_id=stage.source_id, parked_as=parked_as))
+    assert (parked.value.slug, parked.value.is_ours, parked.value.source) == (slug, False, str(stage.source_id))
+    assert len(await stage.handle(good)) > 0
 
 
 async def test_small_differences_of_sent_at_move_nothing_and_two_hours_move_both(stage: IngestStage) -> None:
