@@ -1,7 +1,7 @@
 """Handoff as a process: settings, databases, consumer, relay, clocks, routes."""
 
 from services.handoff.api import batches, card, crew, endpoints, handoffs, places, teams, views
-from services.handoff.clocks import ClockLoop, clocks_standing
+from services.handoff.clocks import ClockLoop, clocks_standing, way_beats
 from services.handoff.consumer import HANDLERS
 from services.handoff.dispatches import DispatchLoop, destinations_of, wrapping_of
 from services.handoff.settings import Settings
@@ -52,6 +52,7 @@ def build() -> Runtime:
     runtime.consume(HANDLERS, worker)
     runtime.relay(worker)
     runtime.loop("clocks", ClockLoop(worker, at_once=settings.clocks_at_once).run)
+    runtime.loop("api_beats", way_beats(worker, "api"), role="api")
     destinations = destinations_of(settings, ingest=ingest, wrapping=wrapping)
     runtime.loop("dispatches", DispatchLoop(worker, destinations).run)
     runtime.every(PRUNE_SECONDS, "prune_dispatches", prune_dispatches, database=worker)

@@ -4,11 +4,19 @@ The table is the truth and a wake-up only a hint; between polls a low-water mark
 way. Sleeps until the next due instant, at most a second. Two of these may run: the claim waits for nobody.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.handoff.store import agreements, clocks, outages, reps
-from services.handoff.usecases.firing import fire_due, follow_move, move_absences, postpone_outage
+from services.handoff.store.outages import Beat
+from services.handoff.usecases.firing import (
+    POSTPONED_AT_ONCE,
+    fire_due,
+    follow_move,
+    move_absences,
+    postpone_outage,
+)
 from shared.clock import monotonic
 from shared.db.engine import Database, ReadTx, reading, transaction
 from shared.db.standing import Due
@@ -16,7 +24,7 @@ from shared.ids import UserId, new_id
 from shared.runtime.pace import Pace
 from shared.telemetry import announce, gauge, log
 
-__all__ = ["ClockLoop", "clocks_standing"]
+__all__ = ["ClockLoop", "clocks_standing", "way_beats"]
 
 # Every so often a poll without the low-water mark: it finds what was locked or armed late (RELIABILITY 3.6).
 SWEEP_SECONDS = 5.0
@@ -27,6 +35,8 @@ JUMP_BACK_SECONDS, JUMP_AHEAD_SECONDS = 2.0, 30.0
 CATCH_UP_AT_ONCE = 50
 # What is due but locked is looked at again this soon, without spinning.
 HELD_UP_SECONDS = 0.05
+# A way in which reps act beats this often: three may be missed before it is an outage.
+WAY_BEAT_SECONDS = 20.0
 _MOVED_AT_ONCE = 20
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -111,24 +121,47 @@ class ClockLoop:
                 await follow_move(tx, rep_id, how)
 
     async def _beat(self) -> None:
-        """Beat, compare the database's clock with our own, and note an outage when nobody beat for long."""
+        """Beat, and compare the database's clock with our own."""
         mark = self._mark
-        async with transaction(self._database, "clocks") as tx:
-            beat = await outages.beat(tx, "clocks", by=self._name)
-            if beat.machine_seconds > OUTAGE_SECONDS and beat.world_before is not None:
-                log.warning("clock_outage", seconds=round(beat.machine_seconds))
-                await outages.note_outage(tx, "clocks", start=beat.world_before, end=tx.now)
-                mark.is_catching_up = True
+        beat = await beat_and_notice(self._database, "clocks", by=self._name)
+        mark.is_catching_up = mark.is_catching_up or beat.machine_seconds > OUTAGE_SECONDS
         now = monotonic()
-        if mark.beaten_at is not None:
+        if mark.beaten_at is not None and beat.is_own:
             jump = beat.machine_seconds - (now - mark.beaten_at)
-            if beat.is_own and (jump < -JUMP_BACK_SECONDS or jump > JUMP_AHEAD_SECONDS):
+            if jump < -JUMP_BACK_SECONDS or jump > JUMP_AHEAD_SECONDS:
                 gauge("baton_clock_jump_seconds", jump)
                 log.error("database_clock_jumped", seconds=round(jump, 1))
         mark.beaten_at = now
-        if mark.is_catching_up and beat.world_before is not None:
-            async with transaction(self._database, "clocks") as tx:
-                await postpone_outage(tx, start=beat.world_before, end=tx.now)
+
+
+def way_beats(database: Database, name: str) -> Callable[[Pace], Awaitable[None]]:
+    """A loop that beats for one way in which reps act (the API), so that its outage gives them their minutes too."""
+    own = str(new_id())
+
+    async def run(pace: Pace) -> None:
+        while True:
+            await beat_and_notice(database, name, by=own)
+            if not await pace.until(at_most_seconds=WAY_BEAT_SECONDS):
+                return
+
+    return run
+
+
+async def beat_and_notice(database: Database, name: str, *, by: str) -> Beat:
+    """Beat; after a gap keep the outage and postpone what fell due in it."""
+    async with transaction(database, "clocks") as tx:
+        beat = await outages.beat(tx, name, by=by)
+        ended_at = tx.now
+        is_gap = beat.machine_seconds > OUTAGE_SECONDS and beat.world_before is not None
+        if is_gap and beat.world_before is not None:
+            log.warning("outage_noticed", way=name, seconds=round(beat.machine_seconds))
+            await outages.note_outage(tx, name, start=beat.world_before, end=ended_at)
+    if is_gap and beat.world_before is not None:
+        touched = POSTPONED_AT_ONCE
+        while touched >= POSTPONED_AT_ONCE:
+            async with transaction(database, "clocks") as tx:
+                touched = await postpone_outage(tx, start=beat.world_before, end=ended_at)
+    return beat
 
 
 async def clocks_standing(tx: ReadTx) -> Due:

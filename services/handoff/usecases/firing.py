@@ -22,12 +22,12 @@ from shared.errors import Busy
 from shared.ids import HandoffId, UserId, derived_id
 from shared.telemetry import announce, log, observe
 
-__all__ = ["fire_due", "follow_move", "move_absences", "postpone_outage", "recompute_clocks"]
+__all__ = ["POSTPONED_AT_ONCE", "fire_due", "follow_move", "move_absences", "postpone_outage", "recompute_clocks"]
 
 Mover = Callable[[StoredClock, Calendar], sla.Timing | None]
 
 _ABSENCES_AT_ONCE = 100
-_POSTPONED_AT_ONCE = 500
+POSTPONED_AT_ONCE = 500
 _REFUSED_AGAIN = timedelta(minutes=1)
 
 
@@ -79,7 +79,7 @@ async def follow_move(tx: Tx, rep_id: UserId, how: str) -> None:
 async def postpone_outage(tx: Tx, *, start: datetime, end: datetime) -> int:
     """Clocks that fell due while nobody could act get their minutes; how many handoffs were touched."""
     work = await begin_work(tx)
-    found = await clocks.clocks_due_inside(tx, start, end, limit=_POSTPONED_AT_ONCE)
+    found = await clocks.clocks_due_inside(tx, start, end, limit=POSTPONED_AT_ONCE)
     await _lock(work, found)
 
     def moved(stored: StoredClock, calendar: Calendar) -> sla.Timing | None:
