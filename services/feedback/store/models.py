@@ -250,7 +250,7 @@ async def training_rows(
 ) -> list[Emitted]:
     """Handed-off leads with what their decision stored, in order of handoff.
 
-    Who is erased or withdrew consent is left out.
+    Who is erased, withdrew consent or is disputed is left out.
 
     `challenger_id` names the shadow score to read along.
     """
