@@ -174,10 +174,12 @@ async def test_what_others_grant_does_not_lift_what_the_person_withdrew(counter:
     await stage.send(identify(userId="a", traits={"email": "a@acme.example"}))
     lead_id = await stage.lead_of("user", "a")
     path = f"/v1/leads/{lead_id}/consents"
-    withdrawn = {"purpose": "profiling", "consent": "withdrawn", "is_own_act": True, "wording": "by phone"}
+    withdrawn = {"purpose": "profiling", "consent": "withdrawn", "wording": "by phone"}
     assert (await counter.call("POST", path, json=withdrawn)).json()["consents"]["profiling"] == "withdrawn"
     granted = {"purpose": "profiling", "consent": "granted"}
     assert (await counter.call("POST", path, json=granted)).json()["consents"]["profiling"] == "withdrawn"
+    again = await stage.send(identify(userId="a", traits={"consent": "granted"}, at=AT + timedelta(days=1)))
+    assert of_type(again, "lead.consent_changed") == []
     later = await stage.send(
         page("/pricing", userId="a", at=AT + timedelta(days=1)), track("Demo Requested", userId="a")
     )

@@ -97,8 +97,11 @@ def consent_event(row: ConsentRow) -> LeadConsentChanged:
 
 
 def claim_consent(draft: Draft, member_id: UUID, item: Item, claim: ConsentClaim) -> None:
-    """Take one statement about a lead; what others grant against a withdrawal is kept as a conflict."""
-    voice = "own" if claim.is_own_act else "other"
+    """Take one statement about a lead; what others grant against a withdrawal is kept as a conflict.
+
+    A withdrawal is the person's own word, whoever passes it on: nobody else withdraws for him.
+    """
+    voice = "own" if claim.is_own_act or claim.consent == Consent.WITHDRAWN else "other"
     at = claim.at or item.timed.occurred_at
     row = _row(draft, member_id, claim.purpose)
     former: Statement | None = getattr(row.standing, voice)
