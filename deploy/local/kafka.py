@@ -10,11 +10,12 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.jars import LOCK, fetch, jars_folder, kafka_version, read_lock
+from deploy.local.jars import LOCK, jars_folder, kafka_version, missing_jars, read_lock
 from deploy.local.java import Java, find_java
 from deploy.local.missing import Missing
 from deploy.local.places import free_ports, scratch_folder
@@ -24,6 +25,7 @@ from shared.ids import secret_token
 __all__ = ["STOP_SIGNAL", "Kafka", "answers"]
 
 STOP_SIGNAL = signal.SIGTERM  # ends with exit code 143, which is the clean case
+_ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 60
 _STOP_SECONDS = 20
 
@@ -90,7 +92,8 @@ class Kafka:
         self.java = find_java()
         jars = read_lock(LOCK.read_text())
         self.libs, self.version = jars_folder(jars), kafka_version(jars)
-        fetch(jars, self.libs)
+        if missing_jars(jars, self.libs):
+            _fetch()
         self.folder.mkdir(parents=True, exist_ok=True)
         properties = _PROPERTIES.format(port=self.port, control=self.control_port, data=self.folder / "data")
         (self.folder / "server.properties").write_text(properties)
@@ -143,6 +146,13 @@ class Kafka:
     def _java(self, archive: Sequence[str], *rest: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
         return [self.java.program, *self.java.flags(), *archive, logging, "-cp", f"{self.libs}/*", *rest]
+
+
+def _fetch() -> None:
+    command = [sys.executable, "-m", "deploy.local.fetching"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT)
+    if done.returncode != 0:
+        raise Missing(done.stderr.strip())
 
 
 def answers(port: int) -> bool:

@@ -25,7 +25,7 @@ def no_jars(folder: str, reason: str) -> Missing:
     return Missing(
         f"Kafka's jars are not complete in {folder} and could not be fetched: {reason}.\n"
         "  deploy/local/kafka-jars.lock names them with their checksums; with a connection this fills the folder:\n"
-        "      python -m deploy.local.jars\n"
+        "      python -m deploy.local.fetching\n"
         "  BATON_CACHE_DIR names another cache folder (for one filled elsewhere),\n"
         "  or point BATON_KAFKA_BOOTSTRAP_SERVERS at a running Kafka 4.x.   Nothing was started."
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.jars import LOCK, fetch, jars_folder, missing_jars, read_lock
+from deploy.local.fetching import fetch
+from deploy.local.jars import LOCK, jars_folder, missing_jars, read_lock
 from deploy.local.kafka import STOP_SIGNAL, Kafka, answers
 from deploy.local.missing import Missing
 from deploy.local.places import free_ports, scratch_folder
