@@ -34,6 +34,7 @@ BEST_DOUBT_MAX = 0.2
 SLICE_MIN = 100
 SLICE_BOUND = 1.96
 BROKEN_MIN = 200
+NOTHING = "no outcome that has matured carries both predictions yet"
 RESAMPLES = 1_000
 RESAMPLE_SEED = 0
 
@@ -101,6 +102,8 @@ def better(compared: Compared) -> GateLine:
     """G1: the sequence on worked leads (n >= 100) and the weighted gain of all (effective n >= 50) are above 0."""
     gains = compared.gains
     n = len(gains)
+    if not n:
+        return GateLine(test="G1", is_passed=False, detail=f"{NOTHING}; {WORKED_MIN} are needed")
     lower = lower_bound(gains)
     mean, _ = weighted_mean(gains, compared.weights)
     weight_n = effective_n(compared.weights)
@@ -126,6 +129,8 @@ def lower_bound(gains: Array) -> float:
 
 def calibrated(compared: Compared) -> GateLine:
     """G2: predicted over actual in [.9, 1.1] or its 90 % interval holds 1; ECE at most the champion's + .01."""
+    if not compared.won.sum():
+        return GateLine(test="G2", is_passed=False, detail=f"{NOTHING} and was won")
     ratio = predicted_over_actual(compared.won, compared.challenger)
     ours = calibration_error(compared.won, compared.challenger)
     theirs = calibration_error(compared.won, compared.champion)
@@ -153,7 +158,7 @@ def top_of_list(compared: Compared, *, capacity_share: float | None = None) -> G
         told.append(
             f"{name}: {ours:.1f} wins against {theirs:.1f}, chance of over 10 % fewer {doubt:.3f} (< {BEST_DOUBT_MAX})"
         )
-    return GateLine(test="G3", is_passed=is_passed, detail="; ".join(told) or "no matured outcome")
+    return GateLine(test="G3", is_passed=is_passed, detail="; ".join(told) or NOTHING)
 
 
 def slices_hold(compared: Compared) -> GateLine:

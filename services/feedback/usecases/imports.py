@@ -15,8 +15,8 @@ from uuid import UUID
 
 from services.feedback.domain.disposition import REPORTED, Result
 from services.feedback.domain.money import is_currency, minor_of
-from services.feedback.store import outcomes
-from services.feedback.store.outcomes import SpendRow
+from services.feedback.store import money
+from services.feedback.store.money import SpendRow
 from services.feedback.usecases import SOURCE
 from services.feedback.usecases.outcomes import Reported, record_churn, record_opportunity
 from shared.db.engine import Tx
@@ -65,7 +65,7 @@ async def _import(
     tx: Tx, content: bytes, *, kind: str, needed: tuple[str, ...], take: Callable[..., Any]
 ) -> dict[str, Any]:
     digest = sha256(kind.encode() + b"\0" + content).hexdigest()
-    known = await outcomes.file_answer(tx, digest)
+    known = await money.file_answer(tx, digest)
     if known is not None:
         return known | {"is_repeat": True}
     came_of = Taken()
@@ -88,7 +88,7 @@ async def _import(
         "repeated": came_of.repeated,
         "refused": came_of.refused,
     }
-    await outcomes.add_file(tx, digest, kind, answer)
+    await money.add_file(tx, digest, kind, answer)
     return answer | {"is_repeat": False}
 
 
@@ -132,7 +132,7 @@ async def _take_spend(tx: Tx, record: Mapping[str, str], digest: str, number: in
         amount_minor=amount_minor,
         currency=currency,
     )
-    await outcomes.add_spend(tx, [(derived_id(SOURCE, "spend", digest, number), row)])
+    await money.add_spend(tx, [(derived_id(SOURCE, "spend", digest, number), row)])
     return True
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.feedback.domain.attribution import MODELS, Credit, credits_of, touchpoints
 from services.feedback.domain.disposition import Result, outcome_of_result
-from services.feedback.store import loop, outcomes, people
+from services.feedback.store import loop, money, outcomes, people
 from services.feedback.store.outcomes import OpportunityRow, OutcomeRow
 from services.feedback.usecases import SOURCE
 from services.feedback.usecases.handoffs import is_contradicted, recorded
@@ -109,7 +109,7 @@ async def record_churn(tx: Tx, reported: Reported) -> OutcomeRow:
 
 async def credit_due(tx: Tx) -> None:
     """Credit again the deals whose person's touches or tree changed."""
-    for opportunity_id in await outcomes.take_credit_due(tx, most=CREDITS_AT_ONCE):
+    for opportunity_id in await money.take_credit_due(tx, most=CREDITS_AT_ONCE):
         row = await outcomes.lock_opportunity_by_id(tx, opportunity_id)
         if row is not None:
             await credit(tx, row)
@@ -117,7 +117,7 @@ async def credit_due(tx: Tx) -> None:
 
 async def credit(tx: Tx, row: OpportunityRow) -> None:
     """Store the credits of a deal under every model; each model's sum is the amount."""
-    await outcomes.replace_credits(tx, row.opportunity_id, await credits_now(tx, row))
+    await money.replace_credits(tx, row.opportunity_id, await credits_now(tx, row))
 
 
 async def credits_now(tx: ReadTx, row: OpportunityRow) -> Mapping[str, tuple[Credit, ...]]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from services.feedback.domain.attribution import NOT_TOUCHING, Touching
-from services.feedback.store import loop, outcomes, people
+from services.feedback.store import loop, money, people
 from services.feedback.usecases.agreements import agreement_of
 from shared.contracts.activities import ActivityCorrected, ActivityRecorded
 from shared.contracts.envelope import Event
@@ -50,9 +50,9 @@ async def record_activities(tx: Tx, received: Sequence[Event[ActivityEvent]]) ->
         await loop.correct_touch(tx, each.activity_id, human=each.human)
     if touches:
         since = min(touch.occurred_at for touch, _ in touches)
-        await outcomes.note_credit_due(tx, sorted({touch.lead_id for touch, _ in touches}), since=since)
+        await money.note_credit_due(tx, sorted({touch.lead_id for touch, _ in touches}), since=since)
     if corrected:
-        await outcomes.note_credit_due(tx, sorted({each.member_id for each in corrected}), since=EVER)
+        await money.note_credit_due(tx, sorted({each.member_id for each in corrected}), since=EVER)
 
 
 async def record_scores(tx: Tx, received: Sequence[Event[ScoreEvent]]) -> None:
@@ -129,7 +129,7 @@ async def _move(tx: Tx, lead_id: UUID, parent_id: UUID | None, *, version: int) 
     before = await people.members_of(tx, [lead_id])
     if await people.move(tx, lead_id, parent_id, version=version):
         after = await people.members_of(tx, [lead_id])
-        await outcomes.note_credit_due(tx, sorted({*before, *after}), since=EVER)
+        await money.note_credit_due(tx, sorted({*before, *after}), since=EVER)
 
 
 def _touching(told: ActivityRecorded) -> Touching:

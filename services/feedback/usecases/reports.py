@@ -18,7 +18,7 @@ from services.feedback.domain.reports import (
     speed_report,
 )
 from services.feedback.domain.retune import Wanted
-from services.feedback.store import loop, models, outcomes, people
+from services.feedback.store import loop, models, money, outcomes, people
 from services.feedback.usecases.agreements import active_agreement
 from shared.contracts.agreement import Agreement
 from shared.db.engine import ReadTx
@@ -123,8 +123,8 @@ async def _funnel(tx: ReadTx, asked: ReportAsked) -> Report:
 async def _campaigns(tx: ReadTx, asked: ReportAsked) -> Report:
     period = asked.period
     deals = await load_deals(tx, until=period.until)
-    credited = await outcomes.credits_for(tx, [deal.opportunity_id for deal in deals])
-    spend = await outcomes.spend_between(tx, period.since.date(), period.until.date())
+    credited = await money.credits_for(tx, [deal.opportunity_id for deal in deals])
+    spend = await money.spend_between(tx, period.since.date(), period.until.date())
     return campaigns_report(
         deals,
         [
@@ -168,7 +168,7 @@ def _numbers(agreement: Agreement) -> Sequence[str]:
     return named.get("loop_review", [])
 
 
-def _spend(rows: Sequence[outcomes.SpendRow]) -> list[Spend]:
+def _spend(rows: Sequence[money.SpendRow]) -> list[Spend]:
     return [
         Spend(
             since_on=row.since_on,
