@@ -37,6 +37,7 @@ __all__ = [
     "Revoke",
     "Route",
     "Split",
+    "Step",
     "Supersede",
     "Touch",
     "Withdraw",
@@ -279,9 +280,9 @@ class Supersede(_Base):
     """A later cycle opened: what still runs for this closed one ends."""
 
 
-Input = (
-    Qualify
-    | Attach
+# What may happen to a handoff that there is; a qualification makes one.
+Step = (
+    Attach
     | Revoke
     | Route
     | NoRoute
@@ -305,3 +306,4 @@ Input = (
     | Enrol
     | Supersede
 )
+Input = Qualify | Step

@@ -33,10 +33,8 @@ def decide(handoff: Handoff | None, event: inputs.Input, policy: Policy) -> Deci
     return _answer(handoff, event, policy)
 
 
-def _answer(handoff: Handoff, event: inputs.Input, policy: Policy) -> Decision:
+def _answer(handoff: Handoff, event: inputs.Step, policy: Policy) -> Decision:
     match event:
-        case inputs.Qualify():
-            return taking.qualify(handoff, event, policy)
         case inputs.Attach():
             return taking.attach(handoff, event, policy)
         case inputs.Route():
@@ -83,5 +81,5 @@ def _answer(handoff: Handoff, event: inputs.Input, policy: Policy) -> Decision:
             return closing.enrol(handoff, event, policy)
         case inputs.Supersede():
             return closing.supersede(handoff, event, policy)
-        case _:
+        case _:  # pragma: no cover - the type checker proves that there is no other
             assert_never(event)
