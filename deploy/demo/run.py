@@ -30,7 +30,7 @@ from shared.config import SERVICES
 from shared.contracts.catalog import TOPICS
 from shared.db.engine import Database, reading
 from shared.stream.reader import read_topic
-from shared.stream.topics import end_offsets
+from shared.stream.log_ends import end_offsets
 
 __all__ = ["NotTold", "Told", "tell_it"]
 

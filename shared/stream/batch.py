@@ -37,6 +37,11 @@ class Position:
     worker: str
 
     @property
+    def log_place(self) -> tuple[str, int]:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+    @property
     def place(self) -> str:
         """Topic and partition as one text."""
         return f"{self.topic}/{self.partition}"

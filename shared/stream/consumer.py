@@ -8,7 +8,6 @@ Settings: RELIABILITY 4; hazards of the client: RELIABILITY 2.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
 
@@ -26,12 +25,14 @@ from shared.ids import jitter
 from shared.stream.batch import Position
 from shared.stream.flow import BATCH_MAX, Breaker, back_off_seconds
 from shared.stream.handlers import Handlers
+from shared.stream.log_ends import LogEnds, Place
 from shared.stream.partition import BATCH_SECONDS, Health, Partition
 from shared.stream.progress import Standing, first_positions, read_positions, stop_position
 from shared.stream.topics import FETCH_BYTES, check_topics
+from shared.stream.watchdog import Look, Patience, Watchdog
 from shared.telemetry import announce, count, gauge, log
 
-__all__ = ["CONSUMER_SETTINGS", "Consumer", "Patience"]
+__all__ = ["CONSUMER_SETTINGS", "Consumer"]
 
 CONSUMER_SETTINGS: Mapping[str, Any] = {
     "enable_auto_commit": False,
@@ -60,22 +61,12 @@ ASK_SECONDS = 5.0
 _NO_PARTITION = TopicPartition("", -1)  # getmany() of it fetches nothing, and keeps the member alive
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the watchdog looks on, in machine seconds; above BATCH_SECONDS, or it would end a slow batch."""
-
-    no_progress: float = 15.0
-    nothing_assigned: float = 30.0
-    look_every: float = 1.0
-
-
 class Consumer:
     """Reads the topics of its handlers until stopped. Raises Fatal from `run` when the process must end."""
 
     def __init__(
         self, settings: ServiceSettings, handlers: Handlers, database: Database, *, patience: Patience | None = None
     ) -> None:
-        self._patience = patience or Patience()
         self.handlers = handlers
         self.stopped_because: str | None = None
         self._settings = settings
@@ -84,7 +75,8 @@ class Consumer:
         self._health = Health(Breaker())
         self._slots = asyncio.Semaphore(settings.batches_at_once)
         self._kafka: Any = None
-        self._asker: Any = None  # asks for ends on a connection of its own: behind a waiting fetch that takes 250 ms
+        self._log_ends: LogEnds | None = None
+        self._patience = patience or Patience()
         self._counts: dict[str, int] = {}
         self._partitions: dict[TopicPartition, Partition] = {}
         self._assigned_at = 0.0
@@ -101,9 +93,9 @@ class Consumer:
 
     async def lag(self) -> int:
         """Records between the committed positions and the ends of the logs, over all partitions. Raises KafkaError."""
-        if self._asker is None:
+        if self._log_ends is None:
             return 0
-        ends = await self._ends()
+        ends = await self._log_ends.ends(self._places)
         standings = await read_positions(self._database, self.handlers.consumer)
         behind: dict[str, int] = dict.fromkeys(self._counts, 0)
         for (topic, partition), end in ends.items():
@@ -145,16 +137,13 @@ class Consumer:
                     group_instance_id=f"{self._worker}-{_name_of(self.handlers.topics)}",
                     **CONSUMER_SETTINGS,
                 )
-                asker = AIOKafkaConsumer(
-                    bootstrap_servers=bootstrap, client_id=f"{self._worker}-ends", metadata_max_age_ms=30_000
-                )
+                self._kafka = kafka
                 async with asyncio.timeout(START_SECONDS):
                     await kafka.start()
-                    self._kafka, self._asker = kafka, asker
-                    await asker.start()
-                starts = await kafka.beginning_offsets(self._all())
-                named = {(self._short(one.topic), one.partition): offset for one, offset in starts.items()}
-                await first_positions(self._database, self.handlers.consumer, named)
+                self._log_ends = LogEnds(bootstrap, topic_prefix=prefix, client_id=f"{self._worker}-ends")
+                await self._log_ends.start()
+                starts = await self._log_ends.starts(self._places)
+                await first_positions(self._database, self.handlers.consumer, starts)
             except (KafkaError, TimeoutError, OSError, SQLAlchemyError) as error:
                 tries += 1
                 log.warning("consumer_waits", reason=type(error).__name__, again=tries)
@@ -181,14 +170,15 @@ class Consumer:
                     watcher.cancel()
 
     async def _leave(self) -> None:
-        kafka, asker, self._kafka, self._asker = self._kafka, self._asker, None, None
+        kafka, log_ends, self._kafka, self._log_ends = self._kafka, self._log_ends, None, None
+        if log_ends is not None:
+            await log_ends.stop()
         if kafka is None:
             return
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._commit(kafka)
                 await kafka.stop()
-                await asker.stop()
         except (TimeoutError, KafkaError) as error:
             log.warning("consumer_left_late", reason=type(error).__name__)
 
@@ -254,13 +244,13 @@ class Consumer:
             for one, partition in self._partitions.items()
             if not partition.is_open and not partition.is_busy and not partition.is_stopped
         }
-        if not closed or self.stopped_because is not None:
+        if not closed or self.stopped_because is not None or self._log_ends is None:
             return
         try:
             async with asyncio.timeout(START_SECONDS / 3):
                 standings = await read_positions(self._database, self.handlers.consumer)
-                starts = await self._asker.beginning_offsets(list(closed))
-                ends = await self._asker.end_offsets(list(closed))
+                places = [partition.position.log_place for partition in closed.values()]
+                starts, ends = await self._log_ends.starts(places), await self._log_ends.ends(places)
         except (KafkaError, TimeoutError, OSError, SQLAlchemyError) as error:
             log.warning("opening_waits", reason=type(error).__name__)
             await sleep(0.2)
@@ -269,13 +259,13 @@ class Consumer:
         for one, partition in closed.items():
             if one not in still or partition.is_busy:
                 continue
-            standing = standings[(partition.position.topic, partition.position.partition)]
+            place = partition.position.log_place
+            standing = standings[place]
             if standing.stopped_because is not None:
                 partition.stop(standing.stopped_because)
-            elif not starts[one] <= standing.next_offset <= ends[one]:
-                partition.stop(
-                    f"not the log we read: it holds {starts[one]} to {ends[one]}, we stand at {standing.next_offset}"
-                )
+            elif not starts[place] <= standing.next_offset <= ends[place]:
+                found = f"it holds {starts[place]} to {ends[place]}, we stand at {standing.next_offset}"
+                partition.stop(f"not the log we read: {found}")
             else:
                 self._kafka.seek(one, standing.next_offset)
                 partition.open_at(standing.next_offset)
@@ -311,61 +301,40 @@ class Consumer:
 
     # ---- watching
     async def _watch(self) -> None:
-        """The watchdog: lag and no progress, or nothing assigned, ends the process."""
-        asked_at = monotonic()
-        behind_since: float | None = None
+        """The watchdog: ends the process when this consumer stands still."""
+        dog = Watchdog(self._patience)
         while True:
             await sleep(self._patience.look_every)
-            now = monotonic()
-            if self.stopped_because is not None or now - asked_at < min(ASK_SECONDS, self._patience.no_progress):
-                continue
-            if (
-                not self._partitions
-                and now - self._assigned_at > self._patience.nothing_assigned
-                and self._is_due_some()
-            ):
-                asked_at = now
-                if await self._ends_or_none() is not None:
-                    raise Fatal("No partition was assigned for 30 s although there are some.")
-            if self._stands_still and not self._is_anyone_waiting():
-                asked_at = now
-                ends = await self._ends_or_none()
-                if ends is None or not (self._is_behind(ends) and self._stands_still):
-                    behind_since = None
-                elif behind_since is None:
-                    behind_since = now  # after a quiet time the first record looks as if it had waited all along
-                elif now - behind_since > self._patience.no_progress:
-                    raise Fatal("There are records to read and nothing moved for 15 s.")
+            look = self._look()
+            if self.stopped_because is None and dog.must_ask(look):
+                reason = dog.judge(look, is_behind=await self._is_behind())
+                if reason is not None:
+                    raise Fatal(reason)
 
-    @property
-    def _stands_still(self) -> bool:
-        return monotonic() - self._health.moved_at > self._patience.no_progress
-
-    def _is_due_some(self) -> bool:
-        """Whether this instance should have partitions: there are at least as many as its ordinal."""
+    def _look(self) -> Look:
         ordinal = int(self._settings.instance) if self._settings.instance.isdigit() else 0
-        return ordinal < max(self._counts.values(), default=0)
+        return Look(
+            now=monotonic(),
+            moved_at=self._health.moved_at,
+            assigned_at=self._assigned_at,
+            is_assigned=bool(self._partitions),
+            should_have_some=ordinal < max(self._counts.values(), default=0),
+            is_waiting=any(partition.is_waiting for partition in self._partitions.values()),
+        )
 
-    def _is_anyone_waiting(self) -> bool:
-        return any(partition.is_waiting for partition in self._partitions.values())
-
-    def _is_behind(self, ends: Mapping[tuple[str, int], int]) -> bool:
+    async def _is_behind(self) -> bool | None:
+        """Whether records wait for a partition of ours; None: the broker is away, which is not our standstill."""
+        assert self._log_ends is not None
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                ends = await self._log_ends.ends(self._places)
+        except (KafkaError, TimeoutError, OSError):
+            return None
         return any(
-            ends.get((partition.position.topic, partition.position.partition), 0) > partition.next_offset
+            ends.get(partition.position.log_place, 0) > partition.next_offset
             for partition in self._partitions.values()
             if not partition.is_stopped
         )
-
-    async def _ends_or_none(self) -> dict[tuple[str, int], int] | None:
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                return await self._ends()
-        except (KafkaError, TimeoutError, OSError):
-            return None  # the broker is away: that is not our standstill
-
-    async def _ends(self) -> dict[tuple[str, int], int]:
-        ends = await self._asker.end_offsets(self._all())
-        return {(self._short(one.topic), one.partition): end for one, end in ends.items()}
 
     async def _watch_lock(self, lock: SessionLock) -> None:
         """Hold on to the instance id: when PostgreSQL broke the session, take it again; somebody else's now is Fatal.
@@ -416,11 +385,9 @@ class Consumer:
                 partition.committed_offset = None
         await announce("batch:after_kafka_commit")
 
-    def _all(self) -> Sequence[TopicPartition]:
-        prefix = self._settings.topic_prefix
-        return [
-            TopicPartition(prefix + topic, index) for topic, number in self._counts.items() for index in range(number)
-        ]
+    @property
+    def _places(self) -> list[Place]:
+        return [(topic, index) for topic, number in self._counts.items() for index in range(number)]
 
     def _short(self, topic: str) -> str:
         return topic.removeprefix(self._settings.topic_prefix)

@@ -6,9 +6,8 @@ Partitions are never added in place (key to partition must not change); a wider 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError
@@ -18,7 +17,7 @@ from shared.contracts.catalog import TOPICS
 from shared.errors import Fatal
 from shared.stream.producer import REQUEST_BYTES
 
-__all__ = ["FETCH_BYTES", "check_topics", "create_topics", "end_offsets"]
+__all__ = ["FETCH_BYTES", "check_topics", "create_topics"]
 
 FETCH_BYTES = REQUEST_BYTES  # a record the consumer cannot fetch would stop its partition
 ADMIN_SECONDS = 30.0
@@ -105,22 +104,3 @@ async def _check_sizes(admin: AIOKafkaAdminClient, names: list[str], topic_prefi
                 raise Fatal(
                     f"The topic {name} takes records of {found} bytes, {wanted} are needed: set max.message.bytes."
                 )
-
-
-async def end_offsets(
-    bootstrap_servers: str, partitions: Mapping[str, int], *, topic_prefix: str = "baton."
-) -> dict[tuple[str, int], int]:
-    """The end of each partition of the given topics (name → partitions). Raises KafkaError or TimeoutError."""
-    async with asyncio.timeout(ADMIN_SECONDS):
-        client = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
-        await client.start()
-        try:
-            wanted = [
-                TopicPartition(topic_prefix + name, index)
-                for name, number in partitions.items()
-                for index in range(number)
-            ]
-            ends = await client.end_offsets(wanted)
-            return {(one.topic.removeprefix(topic_prefix), one.partition): end for one, end in ends.items()}
-        finally:
-            await client.stop()
