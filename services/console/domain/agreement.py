@@ -105,7 +105,7 @@ def condition_sentence(condition: Any) -> str:  # noqa: ANN401  # a rule tree in
 def _parties(parties: Doc) -> Section:
     rows = tuple(
         (team.capitalize(), spoken(str(party.get("signs", ""))), "; ".join(_owes(party.get("owes") or ())))
-        for team, party in parties.items()
+        for team, party in sorted(parties.items())  # Marketing, then Sales
         if isinstance(party, Mapping)
     )
     return Section(
@@ -135,7 +135,7 @@ def _criteria(item: Doc) -> Section:
     fit = tuple(
         (spoken(str(line.get("fact", ""))), _value(str(line.get("fact", "")), value), points_text(int(points)))
         for line in item.get("fit") or ()
-        for value, points in (line.get("points") or {}).items()
+        for value, points in sorted((line.get("points") or {}).items(), key=lambda pair: (-pair[1], pair[0]))
     )
     blocks = [
         _lines("Never qualifies", [spoken(str(rule)) for rule in item.get("hard_rules") or ()]),

@@ -16,6 +16,23 @@ __all__ = ["GROUPS", "TimelineItem", "as_known_at", "group_of", "timeline_item",
 
 GROUPS = ("marketing", "sales", "score", "consent")
 _GROUP_TITLES = {"marketing": "Marketing", "sales": "Sales", "score": "Score", "consent": "Consent and identity"}
+# One instant may hold a whole chain (the world stands still in a demo): causes before effects.
+_CAUSES_FIRST = (
+    "lead.identified",
+    "lead.linked",
+    "lead.merged",
+    "lead.consent_changed",
+    "activity.recorded",
+    "account.qualified",
+    "lead.scored",
+    "lead.qualified",
+    "handoff.opened",
+    "handoff.queued",
+    "handoff.assigned",
+    "handoff.accepted",
+    "handoff.rejected",
+    "handoff.touched",
+)
 _MACHINE_BELOW = 0.5  # GLOSSARY: machine activity is worth 0 below one half
 
 
@@ -37,10 +54,10 @@ class TimelineItem:
 def timeline_of(
     rows: Iterable[TimelineRow], *, users: Mapping[UUID, UserRow], group: str | None = None
 ) -> tuple[TimelineItem, ...]:
-    """The lines newest first, by when they happened; of one instant the later recorded is above."""
-    items = (timeline_item(row, users=users) for row in rows)
-    kept = [item for item in items if group is None or item.group == group]
-    return tuple(sorted(kept, key=lambda item: (item.at, item.recorded_at, item.entry_id), reverse=True))
+    """The lines newest first, by when they happened; of one instant the effect stands above its cause."""
+    ordered = sorted(rows, key=_order, reverse=True)
+    items = (timeline_item(row, users=users) for row in ordered)
+    return tuple(item for item in items if group is None or item.group == group)
 
 
 def as_known_at(rows: Iterable[TimelineRow], moment: datetime) -> tuple[TimelineRow, ...]:
@@ -76,6 +93,11 @@ def timeline_item(row: TimelineRow, *, users: Mapping[UUID, UserRow]) -> Timelin
         is_machine=isinstance(human, (int, float)) and human < _MACHINE_BELOW,
         is_late=(row.recorded_at - row.occurred_at).total_seconds() > 3_600,
     )
+
+
+def _order(row: TimelineRow) -> tuple[datetime, int, datetime, UUID]:
+    rank = _CAUSES_FIRST.index(row.name) if row.name in _CAUSES_FIRST else len(_CAUSES_FIRST)
+    return (row.occurred_at, rank, row.recorded_at, row.entry_id)
 
 
 def group_title(group: str) -> str:
