@@ -55,7 +55,7 @@ def test_back_off_has_full_jitter_between_a_tenth_and_five_seconds(
     ("size", "seconds", "records", "after"),
     [
         (500, 0.3, 500, 250),
-        (1, 9.0, 1, 1),
+        (50, 9.0, 50, 50),
         (100, 0.01, 100, 200),
         (100, 0.01, 99, 100),
         (400, 0.01, 400, 500),
