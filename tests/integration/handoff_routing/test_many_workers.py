@@ -84,7 +84,7 @@ async def test_fixed_members_stay_within_one_lead_of_their_share(database_of: Da
             for name, weight in weights.items()
         ]
         await world.agreement({"default": places})
-        await route_all(world, [qualified(f"lead {number}") for number in range(3000)], at_once=50)
+        await route_all(world, [qualified(f"lead {number}") for number in range(3000)], at_once=100)
         members = await ledger(world)
         assert sum(one.received for one in members) == 3000
         assert fairness.gap(members) < 1
