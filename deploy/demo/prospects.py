@@ -72,7 +72,7 @@ def _prospect(dice: Dice, number: int) -> Prospect:
         [((name, origin, how), weight) for name, origin, how, weight in cast.CAMPAIGNS], "campaign", number
     )
     level = next(weight for word_of, weight in _LEVEL_WEIGHT.items() if title.startswith(word_of))
-    logit = -2.6 + 1.1 * level + 0.9 * is_target + 2.4 * interest + 0.8 * asks - 1.6 * is_free_mail
+    logit = -2.0 + 1.1 * level + 0.9 * is_target + 2.4 * interest + 0.8 * asks - 1.6 * is_free_mail
     logit += 0.9 * (source == "partner") - 0.9 * (source == "linkedin") + 0.4 * (employees == 420)
     local = f"{first}.{last}{number}".lower()
     return Prospect(
