@@ -7,12 +7,9 @@ Settings: RELIABILITY 4; hazards of the client: RELIABILITY 2.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from typing import Any
-from zlib import crc32
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,29 +23,14 @@ from shared.stream.batch import Position
 from shared.stream.flow import BATCH_MAX, Breaker, back_off_seconds
 from shared.stream.handlers import Handlers
 from shared.stream.log_ends import LogEnds, Place
-from shared.stream.partition import BATCH_SECONDS, Health, Partition
+from shared.stream.membership import group_client
+from shared.stream.partition import Health, Partition
 from shared.stream.progress import Standing, first_positions, read_positions, stop_position
-from shared.stream.topics import FETCH_BYTES, check_topics
+from shared.stream.topics import check_topics
 from shared.stream.watchdog import Look, Patience, Watchdog
 from shared.telemetry import announce, count, gauge, log
 
-__all__ = ["CONSUMER_SETTINGS", "Consumer"]
-
-CONSUMER_SETTINGS: Mapping[str, Any] = {
-    "enable_auto_commit": False,
-    "auto_offset_reset": "none",
-    "partition_assignment_strategy": (RangePartitionAssignor,),
-    "session_timeout_ms": 10_000,
-    "heartbeat_interval_ms": 2_000,
-    "rebalance_timeout_ms": 10_000,
-    "max_poll_interval_ms": 60_000,
-    "request_timeout_ms": 11_000,
-    "isolation_level": "read_committed",
-    "max_partition_fetch_bytes": FETCH_BYTES,
-    "fetch_max_wait_ms": 250,
-    "metadata_max_age_ms": 30_000,
-}
-assert CONSUMER_SETTINGS["max_poll_interval_ms"] / 1000 > BATCH_SECONDS * 2, "a long batch would loop for ever"
+__all__ = ["Consumer"]
 
 INSTANCE_LOCK_SECONDS = 30.0
 START_SECONDS = 30.0
@@ -129,14 +111,7 @@ class Consumer:
             try:
                 bootstrap, prefix = self._settings.kafka_bootstrap_servers, self._settings.topic_prefix
                 self._counts = await check_topics(bootstrap, self.handlers.topics, topic_prefix=prefix)
-                kafka = AIOKafkaConsumer(
-                    *(prefix + topic for topic in self.handlers.topics),
-                    bootstrap_servers=bootstrap,
-                    client_id=self._worker,
-                    group_id=f"{prefix.rstrip('.')}-{self.handlers.consumer}",
-                    group_instance_id=f"{self._worker}-{_name_of(self.handlers.topics)}",
-                    **CONSUMER_SETTINGS,
-                )
+                kafka = group_client(self._settings, self.handlers, worker=self._worker)
                 self._kafka = kafka
                 async with asyncio.timeout(START_SECONDS):
                     await kafka.start()
@@ -391,12 +366,3 @@ class Consumer:
 
     def _short(self, topic: str) -> str:
         return topic.removeprefix(self._settings.topic_prefix)
-
-
-def _name_of(topics: Sequence[str]) -> str:
-    """A short name of a set of topics: with other topics a static member is another one.
-
-    The broker gives a returning static member its old assignment without looking at what it subscribes to now, and the
-    client then refuses the topics it no longer reads.
-    """
-    return f"{crc32(','.join(topics).encode()):08x}"

@@ -11,8 +11,9 @@ from shared.contracts.leads import LeadErased
 from shared.db.engine import Tx
 from shared.db.locks import LockNotGot, session_lock
 from shared.errors import Fatal
-from shared.stream.consumer import CONSUMER_SETTINGS, Consumer
+from shared.stream.consumer import Consumer
 from shared.stream.log_ends import end_offsets
+from shared.stream.membership import CONSUMER_SETTINGS
 from shared.stream.progress import first_positions
 from shared.stream.topics import check_topics, create_topics
 from shared.stream.watchdog import Patience
