@@ -24,6 +24,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "working": ("touch", "dispose", "pause", "return"),
 }
 _REASONS_SHOWN = 3
+_BOUNDS = ("cap:", "floor:", "clamp")
 _FAR = 2**62  # sorts items without a clock behind all others
 _URGENCY_ORDER = {Urgency.BREACHED: 0, Urgency.AT_RISK: 1, Urgency.WAITING: 1, Urgency.NONE: 2, Urgency.PAUSED: 3}
 
@@ -93,9 +94,16 @@ def queue_of(
 
 
 def sentences(lead: LeadRow, limit: int = _REASONS_SHOWN) -> tuple[Sentence, ...]:
-    """The strongest reasons of a score as sentences, the largest in size first."""
-    strongest = sorted(lead.reasons, key=lambda reason: -abs(reason.points))[:limit]
-    return tuple(Sentence(line_sentence(reason.line), reason.points) for reason in strongest)
+    """The strongest reasons of a score as sentences, the largest in size first.
+
+    A bound (the cap of a group, the end of the scale) explains arithmetic, not a person: the Lead page shows it, a rep
+    who has ten seconds is told the next reason instead.
+    """
+    decided = ((str(line["line"]), int(line["points"])) for line in lead.decision.get("lines", ()))
+    points = dict(decided) | {reason.line: reason.points for reason in lead.reasons}
+    told = [(line, worth) for line, worth in points.items() if not line.startswith(_BOUNDS)]
+    strongest = sorted(told, key=lambda pair: (-abs(pair[1]), pair[0]))[:limit]
+    return tuple(Sentence(line_sentence(line), worth) for line, worth in strongest)
 
 
 def _order(item: QueueItem) -> tuple[int, int, int, str]:

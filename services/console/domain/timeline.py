@@ -150,7 +150,8 @@ def _handoff(verb: str, details: Mapping[str, Any], users: Mapping[UUID, UserRow
             return "clock", f"Paused by {who}", reason
         case "escalated":
             cause = "system" if details.get("is_late_by_system") else str(details.get("cause", ""))
-            return "bell", f"Deadline step {details.get('level', 1)}", label("cause", cause) if cause else ""
+            text = "Deadline missed" if details.get("is_breach") else f"Reminder {int(details.get('level', 0)) + 1}"
+            return "bell", text, label("cause", cause) if cause and details.get("is_breach") else ""
         case "retracted":
             return "cross", "A deadline step was taken back", "Met by late evidence"
         case "disposed":

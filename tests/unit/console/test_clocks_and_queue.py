@@ -76,12 +76,14 @@ def test_the_three_strongest_reasons_are_sentences() -> None:
         Points("title_level=vp", 20),
         Points("page_view:blog", 2),
         Points("email_unsubscribe", -20),
+        Points("cap:research", -38),
         Points("pricing_viewed", 18),
     )
-    shown = queue_item(handoff_row(), lead_row(reasons=reasons), None, now=NOW).reasons
+    decision = {"lines": [{"line": "title_level=vp", "points": 19}, {"line": "page_view:careers", "points": -1}]}
+    shown = queue_item(handoff_row(), lead_row(reasons=reasons, decision=decision), None, now=NOW).reasons
     assert [(one.text, one.points) for one in shown] == [
-        ("Job level is VP", 20),
         ("Unsubscribed", -20),
+        ("Job level is VP", 20),
         ("Looked at pricing", 18),
     ]
 
