@@ -70,10 +70,10 @@ _ACTORS = {"rep": ActorKind.REP, "manager": ActorKind.MANAGER, "marketer": Actor
 
 def view_of(principal: Principal) -> View:
     """Reps see their own and offered ones, managers their team's, all others everything (SECURITY 1)."""
-    if principal.kind == "user" and principal.role == "rep":
-        return View(user_id=principal.user_id)
     if principal.kind == "user" and principal.role == "manager" and principal.team_id is not None:
         return View(user_id=principal.user_id, team_id=principal.team_id)
+    if principal.kind == "user" and principal.role in {"rep", "manager"}:  # a manager without a team manages nobody
+        return View(user_id=principal.user_id)
     return View()
 
 

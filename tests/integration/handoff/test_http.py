@@ -2,7 +2,7 @@
 
 from tests.integration.handoff.http import callers
 from tests.integration.handoff.world import DatabaseOf, crew, member, world_of
-from tests.support.builders.handoff import identified, lead_id, linked, qualified, rep_id
+from tests.support.builders.handoff import identified, lead_id, linked, qualified, rep_id, rep_row
 
 
 async def test_a_rep_accepts_and_rejects_over_http(database_of: DatabaseOf) -> None:
@@ -165,7 +165,8 @@ async def test_the_life_of_a_handoff_over_http(database_of: DatabaseOf) -> None:
 async def test_a_batch_answers_each_item_by_itself(database_of: DatabaseOf) -> None:
     async with world_of(database_of) as world, callers(world) as api:
         anna, bert = rep_id("anna"), rep_id("bert")
-        await world.reps(*crew("anna", "bert"))
+        team = rep_id("team")
+        await world.reps(rep_row("anna", team_id=team), rep_row("bert", team_id=team))
         await world.agreement({"default": [member(anna)]})
         await world.take(identified("kim"), qualified("kim"), identified("lee"), qualified("lee"))
         rows = (await api.key("leads:read").get("/v1/handoffs")).json()["handoffs"]
@@ -175,7 +176,7 @@ async def test_a_batch_answers_each_item_by_itself(database_of: DatabaseOf) -> N
             {"handoff_id": str(rep_id("nothing")), "command": "revoke", "token": 1},
             {"handoff_id": rows[1]["id"], "command": "revoke", "token": rows[1]["token"]},
         ]
-        manager = api.user(rep_id("boss"), "manager")
+        manager = api.user(rep_id("boss"), "manager", team)
         answered = await manager.post("/v1/handoffs/batch", {"items": items}, key="b")
         assert [each["status"] for each in answered.json()["items"]] == [200, 409, 404, 200]
         again = await manager.post("/v1/handoffs/batch", {"items": items}, key="b")
