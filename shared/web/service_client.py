@@ -32,6 +32,7 @@ from shared.web.auth import Principal, ServiceTokens
 __all__ = ["ServiceAnswer", "ServiceClient", "error_of"]
 
 TIMEOUT_SECONDS = 5.0
+KEPT_ALIVE_SECONDS = 2.0  # below the callee's drain: an idle connection must not hold up its end
 ServiceAnswer = httpx2.Response
 
 
@@ -48,6 +49,7 @@ class ServiceClient:
             timeout=TIMEOUT_SECONDS,
             follow_redirects=False,
             trust_env=False,
+            limits=httpx2.Limits(keepalive_expiry=KEPT_ALIVE_SECONDS),
         )
 
     async def send(
