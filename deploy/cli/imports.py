@@ -47,7 +47,7 @@ def _import(kind: Literal["leads", "activities"], file: Path, *, dry_run: bool, 
     with calling() as calls, Progress(file.name) as progress:
         say(f"  sending {file.name}, {file.stat().st_size / 1e6:.1f} MB")
         sent = calls.call(
-            "console",
+            "ingest",
             "POST",
             f"/v1/imports/{kind}",
             content=file.read_bytes(),
@@ -75,7 +75,7 @@ def _follow(calls: "OperatorCalls", sent: dict[str, Any], progress: Progress) ->
         share = sent["records_handled"] / max(sent["records"], 1)
         progress.show(share, f"{sent['records_handled']} of {sent['records']} records")
         pause.wait(_LOOK_SECONDS)
-        sent = calls.call("console", "GET", f"/v1/imports/{sent['id']}")
+        sent = calls.call("ingest", "GET", f"/v1/imports/{sent['id']}")
     progress.show(1.0, f"{sent['records']} records")
     return sent
 
@@ -92,7 +92,7 @@ def _write_rejects(calls: "OperatorCalls", done: dict[str, Any], file: Path) -> 
         while page["rejects"]:
             writer.writerows(page["rejects"])
             after = page["rejects"][-1]["record"]
-            page = calls.call("console", "GET", f"/v1/imports/{done['id']}", params={"rejects_after": after})
+            page = calls.call("ingest", "GET", f"/v1/imports/{done['id']}", params={"rejects_after": after})
     return str(target)
 
 

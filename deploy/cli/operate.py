@@ -133,7 +133,7 @@ def replay_decision(
     """Compute a routing decision again from its stored inputs. Exit code 1 when one differs."""
     with calling() as calls:
         ids = [decision_id] if decision_id else _all_decisions(calls)
-        results = [calls.call("console", "POST", f"/v1/routing-decisions/{one}/replay") for one in ids]
+        results = [calls.call("handoff", "POST", f"/v1/routing-decisions/{one}/replay") for one in ids]
     differing = [one for one in results if not one["is_same"]]
     if as_json:
         show_document({"replayed": len(results), "differing": differing})
@@ -159,11 +159,11 @@ def _settle(parked_id: str, what: str, body: object, *, as_json: bool) -> None:
 
 def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a service
     """The decision of this id, or the newest one of the handoff of this id."""
-    handoff = calls.call("console", "GET", f"/v1/handoffs/{named}")
+    handoff = calls.call("handoff", "GET", f"/v1/handoffs/{named}")
     decisions = handoff["routing_decisions"]
     if not decisions:
         raise RefusedByRule("This handoff was not routed yet: nothing was decided that could be explained.")
-    return calls.call("console", "GET", f"/v1/routing-decisions/{decisions[-1]}")
+    return calls.call("handoff", "GET", f"/v1/routing-decisions/{decisions[-1]}")
 
 
 def _all_decisions(calls: Any) -> list[str]:  # noqa: ANN401 - the caller's class is imported late
@@ -171,10 +171,10 @@ def _all_decisions(calls: Any) -> list[str]:  # noqa: ANN401 - the caller's clas
     cursor = ""
     while True:
         page = calls.call(
-            "console", "GET", "/v1/handoffs", params={"limit": _PAGE, **({"cursor": cursor} if cursor else {})}
+            "handoff", "GET", "/v1/handoffs", params={"limit": _PAGE, **({"cursor": cursor} if cursor else {})}
         )
         for handoff in page["handoffs"]:
-            found += calls.call("console", "GET", f"/v1/handoffs/{handoff['id']}")["routing_decisions"]
+            found += calls.call("handoff", "GET", f"/v1/handoffs/{handoff['id']}")["routing_decisions"]
         cursor = page["next"] or ""
         if not cursor:
             return found

@@ -66,7 +66,7 @@ class CompanyDoors:
     async def new_work(self) -> Sequence[Planned]:
         """The reps look at their queues: each new assignment is planned once."""
         planned: list[Planned] = []
-        for handoff in await self._handoffs("assigned"):
+        for handoff in await self.handoffs("assigned"):
             assignment = (handoff["id"], handoff["attempt"])
             if assignment in self._planned or handoff["owner_id"] not in self.company.reps:
                 continue
@@ -123,7 +123,8 @@ class CompanyDoors:
         await self.company.crm.do("PUT", f"/v1/opportunities/{CRM}/{handoff['id']}", body)
         return True
 
-    async def _handoffs(self, state: str) -> list[dict[str, Any]]:
+    async def handoffs(self, state: str) -> list[dict[str, Any]]:
+        """All handoffs in a state, as the CRM sees them."""
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:

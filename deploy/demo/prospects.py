@@ -100,8 +100,11 @@ def _prospect(dice: Dice, number: int) -> Prospect:
 
 
 def _arrival(dice: Dice, number: int) -> datetime:
-    """A day of the quarter but its last week, mostly a working day; a moment between 07:00 and 19:00 UTC."""
-    day = dice.whole(0, cast.DAYS - 8, "day", number)
+    """A day of the first ten weeks, mostly a working day; a moment between 07:00 and 19:00 UTC.
+
+    So that by the end of the quarter it is known of most what became of them.
+    """
+    day = dice.whole(0, cast.ARRIVAL_DAYS, "day", number)
     moment = cast.START + timedelta(days=day, hours=dice.between(2, 14, "hour", number))
     return moment + timedelta(days=2) if moment.weekday() >= 5 and dice.happens(0.7, "weekend", number) else moment
 

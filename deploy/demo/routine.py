@@ -1,33 +1,39 @@
-"""What the company does regularly, whatever the leads do: managers see to their reps, both teams to the fits.
+"""What the company does regularly, whatever the leads do.
 
-Planned ahead as the story's own acts are; each looks first and does only what is needed.
+Managers see to reps and queues, Marketing enrols what came back, both teams judge fits. Planned ahead as the story's
+own acts are; each looks first and does only what is needed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from deploy.demo import cast
 from deploy.demo.doors import CompanyDoors
 from deploy.demo.driver import Driver, Planned
+from deploy.local.operator import CallError
 
 __all__ = ["add_routine"]
 
-# Both at moments at which systems send as well: no step more.
+# At moments at which systems send as well: no step more.
 _MORNINGS = {"berlin": timedelta(hours=3), "newyork": timedelta(hours=9)}
+_AFTERNOON = timedelta(hours=9)
 _MODELS_FROM_DAY = 42
 
 
 def add_routine(driver: Driver, doors: CompanyDoors) -> None:
-    """Plan every morning of the quarter."""
+    """Plan every day of the quarter."""
     looks = _Looks(doors)
     for day in range(cast.DAYS):
-        morning = cast.START + timedelta(days=day)
-        if morning.weekday() < 5:
+        start = cast.START + timedelta(days=day)
+        if start.weekday() < 5:
             for team, after in _MORNINGS.items():
-                driver.add(Planned(morning + after, team, partial(looks.see_to_queues, team)))
-        if morning.weekday() == 0 and day >= _MODELS_FROM_DAY:
-            driver.add(Planned(_at_two(morning), "both teams", looks.look_at_models))
+                driver.add(Planned(start + after, team, partial(looks.see_to_team, team)))
+            driver.add(Planned(start + _AFTERNOON, "marketing", looks.enrol))
+        if start.weekday() == 0 and day >= _MODELS_FROM_DAY:
+            driver.add(Planned(start + _AFTERNOON, "both teams", looks.look_at_models))
 
 
 @dataclass(slots=True)
@@ -36,13 +42,39 @@ class _Looks:
 
     doors: CompanyDoors
 
-    async def see_to_queues(self, team: str) -> bool:
-        """Whoever was set away for missed promises is back in the morning; what overflowed is given to somebody."""
-        company = self.doors.company
-        manager = company.person("manager", team)
-        for rep in (await manager.get("/v1/reps"))["reps"]:
-            if rep["is_away"] and company.reps[rep["id"]].team == team:
+    async def see_to_team(self, team: str) -> bool:
+        """Whoever was set away for missed promises is back; what overflowed or needs review is given to somebody."""
+        manager = self.doors.company.person("manager", team)
+        reps = [one for one in (await manager.get("/v1/reps"))["reps"] if self._team_of(one["id"]) == team]
+        for rep in reps:
+            if rep["is_away"]:
                 await manager.do("POST", f"/v1/reps/{rep['id']}/back", {})
+        for handoff in await self.doors.handoffs("queued"):
+            if handoff["queue"] in {"overflow", "manual_review"} and (handoff["pool"] == "dach") == (team == "berlin"):
+                await self._give_away(handoff, reps)
+        return True
+
+    async def _give_away(self, handoff: Mapping[str, Any], reps: list[dict[str, Any]]) -> None:
+        """To the least loaded of the team who may have it: at work, and not tried before."""
+        revops = self.doors.company.person("revops")
+        for rep in sorted(reps, key=lambda one: one["load"]):
+            if rep["id"] not in handoff["tried"]:
+                try:
+                    path = f"/v1/handoffs/{handoff['id']}/reassign"
+                    await revops.do("POST", path, {"rep_id": rep["id"]}, if_match=handoff["etag"])
+                except CallError as error:
+                    if not error.is_refusal:
+                        raise
+                else:
+                    return
+
+    async def enrol(self) -> bool:
+        """Marketing takes back what Sales could not use, within the promised day."""
+        marketer = self.doors.company.person("marketer")
+        for handoff in await self.doors.handoffs("nurture"):
+            if any(clock["kind"] == "enrol" and clock["state"] == "armed" for clock in handoff["clocks"]):
+                path = f"/v1/handoffs/{handoff['id']}/enrol"
+                await marketer.do("POST", path, {"programme": "stay in touch"}, if_match=handoff["etag"])
         return True
 
     async def look_at_models(self) -> bool:
@@ -56,6 +88,5 @@ class _Looks:
             await company.person(role).do("POST", f"/v1/models/{passed[0]['model_id']}/approve", {})
         return True
 
-
-def _at_two(day: datetime) -> datetime:
-    return day.replace(hour=14, minute=0)
+    def _team_of(self, rep_id: str) -> str:
+        return self.doors.company.reps[rep_id].team

@@ -29,8 +29,8 @@ from shared.clock import monotonic
 from shared.config import SERVICES
 from shared.contracts.catalog import TOPICS
 from shared.db.engine import Database, reading
-from shared.stream.reader import read_topic
 from shared.stream.log_ends import end_offsets
+from shared.stream.reader import read_topic
 
 __all__ = ["NotTold", "Told", "tell_it"]
 
@@ -56,7 +56,11 @@ def tell_it(
 ) -> Told:
     """Tell the story of this seed. Raises Missing, DidNotStart or NotTold."""
     began = monotonic()
-    variables = {"BATON_WORLD_CLOCK_START": cast.START.isoformat(), "BATON_WORLD_CLOCK_SPEED": "0"}
+    variables = {
+        "BATON_WORLD_CLOCK_START": cast.START.isoformat(),
+        "BATON_WORLD_CLOCK_SPEED": "0",
+        "BATON_FEEDBACK_DECLARED_WIN_RATE": str(cast.DECLARED_WIN_RATE),
+    }
     running = stack.up(home, environment="demo", prepare="deploy.demo.prepare", tell=step, variables=variables)
     try:
         return asyncio.run(

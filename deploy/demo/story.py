@@ -93,17 +93,17 @@ def _life(dice: Dice, person: Prospect) -> Iterator[tuple[Door, Happening]]:
         moment = _sent_at(moment) - timedelta(minutes=12)
         is_known = visit > knows_us
         yield from _visit(dice, person, visit, moment, is_known=is_known)
+        if person.asks_for_demo and visit == 0:  # they know what they want: the form first, the reading later
+            asked = moment + timedelta(minutes=11, seconds=30)
+            yield "segment", _track(person, "demo", asked, "Demo Requested", is_known=True)
         if visit == knows_us or (visit == visits - 1 and person.interest > 0.15 and visit <= knows_us):
             yield from _form(dice, person, visit, moment + timedelta(minutes=6))
             yield from _mails(dice, person, moment + timedelta(hours=20))
             yield from _webinar(dice, person, moment)
             knows_us = min(knows_us, visit)
         moment += timedelta(days=dice.between(0.8, 5.5, "pause", person.number, visit))
-    asked = _sent_at(moment) - timedelta(seconds=30)
-    if person.asks_for_demo:
-        yield "segment", _track(person, "demo", asked, "Demo Requested", is_known=True)
-    elif person.interest > 0.94:
-        yield "cloudevents", _event(person, "trial", asked, "trial_started")
+    if person.interest > 0.94 and not person.asks_for_demo:
+        yield "cloudevents", _event(person, "trial", _sent_at(moment) - timedelta(seconds=30), "trial_started")
 
 
 def _visit(
