@@ -33,6 +33,8 @@ async def flush(work: Work) -> None:
     await handoffs.write_notes(tx, rows.notes)
     await handoffs.write_audit(tx, rows.audit)
     await pools.save_decisions(tx, rows.decisions, work.terms, now=now)
+    moved = {rep_id for rep_id, change in work.load_changes.items() if change}
+    await reps.lock_reps(tx, moved | set(rows.expired) | rows.answered)  # in id order, before any of them is changed
     await reps.add_load(tx, work.load_changes)
     await _count_expiries(work)
     for handoff_id in rows.stopped:
