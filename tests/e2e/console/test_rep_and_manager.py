@@ -120,6 +120,9 @@ async def test_the_lead_page_explains_and_shows_both_teams(scene: Scene, chromiu
         await expect(timeline).to_contain_text(re.compile("assigned to Jonas Weber", re.IGNORECASE))
         await scene.act(handoff, "jonas", "accept")
         await expect(timeline).to_contain_text("Accepted by Jonas Weber")
+        await timeline.locator(".line", has_text="Handed to Sales").locator(".then").click()
+        await expect(page.locator(".notice")).to_contain_text("As it was known on")
+        await expect(page.locator("#timeline")).not_to_contain_text("Accepted by Jonas Weber")
         assert manager.complaints == []
 
 
