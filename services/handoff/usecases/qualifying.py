@@ -32,6 +32,7 @@ __all__ = ["Ask", "open_or_attach", "take_scores"]
 _HAND_RAISER_PRIORITY = 1000
 _YEAR = timedelta(days=365)
 _HAND_RAISER = "hand_raiser"
+_DECISIONS = (LeadQualified, LeadDemoted, AccountQualified)
 
 
 async def take_scores(tx: Tx, received: Sequence[Event[Any]]) -> None:
@@ -39,11 +40,12 @@ async def take_scores(tx: Tx, received: Sequence[Event[Any]]) -> None:
     work = await begin_work(tx)
     await work.lock_people(_lead_ids(received))
     accounts = await _lock_accounts(work, received)
-    roots = {lead.root_id for lead in work.leads.values()}
-    ids = await handoffs.ids_of_people(tx, roots)
-    ids += await handoffs.ids_of_scopes(tx, accounts)
-    await work.hold(ids)
-    cycles = await handoffs.cycles_of(tx, roots, since=work.now - _YEAR)
+    roots = {work.leads[lead_id].root_id for lead_id in _deciding(received)}
+    cycles: Cycles = {}
+    if roots:  # most of a batch only moves numbers that are shown
+        ids = await handoffs.ids_of_people(tx, roots)
+        await work.hold([*ids, *await handoffs.ids_of_scopes(tx, accounts)])
+        cycles = await handoffs.cycles_of(tx, roots, since=work.now - _YEAR)
     await announce("batch:after_locks")
     for event in received:
         _take(work, event, accounts, cycles)
@@ -281,6 +283,12 @@ def _motion(work: Work, product: str) -> str:
 
 def _lead_ids(received: Sequence[Event[Any]]) -> set[UUID]:
     return {event.payload.lead_id for event in received if not _is_account_score(event)}
+
+
+def _deciding(received: Sequence[Event[Any]]) -> set[LeadId]:
+    """The people of whom something is decided, not only shown."""
+    decisions = (event.payload for event in received if isinstance(event.payload, _DECISIONS))
+    return {LeadId(payload.lead_id) for payload in decisions}
 
 
 def _has_account(event: Event[Any]) -> bool:
