@@ -162,8 +162,13 @@ def closed(standing: Standing, at_us: int) -> Standing:
 
 
 def joined(root: Standing, member: Standing) -> Standing:
-    """The root's standing after a merge: qualified if either was, since the later; each keeps its own counter."""
+    """The root's standing after a merge: qualified if either was, since the later; each keeps its own counter.
+
+    A qualification it takes over counts as one of its own, so that its demotion has a number nobody used before.
+    """
+    is_taken_over = member.is_qualified and not root.is_qualified
     return root._replace(
+        number=root.number + is_taken_over,
         is_qualified=root.is_qualified or member.is_qualified,
         since_us=max(root.since_us, member.since_us),
         policy=root.policy if root.is_qualified or not member.is_qualified else member.policy,

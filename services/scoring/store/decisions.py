@@ -29,7 +29,7 @@ _WINDOW = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class StoredDecision:
-    """One decision: kind is qualified, demoted, drawn, account_qualified or account_demoted; content is JSON text."""
+    """One decision: kind is qualified, taken_over, demoted, drawn or account_qualified; content is JSON text."""
 
     decision_id: UUID
     lead_id: LeadId | None

@@ -47,7 +47,8 @@ LEDGER: tuple[LedgerCheck, ...] = (
                > extract(epoch from baton_now() - interval '760 days') * 1000000
            and not exists (
                select from decision d
-                where d.lead_id = l.lead_id and d.account_id is null and d.kind = 'qualified' and d.number = number)
+                where d.lead_id = l.lead_id and d.account_id is null and d.number = number
+                  and d.kind in ('qualified', 'taken_over'))
         """,
     ),
     LedgerCheck(

@@ -194,12 +194,12 @@ async def _tree_at(tx: ReadTx, lead_id: LeadId, at: datetime) -> list[LeadId]:
 async def _standing_at(tx: ReadTx, person: Person, at: datetime) -> Standing:
     """Where the person stood: by the newest decision about any member until then."""
     kept = await decisions.newest_decisions(tx, [member.lead_id for member in person.members], as_of=at)
-    newest = next((each for each in kept if each.kind in {"qualified", "demoted"}), None)
+    newest = next((each for each in kept if each.kind in {"qualified", "taken_over", "demoted"}), None)
     if newest is None:
         return NEVER
     content = orjson.loads(newest.content)
     return Standing(
-        is_qualified=newest.kind == "qualified",
+        is_qualified=newest.kind != "demoted",
         since_us=micros(newest.decided_at),
         number=newest.number,
         policy=content["policy"],

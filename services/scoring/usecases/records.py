@@ -18,11 +18,21 @@ from services.scoring.domain.qualify import Outcome
 from services.scoring.domain.scorecard import Model, top_reasons
 from services.scoring.domain.tier import tier_of
 from services.scoring.store.decisions import StoredDecision
+from services.scoring.store.leads import LeadRow
 from services.scoring.usecases.ruling import Ruling
 from shared.contracts.scores import FactValue, LeadDemoted, LeadQualified, LeadScored, ScoreLine, ShadowScore
 from shared.ids import LeadId, derived_id
 
-__all__ = ["EVIDENCE_MOST", "Scene", "chosen_evidence", "decision_payload", "scored_payload", "shown_text", "stored"]
+__all__ = [
+    "EVIDENCE_MOST",
+    "Scene",
+    "chosen_evidence",
+    "decision_payload",
+    "scored_payload",
+    "shown_text",
+    "stored",
+    "takeover",
+]
 
 EVIDENCE_MOST = 10
 _KINDS = {Outcome.QUALIFY: "qualified", Outcome.CONFIRM: "qualified", Outcome.DEMOTE: "demoted", Outcome.DRAWN: "drawn"}
@@ -123,6 +133,21 @@ def stored(scene: Scene, payload: LeadQualified | LeadDemoted, *, decided_at: da
         kind=_KINDS[judgement.verdict.outcome],
         number=judgement.verdict.standing.number,
         decided_at=decided_at,
+        content=orjson.dumps(content).decode(),
+    )
+
+
+def takeover(root: LeadRow, came_from: LeadId, *, at: datetime) -> StoredDecision:
+    """The record of a qualification that a merge handed to a root: nothing leaves, but its number is accounted for."""
+    content = {"policy": root.standing.policy, "from_lead_id": str(came_from)}
+    number = root.standing.number
+    return StoredDecision(
+        decision_id=derived_id("scoring", "taken_over", root.lead_id, number),
+        lead_id=root.lead_id,
+        account_id=None,
+        kind="taken_over",
+        number=number,
+        decided_at=at,
         content=orjson.dumps(content).decode(),
     )
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from services.scoring.domain.decay import micros
 from services.scoring.domain.facts import Activity, is_relevant
-from services.scoring.store import accounts, history, lead_records, leads, terms
+from services.scoring.store import accounts, decisions, history, lead_records, leads, terms
 from services.scoring.usecases.changes import Changes, changes_of
 from services.scoring.usecases.judge_people import judge_people
+from services.scoring.usecases.records import takeover
 from services.scoring.usecases.ruling import Ruling, Terms
 from services.scoring.usecases.trees import accounts_of, fold_new, move, put_records, refold_stale
 from shared.contracts.envelope import Event
@@ -54,7 +55,8 @@ async def fold_events(tx: Tx, received: Sequence[Event[Any]], *, desk: Desk) -> 
     touched = accounts_of(forest)
     put_records(forest, changes)
     before = [forest.rows[lead_id].root_id for lead_id in changes.causes]
-    move(forest, changes)
+    taken_over = [takeover(root, came_from, at=tx.now) for root, came_from in move(forest, changes)]
+    await decisions.add_decisions(tx, taken_over)
     causes: dict[LeadId, Event[Any]] = {}
     for lead_id, event in changes.causes.items():
         causes[forest.rows[lead_id].root_id] = event

@@ -58,15 +58,19 @@ def put_records(forest: Forest, changes: Changes) -> None:
         row.member = with_record(row.member, record)
 
 
-def move(forest: Forest, changes: Changes) -> None:
-    """Set and clear pointers by version, then name the roots anew; a root that is joined hands on its standing."""
+def move(forest: Forest, changes: Changes) -> list[tuple[LeadRow, LeadId]]:
+    """Set and clear pointers by version, then name the roots anew; a root that is joined hands on its standing.
+
+    Returns the roots that took over a qualification, each with the lead it came from.
+    """
+    taken_over: list[tuple[LeadRow, LeadId]] = []
     is_moved = False
     for each in changes.moves:
         row = forest.rows[each.lead_id]
         if each.version > row.identity_version:
             row.identity_version, row.parent_id, is_moved = each.version, each.parent_id, True
     if not is_moved:
-        return
+        return taken_over
     sizes: dict[LeadId, int] = {}
     for row in sorted(forest.rows.values(), key=lambda each: each.lead_id.int):
         was_root, root_id = row.root_id == row.lead_id, _root_of(forest, row)
@@ -74,10 +78,13 @@ def move(forest: Forest, changes: Changes) -> None:
         sizes[root_id] = sizes.get(root_id, 0) + 1
         if was_root and root_id != row.lead_id:
             root = forest.rows[root_id]
+            if row.standing.is_qualified and not root.standing.is_qualified:
+                taken_over.append((root, row.lead_id))
             root.standing = joined(root.standing, row.standing)
             row.recheck_us = None
     for row in forest.rows.values():
         row.tree_size = sizes.get(row.lead_id, 1)
+    return taken_over
 
 
 def accounts_of(forest: Forest) -> set[AccountId]:

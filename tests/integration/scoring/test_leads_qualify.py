@@ -3,6 +3,9 @@
 from datetime import timedelta
 
 from services.scoring.store.encoding import member_from
+from services.scoring.store.ledger import LEDGER
+from shared.db.engine import reading
+from shared.db.ledger import find_gaps
 from tests.integration.scoring.desk import ScoringDesk
 from tests.support.builders.scoring import (
     START,
@@ -191,6 +194,23 @@ async def test_a_demo_asked_for_while_a_scored_handoff_is_open_joins_it(desk: Sc
     first, second = await desk.emitted("lead.qualified")
     assert [(each["policy"], each["number"]) for each in (first, second)] == [("qualified", 1), ("hand_raiser", 2)]
     assert first["decision_id"] != second["decision_id"]
+
+
+async def test_a_qualification_taken_over_by_a_merge_is_demoted_under_a_number_of_its_own(desk: ScoringDesk) -> None:
+    await desk.feed(*ABOUT_KIM, activity("kim", "pricing_viewed"), activity("kim", "webinar_registered"))
+    await desk.feed(consent("root"), profile("root", title_level="staff"), merged("kim", "root"))
+    (row,) = await desk.rows("select recheck_at from lead where lead_id = :id", id=lead_id("root"))
+    await desk.recheck(at=row.recheck_at)
+    (demoted,) = await desk.emitted("lead.demoted")
+    assert (demoted["lead_id"], demoted["number"]) == (str(lead_id("root")), 1)
+    later = row.recheck_at + days(4)
+    await desk.feed(activity("kim", "demo_requested", at=later), at=later)
+    assert [(each["lead_id"], each["number"]) for each in await desk.emitted("lead.qualified")] == [
+        (str(lead_id("kim")), 1),
+        (str(lead_id("root")), 2),
+    ]
+    async with reading(desk.database) as tx:
+        assert await find_gaps(tx, LEDGER) == []
 
 
 async def test_a_customer_is_not_qualified(desk: ScoringDesk) -> None:

@@ -197,7 +197,7 @@ def test_the_limit_makes_explored_handoffs_the_agreed_share() -> None:
 def test_a_merge_is_qualified_if_either_was_since_the_later() -> None:
     other = Standing(since_us=NOW, number=4)
     both = joined(other, QUALIFIED)
-    assert (both.is_qualified, both.since_us, both.number, both.policy) == (True, NOW, 4, "qualified")
+    assert (both.is_qualified, both.since_us, both.number, both.policy) == (True, NOW, 5, "qualified")
     assert joined(QUALIFIED, other).number == 1
 
 
