@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.catalog import event_row
 from shared.contracts.envelope import Event, Headers, headers_of, value_of
+from shared.telemetry import traceparent
 
 __all__ = ["headers_from_text", "headers_to_text", "write_outbox"]
 
@@ -37,17 +38,22 @@ async def write_outbox(connection: AsyncConnection, events: Sequence[Event[Any]]
     """Insert the events in order; returns whether there were any."""
     if not events:
         return False
+    now = traceparent()  # of the request or batch that this transaction belongs to
     await connection.execute(
         _INSERT,
         {
             "topics": [event_row(event.type).topic for event in events],
             "keys": [event.key for event in events],
             "event_ids": [event.id for event in events],
-            "headers": [headers_to_text(headers_of(event)) for event in events],
+            "headers": [headers_to_text(_headers(event, now)) for event in events],
             "payloads": [value_of(event).decode() for event in events],
         },
     )
     return True
+
+
+def _headers(event: Event[Any], now: str | None) -> Headers:
+    return headers_of(event if now is None or event.traceparent else event.traced(now))
 
 
 def headers_to_text(headers: Headers) -> str:

@@ -1,5 +1,6 @@
 """The second port of every service: health, metrics, parked events, how it stands, and the ledger. Never public."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol
 from uuid import UUID
@@ -8,20 +9,21 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from pydantic import Field
 
 from shared.config import ServiceSettings
-from shared.db.engine import Database, reading
+from shared.db.engine import Database, is_transient, reading
 from shared.db.ledger import RUNTIME_CHECKS, LedgerCheck, find_gaps
 from shared.db.standing import StandingSource
-from shared.errors import NotFound
+from shared.errors import Busy, NotFound
 from shared.stream import parked
 from shared.stream.consumer import Consumer
 from shared.stream.relay import outbox_waiting
-from shared.telemetry import exposition
+from shared.telemetry import exposition, log
 from shared.web.app_factory import Asked, create_app
 from shared.web.auth import Principal, ServiceTokens, by_service_token, requires
 
 __all__ = ["internal_app"]
 
 PARKED_PAGE_MOST = 200
+MEASURE_SECONDS = 2.0
 _PUBLIC = Depends(requires("public"))
 
 
@@ -52,7 +54,7 @@ def internal_app(
     ledger: Sequence[LedgerCheck],
 ) -> FastAPI:
     """The app of the internal port."""
-    own = [_health(runtime), _parked(runtime, database), _standing(runtime, database, standing, ledger)]
+    own = [_health(runtime, database), _parked(runtime, database), _standing(runtime, database, standing, ledger)]
     return create_app(
         runtime.settings,
         [*own, *routers],
@@ -62,7 +64,21 @@ def internal_app(
     )
 
 
-def _health(runtime: Process) -> APIRouter:
+async def _measure(runtime: Process, database: Database) -> None:
+    """Bring the gauges of what waits up to date; with PostgreSQL or Kafka away they keep their last value."""
+    try:
+        async with asyncio.timeout(MEASURE_SECONDS):
+            async with reading(database) as tx:
+                await outbox_waiting(tx)
+            for consumer in runtime.consumers:
+                await consumer.lag()
+    except Exception as error:
+        if not (isinstance(error, Busy) or is_transient(error)):
+            raise
+        log.warning("gauges_are_old", reason=type(error).__name__)
+
+
+def _health(runtime: Process, database: Database) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz/live", dependencies=[_PUBLIC])
@@ -78,6 +94,7 @@ def _health(runtime: Process) -> APIRouter:
 
     @router.get("/metrics", dependencies=[_PUBLIC])
     async def metrics() -> Response:
+        await _measure(runtime, database)
         return Response(exposition(), media_type="text/plain; version=0.0.4")
 
     return router

@@ -17,7 +17,7 @@ from shared.clock import monotonic, sleep
 from shared.config import ServiceSettings
 from shared.db.engine import Database, is_transient
 from shared.db.locks import LockNotGot, SessionLock, session_lock
-from shared.errors import Fatal
+from shared.errors import Busy, Fatal
 from shared.ids import jitter
 from shared.stream.batch import Position
 from shared.stream.flow import BATCH_MAX, Breaker, back_off_seconds
@@ -74,10 +74,14 @@ class Consumer:
         return self._kafka is not None and bool(self._partitions) and self.stopped_because is None
 
     async def lag(self) -> int:
-        """Records between the committed positions and the ends of the logs, over all partitions. Raises KafkaError."""
+        """Records between the committed positions and the ends of the logs, over all partitions. Raises Busy."""
         if self._log_ends is None:
             return 0
-        ends = await self._log_ends.ends(self._places)
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                ends = await self._log_ends.ends(self._places)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Busy("Kafka does not answer now: how far behind we are is not known.") from error
         standings = await read_positions(self._database, self.handlers.consumer)
         behind: dict[str, int] = dict.fromkeys(self._counts, 0)
         for (topic, partition), end in ends.items():
