@@ -118,3 +118,8 @@ def test_what_the_sender_is_to_blame_for_never_opens_the_breaker() -> None:
     for _ in range(5_000):
         breaker = breaker.parked(is_ours=False)
     assert not breaker.is_open
+
+
+def test_nothing_handled_does_not_end_a_row_of_failures() -> None:
+    breaker = Breaker().parked(is_ours=True)
+    assert breaker.handled(0) == breaker
