@@ -109,8 +109,12 @@ class Kafka:
         properties = str(self.folder / "server.properties")
         running = launch(self._java(archive, "kafka.Kafka", properties), log=self.log, cwd=self.folder)
         if not wait_until(lambda: answers(self.port) or not is_running(running), within_seconds=_READY_SECONDS):
+            end(running, by=signal.SIGKILL, within_seconds=5)  # nothing half-started stays
             raise Missing(f"Kafka was not ready within {_READY_SECONDS} s; see {self.log}.")
         if not is_running(running):
+            end(
+                running, by=signal.SIGKILL, within_seconds=1
+            )  # takes its exit code: a zombie looks alive to the next one
             raise Missing(f"Kafka ended at once; the end of {self.log} says:\n{self.log.read_text()[-1500:]}")
         return running
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.missing import Missing, no_postgres, no_way_to_run_postgres
-from deploy.local.processes import Running, is_running, launch, wait_until
+from deploy.local.processes import Running, end, is_running, launch, wait_until
 from shared.ids import derived_id
 
 __all__ = ["Postgres", "find_binaries", "version_of", "ways_to_run"]
@@ -137,8 +137,12 @@ class Postgres:
         command = [*self.way.prefix, str(self.binaries / "postgres"), "-D", str(self.data), *flags]
         running = launch(command, log=self.log, user=self.way.user, cwd=Path("/"))
         if not wait_until(lambda: self._is_ready(running) or not is_running(running), within_seconds=_READY_SECONDS):
+            end(running, by=signal.SIGKILL, within_seconds=5)  # nothing half-started stays
             raise Missing(f"PostgreSQL was not ready within {_READY_SECONDS} s; see {self.log}.")
         if not is_running(running):
+            end(
+                running, by=signal.SIGKILL, within_seconds=1
+            )  # takes its exit code: a zombie looks alive to the next one
             raise Missing(f"PostgreSQL ended at once; the end of {self.log} says:\n{_tail(self.log)}")
         return running
 

@@ -86,7 +86,7 @@ def launch(
 
 def end(process: Running, *, by: int, within_seconds: float) -> bool:
     """Signal exactly this process and wait until it is gone, or kill it. Whether the first signal was enough."""
-    if not is_running(process):
+    if _is_gone(process):
         return True
     os.kill(process.pid, by)
     if wait_until(lambda: _is_gone(process), within_seconds=within_seconds):

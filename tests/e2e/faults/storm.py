@@ -132,16 +132,16 @@ class Storm:
     async def _take_and_touch(self, rep: Principal) -> None:
         params = {"owner_id": str(rep.id), "state": "assigned", "limit": 5}
         offered = await self.stack.calls.call("handoff", "GET", "/v1/handoffs", principal=rep, params=params)
-        for one in offered["items"]:
+        for one in offered["handoffs"]:
             verb = self.random.choice(["accept", "accept", "reject", "touch"])
             body = {"reason_code": "unreachable"} if verb == "reject" else {}
             await self.stack.calls.call(
                 "handoff",
                 "POST",
-                f"/v1/handoffs/{one['handoff_id']}/{verb}",
+                f"/v1/handoffs/{one['id']}/{verb}",
                 principal=rep,
                 body=body,
-                headers={"if-match": f'"{one["token"]}"'},
+                headers={"if-match": one["etag"]},
             )
             self.receipts.commands[200] = self.receipts.commands.get(200, 0) + 1
 

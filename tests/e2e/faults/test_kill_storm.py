@@ -1,7 +1,7 @@
 """Nothing accepted is lost or doubled, whichever process dies at whichever moment.
 
-One minute in `make check`; `make test-faults` sends 20,000 deliveries through at least 40 kills. The seed is printed and may be
-given: BATON_FAULTS_SEED=7 make test-faults.
+One minute in `make check`; `make test-faults` sends 20,000 deliveries through at least 40 kills. The seed is printed
+and may be given: BATON_FAULTS_SEED=7 make test-faults.
 """
 
 import os
@@ -33,7 +33,12 @@ async def test_every_kept_delivery_has_one_effect_whatever_is_killed() -> None:
         town = await settle(stack)
         await stack.hand.set(speed=WORLD_SPEED)
         storm = Storm(stack, write_key=town.write_key, reps=town.reps, people=400, seed=seed)
-        receipts = await storm.rage(weather)
+        try:
+            receipts = await storm.rage(weather)
+        except BaseException:
+            print(f"answers {storm.receipts.answers}, kills {storm.receipts.kills}")  # noqa: T201
+            print(last_words(home))  # noqa: T201 - the stack is deleted with the test
+            raise
         await stack.hand.set(speed=0)
         await stack.quiet(within_seconds=HEAL_SECONDS)
         print(f"answers {receipts.answers}, commands {receipts.commands}, kills {receipts.kills}")  # noqa: T201
@@ -41,6 +46,12 @@ async def test_every_kept_delivery_has_one_effect_whatever_is_killed() -> None:
         assert len(receipts.kills) == weather.kills
         assert await findings(stack, source_id=town.source_id, kept=receipts.kept) == []
     assert left_over(home) == []
+
+
+def last_words(home: Path) -> str:
+    """The end of every log of the stack."""
+    logs = sorted(home.rglob("*.log"))
+    return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
 
 
 def left_over(home: Path) -> list[str]:
