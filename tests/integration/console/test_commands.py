@@ -55,6 +55,7 @@ async def owner_service() -> AsyncIterator[Owner]:
             yield owner
         finally:
             server.drain()
+    listener.close()  # a server that never started did not
 
 
 def form(**more: str) -> dict[str, str]:

@@ -41,6 +41,7 @@ async def served(console: Console) -> AsyncIterator[str]:
         finally:
             pace.stop()
             server.drain()
+    listener.close()  # a server that never started did not
 
 
 @asynccontextmanager
