@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.contracts.catalog import MODELS
 from shared.contracts.envelope import Event, Payload, event_from
@@ -26,8 +27,7 @@ async def read_topic(bootstrap_servers: str, topic: str) -> AsyncIterator[Event[
     async with asyncio.timeout(READ_SECONDS):
         await consumer.start()
     try:
-        numbers = consumer.partitions_for_topic(topic) or await _partitions(consumer, topic)
-        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+        partitions = await _partitions(bootstrap_servers, topic)
         consumer.assign(partitions)
         begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for partition in partitions:
@@ -49,12 +49,18 @@ async def read_topic(bootstrap_servers: str, topic: str) -> AsyncIterator[Event[
         await consumer.stop()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()  # fetches the metadata of all topics
-    found: set[int] | None = consumer.partitions_for_topic(topic)
-    if not found:
+async def _partitions(bootstrap_servers: str, topic: str) -> list[TopicPartition]:
+    """The topic's partitions, asked of the broker itself: a fresh client knows no topic yet."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    async with asyncio.timeout(READ_SECONDS):
+        await admin.start()
+        try:
+            (described,) = await admin.describe_topics([topic])
+        finally:
+            await admin.close()
+    if described["error_code"] != 0:
         raise Busy(f"The broker does not know the topic {topic}; run baton topics.")
-    return found
+    return [TopicPartition(topic, one["partition"]) for one in described["partitions"]]
 
 
 async def _poll(consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:
