@@ -19,7 +19,7 @@ def demo(
     *,
     stop: Annotated[bool, typer.Option("--stop", help="Stop everything at the end.")] = False,
     seed: Annotated[int, typer.Option(help="Another seed, another quarter.")] = 7,
-    leads: Annotated[int, typer.Option(help="How many people the market has.")] = 600,
+    leads: Annotated[int, typer.Option(help="How many people the market has.")] = 420,
     days: Annotated[int, typer.Option(min=1, max=91, help="How much of the quarter is told.")] = 91,
     as_json: AsJson = False,
 ) -> None:

@@ -10,6 +10,7 @@ from deploy.demo import cast
 
 __all__ = ["agreed"]
 
+_LADDER = [{"at": 0.5, "do": "mail_rep"}, {"at": 1, "do": "reassign"}]
 _GERMAN = ["DE", "AT", "CH"]
 
 
@@ -34,9 +35,11 @@ def agreed(document: Mapping[str, Any], *, rep_ids: Mapping[str, str]) -> dict[s
         ],
         "pools": pools,
     }
+    # A reminder at half time, then the next rep: both fall on the reps' own rounds.
+    sla = {**document["sla"], "ladders": dict.fromkeys(document["sla"]["ladders"], _LADDER)}
     # Shift planning sells fast: a win counts within two weeks, so that most leads of a quarter mature in it.
     first, *others = document["qualification"]
     # Few leads a day: at two per cent a handful of explored leads would speak for everybody below the threshold.
     exploration = {**first["exploration"], "share": 0.1, "share_small": 0.1}
     first = {**first, "thresholds": {**first["thresholds"], "horizon_days": 14}, "exploration": exploration}
-    return {**document, "qualification": [first, *others], "routing": routing}
+    return {**document, "qualification": [first, *others], "routing": routing, "sla": sla}

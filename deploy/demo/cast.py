@@ -26,9 +26,9 @@ UTC = ZoneInfo("UTC")
 # A quarter without a change of clocks in either zone; 13 weeks from a Monday.
 START = datetime(2026, 6, 1, 5, 0, tzinfo=UTC)
 DAYS = 91
+# A lead's events stay in one of them; more would only mean more, smaller transactions in every step.
+PARTITIONS = 2
 ARRIVAL_DAYS = 66
-# What both teams believed before anything was measured: one lead in ten is won.
-DECLARED_WIN_RATE = 0.1
 # Moments (UTC) at which the company's systems send what has happened since, on working days and on weekends. They are
 # among those of the reps' rounds: each distinct moment costs the demo a step.
 SENDING_TIMES = ("08:00", "14:00", "18:00")

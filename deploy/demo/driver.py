@@ -86,7 +86,7 @@ class Driver:
                 return
             await self.hand.set(at=moment, speed=0)
             self.moments += 1
-            self.tell(moment, len(self.acts) - self._sent)
+            self.tell(moment, self.moments)
             await self._do_what_is_due(moment)
 
     def _next(self, standing: Standing) -> datetime:

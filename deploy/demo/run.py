@@ -59,7 +59,7 @@ def tell_it(
     variables = {
         "BATON_WORLD_CLOCK_START": cast.START.isoformat(),
         "BATON_WORLD_CLOCK_SPEED": "0",
-        "BATON_FEEDBACK_DECLARED_WIN_RATE": str(cast.DECLARED_WIN_RATE),
+        "BATON_TOPIC_PARTITIONS": str(cast.PARTITIONS),
     }
     running = stack.up(home, environment="demo", prepare="deploy.demo.prepare", tell=step, variables=variables)
     try:
@@ -106,9 +106,9 @@ async def _tell(
 def _shown(progress: Callable[[float, str], None], ends_at: datetime) -> Callable[[datetime, int], None]:
     length = (ends_at - cast.START).total_seconds()
 
-    def show(moment: datetime, left: int) -> None:
+    def show(moment: datetime, step: int) -> None:
         share = min(1.0, max(0.001, (moment - cast.START).total_seconds() / length))
-        progress(share, f"{moment:%a %d %b %H:%M}, {left} deliveries to come")
+        progress(share, f"{moment:%a %d %b %H:%M}, step {step}")
 
     return show
 
@@ -122,8 +122,7 @@ async def _count(running: State, doors: CompanyDoors, *, ingest: Database) -> To
         async for event in read_topic(running.kafka.address, _PREFIX + topic)
     ]
     figures = count(events)
-    partitions = {"deliveries": int(running.variables.get("BATON_TOPIC_PARTITIONS", "4"))}
-    ends = await end_offsets(running.kafka.address, partitions, topic_prefix=_PREFIX)
+    ends = await end_offsets(running.kafka.address, {"deliveries": cast.PARTITIONS}, topic_prefix=_PREFIX)
     verified = [await doors.calls.call(service, "GET", "/internal/verify", internal=True) for service in SERVICES]
     parked = [await doors.calls.call(service, "GET", "/internal/parked", internal=True) for service in SERVICES]
     standing = await doors.quiet()

@@ -15,7 +15,7 @@ from deploy.demo.prospects import Prospect, prospects
 
 __all__ = ["Act", "Happening", "Story", "tell", "user_id"]
 
-LEADS = 600
+LEADS = 420
 FAIR_DAY, FAIR_VISITORS = 30, 48
 WEBINAR_DAYS = (16, 37, 58)
 
@@ -109,8 +109,8 @@ def _life(dice: Dice, person: Prospect) -> Iterator[tuple[Door, Happening]]:
 def _visit(
     dice: Dice, person: Prospect, visit: int, moment: datetime, *, is_known: bool
 ) -> Iterator[tuple[Door, Happening]]:
-    paths = [("/blog/shift-swaps", 0.6)]
-    paths += [("/customers/harbor-freight", 0.3 + 0.4 * person.interest), ("/pricing", 0.15 + 0.6 * person.interest)]
+    paths = [("/blog/shift-swaps", 0.4)]
+    paths += [("/customers/harbor-freight", 0.2 + 0.4 * person.interest), ("/pricing", 0.15 + 0.6 * person.interest)]
     paths += [("/roi-calculator", 0.35 * person.interest), ("/compare/rota-tools", 0.3 * person.interest)]
     paths += [("/careers", 0.9 if person.title == "Student" else 0.01)]
     for at, (path, often) in enumerate(paths):

@@ -19,7 +19,7 @@ def test_the_same_seed_tells_the_same_story_and_another_seed_another() -> None:
 
 
 def test_a_quarter_with_several_hundred_leads_and_ten_reps_in_two_time_zones() -> None:
-    assert len(_STORY.people) == 600
+    assert len(_STORY.people) == 420
     assert len(cast.REPS) == 10
     assert len({team.zone for team in cast.TEAMS}) == 2
     assert _STORY.ends_at - cast.START == timedelta(days=91)
