@@ -42,6 +42,10 @@ class Company:
         email = next(one.email for one in cast.PEOPLE if one.role == role and (not team or one.team == team))
         return self.people[email]
 
+    async def close(self) -> None:
+        """Close everybody's connections."""
+        await asyncio.gather(*(one.client.aclose() for one in (*self.people.values(), self.crm)))
+
     def team_of(self, rep: cast.Rep) -> cast.Team:
         """The rep's team."""
         return next(team for team in cast.TEAMS if team.name == rep.team)

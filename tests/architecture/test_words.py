@@ -29,5 +29,5 @@ def test_no_path_of_a_machine() -> None:
 
 
 def test_no_work_left_for_later_hides_in_the_code() -> None:
-    marks = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError")
+    marks = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
     assert [str(file) for file in code_files() if marks.search(file.read_text())] == []

@@ -24,6 +24,7 @@ async def settle(stack: BatonStack) -> Town:
     now = await stack.hand.set(speed=0)  # an agreement never applies backwards, and setting up takes a while
     company = await found_company(stack.calls, now=now)
     sources = await company.person("marketer").get("/v1/sources")
+    await company.close()
     source = next(one for one in sources["sources"] if one["sender"] == "segment")
     await stack.quiet()
     return Town(company.write_key, UUID(source["id"]), [Principal("user", one, "rep") for one in company.reps])
