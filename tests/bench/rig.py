@@ -35,11 +35,13 @@ class Rig:
     kafka: Kafka
     servers: dict[str, Running]
     started: dict[str, Running] = field(default_factory=dict)
+    api_ports: dict[str, int] = field(default_factory=dict)
 
     def start(self, name: str, module: str, *arguments: str, variables: dict[str, str]) -> Running:
         """A process of ours, logging beside the data."""
         command = [sys.executable, "-m", module, *arguments]
         api, internal = free_ports(2)
+        self.api_ports[name] = api
         ports = {"BATON_API_PORT": str(api), "BATON_INTERNAL_PORT": str(internal)}
         environment = {**os.environ, **ports, **variables}
         child = spawn(command, log=self.folder / f"{name}.log", env=environment, cwd=ROOT)
