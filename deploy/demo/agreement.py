@@ -11,6 +11,7 @@ from deploy.demo import cast
 __all__ = ["agreed"]
 
 _LADDER = [{"at": 0.5, "do": "mail_rep"}, {"at": 1, "do": "reassign"}]
+_CALL_LADDER = [{"at": 0.4, "do": "message_rep"}, {"at": 1, "do": "reassign"}]
 _GERMAN = ["DE", "AT", "CH"]
 
 
@@ -36,7 +37,9 @@ def agreed(document: Mapping[str, Any], *, rep_ids: Mapping[str, str]) -> dict[s
         "pools": pools,
     }
     # A reminder at half time, then the next rep: both fall on the reps' own rounds.
-    sla = {**document["sla"], "ladders": dict.fromkeys(document["sla"]["ladders"], _LADDER)}
+    ladders = {**dict.fromkeys(document["sla"]["ladders"], _LADDER), "call": _CALL_LADDER}
+    tiers = [{**tier, "ladder": "call"} if tier["name"] == "hand_raiser" else tier for tier in document["sla"]["tiers"]]
+    sla = {**document["sla"], "ladders": ladders, "tiers": tiers}
     # Shift planning sells fast: a win counts within two weeks, so that most leads of a quarter mature in it.
     first, *others = document["qualification"]
     # Few leads a day: at two per cent a handful of explored leads would speak for everybody below the threshold.

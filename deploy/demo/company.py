@@ -44,7 +44,8 @@ class Company:
 
     async def close(self) -> None:
         """Close everybody's connections."""
-        await asyncio.gather(*(one.client.aclose() for one in (*self.people.values(), self.crm)))
+        clients = [self.crm.client, *(one.client for one in self.people.values())]
+        await asyncio.gather(*(client.aclose() for client in clients))
 
     def team_of(self, rep: cast.Rep) -> cast.Team:
         """The rep's team."""

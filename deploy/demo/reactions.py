@@ -15,8 +15,8 @@ from deploy.demo.prospects import Prospect
 __all__ = ["Deal", "Given", "Step", "Verb", "reactions"]
 
 Verb = Literal["accept", "reject", "touch", "pause", "resume", "dispose", "deal"]
-# Reps go through their queue in rounds; hand-raisers are called at once, on the minute.
-_ROUND, _MINUTE = timedelta(hours=2), timedelta(minutes=1)
+# Reps go through their queue in rounds; hand-raisers are called at once, after two minutes or after four.
+_ROUND, _AT_ONCE = timedelta(hours=2), timedelta(minutes=2)
 _ROUND_OF_NOTES = {"berlin": timedelta(hours=14), "newyork": timedelta(hours=18)}
 _SUB_REASONS = {"no_fit": "company_size"}
 
@@ -69,7 +69,7 @@ def _first_reaction(dice: Dice, given: Given, name: tuple[object, ...], *, rep: 
     if given.is_hand_raiser:
         # Somebody waits on the line: minutes, with a tail that misses the five of the promise now and then.
         minutes = min(dice.delay(1.7, "first", *name), 30)
-        return _on_grid(at_work_after(given.assigned_at, minutes=minutes, rep=rep, team=team), _MINUTE)
+        return _on_grid(at_work_after(given.assigned_at, minutes=minutes, rep=rep, team=team), _AT_ONCE)
     minutes = min(dice.delay(rep.pace_minutes, "first", *name), 400)
     return _on_grid(at_work_after(given.assigned_at, minutes=minutes, rep=rep, team=team), _ROUND)
 
