@@ -69,9 +69,17 @@ def _make(name: MetricName) -> Counter | Gauge | Histogram:
 _made: dict[MetricName, Counter | Gauge | Histogram] = {name: _make(name) for name in METRICS}
 
 
+_children: dict[tuple[str, ...], Any] = {}  # name, label, value, ...: few, since label values come from closed sets
+
+
 def _metric(name: MetricName, labels: dict[str, str]) -> Any:  # noqa: ANN401 - three kinds behind one table
-    metric = _made[name]
-    return metric.labels(**labels) if labels else metric
+    if not labels:
+        return _made[name]
+    place = (name, *labels.keys(), *labels.values())
+    child = _children.get(place)
+    if child is None:
+        child = _children[place] = _made[name].labels(**labels)
+    return child
 
 
 def count(name: MetricName, amount: float = 1, **labels: str) -> None:

@@ -98,23 +98,39 @@ def _plain(request: InboundRequest) -> bytes:
 
 
 def _outline_single(plain: bytes, path: str) -> Outline:
-    refusal = _refusal(plain, 0, _TYPE_OF_PATH.get(path.rpartition("/")[2]))
-    try:
-        event = _OUTLINE.decode(plain)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        event = _outline_of(bodies.read_event(plain)) if refusal is None else _EventOutline()
+    event = _outlined(plain, 0)
+    if isinstance(event, Refusal):
+        return Outline(1, (event,), key=_key_of(plain))
+    refusal = _refusal_of(event, 0, _TYPE_OF_PATH.get(path.rpartition("/")[2]))
     hint_text = text_of(event.user_id) or text_of(event.anonymous_id)
     return Outline(1, () if refusal is None else (refusal,), hint_text, text_of(event.write_key))
 
 
-def _refusal(raw: bytes, index: int, path_type: str | None) -> Refusal | None:
-    """Why one event is not taken, or None; nearly every event is judged without decoding it."""
+def _key_of(raw: bytes) -> str | None:
+    """The write key in an event that is refused: who sent it is told why."""
     try:
-        outlined = _OUTLINE.decode(raw) if bodies.is_plain(raw) else _outline_of(bodies.read_event(raw))
+        return text_of(_OUTLINE.decode(raw).write_key)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
+def _refusal(raw: bytes, index: int, path_type: str | None) -> Refusal | None:
+    """Why one event is not taken, or None."""
+    outlined = _outlined(raw, index)
+    return outlined if isinstance(outlined, Refusal) else _refusal_of(outlined, index, path_type)
+
+
+def _outlined(raw: bytes, index: int) -> _EventOutline | Refusal:
+    """What the door looks at of one event; nearly every event is outlined without decoding it."""
+    try:
+        return _OUTLINE.decode(raw) if bodies.is_plain(raw) else _outline_of(bodies.read_event(raw))
     except Unreadable as error:
         return Refusal(index, error.problem, detail=error.detail)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return Refusal(index, "not_an_object", detail="An event must be a JSON object.")
+
+
+def _refusal_of(outlined: _EventOutline, index: int, path_type: str | None) -> Refusal | None:
     event_id = outlined.message_id
     if event_id is not None and (not isinstance(event_id, str) or len(event_id.encode()) > MESSAGE_ID_BYTES_MAX):
         return Refusal(index, "message_id", detail="messageId must be a text of at most 256 bytes.")

@@ -101,6 +101,6 @@ def _prove_key(desk: Desk, key: str | None, network: str | None) -> Proof:
 def _limit(desk: Desk, source: Source, key: SourceKey, network: str | None) -> None:
     is_browser = key.kind == "browser_key"
     default = desk.default_rates.browser_key if is_browser else desk.default_rates.server_key
-    desk.rates.take("key", str(key.id), per_second=source.settings.rate_per_second or default)
+    desk.rates.take("key", key.id, per_second=source.settings.rate_per_second or default)
     if is_browser and network is not None:
         desk.rates.take("address", network, per_second=desk.default_rates.browser_address)

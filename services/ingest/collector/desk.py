@@ -74,7 +74,7 @@ class Desk:
         origin = headers.get("origin", "").rstrip("/").lower()
         is_foreign = proof.verified_by == "browser_key" and origin and origin not in proof.source.settings.origins
         said: dict[str, object] = {
-            "source_id": str(proof.source.id),
+            "source_id": proof.source.id,
             "sender": adapter.SENDER,
             "method": request.method,
             "path": request.path,
@@ -83,7 +83,7 @@ class Desk:
             "verified_by": proof.verified_by,
             "secret_id": proof.secret_id,
             "address": network,
-            "received_at": received_at.isoformat(),
+            "received_at": received_at,
             "is_gpc": headers.get("sec-gpc") == "1",
             "parked_as": "origin_not_listed" if is_foreign else None,
         }
