@@ -7,8 +7,9 @@ to 127.0.0.1 only.
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from shared.clock import monotonic, sleep
+from shared.clock import machine_now, monotonic, sleep
 
 __all__ = ["Load", "paced", "request_bytes", "saturate"]
 
@@ -18,10 +19,14 @@ SECONDS_MAX = 120
 
 @dataclass(slots=True)
 class Load:
-    """What came back: answers by status, latencies in seconds (from the scheduled moment when paced)."""
+    """What came back: answers by status, latencies in seconds (from the scheduled moment when paced).
+
+    answered_at: when paced, the machine's time of each answer, by the request's number.
+    """
 
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
+    answered_at: dict[int, datetime] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -67,14 +72,16 @@ async def paced(port: int, bodies: Iterator[bytes], *, per_second: float, second
     assert connections <= CONNECTIONS_MAX
     assert seconds <= SECONDS_MAX
     load = Load()
-    due: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
+    due: asyncio.Queue[tuple[int, float, bytes] | None] = asyncio.Queue()
     started = monotonic()
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while (one := await due.get()) is not None:
-            writer.write(one[1])
-            load.note(await _answer(reader), monotonic() - one[0])
+            number, at, request = one
+            writer.write(request)
+            load.note(await _answer(reader), monotonic() - at)
+            load.answered_at[number] = machine_now()
         writer.close()
 
     clients = [asyncio.ensure_future(client()) for _ in range(connections)]
@@ -82,7 +89,7 @@ async def paced(port: int, bodies: Iterator[bytes], *, per_second: float, second
         at = started + number / per_second
         if (early := at - monotonic()) > 0:
             await sleep(early)
-        due.put_nowait((at, next(bodies)))
+        due.put_nowait((number, at, next(bodies)))
     for _ in clients:
         due.put_nowait(None)
     await asyncio.gather(*clients)

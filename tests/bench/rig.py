@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
+
 from deploy.local import kafka, postgres
 from deploy.local.guard import Guard
 from deploy.local.kafka import Kafka
@@ -16,6 +18,7 @@ from deploy.local.places import free_ports
 from deploy.local.postgres import Postgres
 from deploy.local.processes import Running, end, spawn, started_at
 from shared.clock import monotonic, sleep
+from shared.db.migrate import migrate
 from shared.ids import secret_token
 from tests.bench.cpu import cpu_seconds, family
 from tests.bench.figures import say
@@ -48,6 +51,14 @@ class Rig:
         self.started[name] = Running(child.pid, started_at(child.pid) or "ended")
         return self.started[name]
 
+    async def database(self, name: str, service: str) -> str:
+        """A new database with a service's tables; its URL."""
+        admin = await asyncpg.connect(f"{self.postgres.url}postgres")
+        await admin.execute(f'create database "{name}"')
+        await admin.close()
+        await migrate(f"{self.postgres.url}{name}", service)
+        return f"{self.postgres.url}{name}"
+
     def end(self, name: str, by: int) -> None:
         """End one process of ours."""
         end(self.started.pop(name), by=by, within_seconds=20)
@@ -72,6 +83,8 @@ def rig() -> Iterator[Rig]:
     server = Postgres(folder / "postgres", free_ports(1)[0], secret_token(16))
     broker = Kafka(folder / "kafka", *free_ports(2))
     server.prepare()
+    with (server.data / "postgresql.conf").open("a") as settings:
+        settings.write("track_commit_timestamp = on\n")  # when a row became visible is the end of every latency
     broker.prepare()
     broker.train()
     running: dict[str, Running] = {}

@@ -9,14 +9,12 @@ import signal
 from collections.abc import Callable, Iterator
 from itertools import count, repeat
 
-import asyncpg
 import orjson
 from cryptography.fernet import Fernet, MultiFernet
 
 from services.ingest.usecases.sources import create_source
 from shared.clock import sleep
 from shared.db.engine import Database, transaction
-from shared.db.migrate import migrate
 from shared.stream.topics import create_topics
 from tests.bench.cpu import cpu_seconds
 from tests.bench.figures import Figure, of_rounds, quantile
@@ -85,12 +83,9 @@ async def _rounds(servers: Rig, rounds: int) -> list[dict[str, float]]:
 
 async def _prepare(servers: Rig) -> str:
     """A database with one source; its key."""
-    admin = await asyncpg.connect(f"{servers.postgres.url}postgres")
-    await admin.execute(f'create database "{DATABASE}"')
-    await admin.close()
-    await migrate(f"{servers.postgres.url}{DATABASE}", "ingest")
+    url = await servers.database(DATABASE, "ingest")
     await create_topics(servers.kafka.address, partitions=4, replication=1)
-    database = Database(f"{servers.postgres.url}{DATABASE}", pool_size=1)
+    database = Database(url, pool_size=1)
     try:
         async with transaction(database, "periodic") as tx:
             _, keys = await create_source(

@@ -1,0 +1,196 @@
+"""From the door's answer to a committed assignment with its clock armed: three services, three topics, three commits.
+
+500 webhooks a second by schedule; one in twenty asks for a demonstration and is routed, the others are page views. The
+end is PostgreSQL's own commit time of the assignment, the beginning the moment the sender had its answer.
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+from cryptography.fernet import Fernet, MultiFernet
+
+from services.ingest.usecases.sources import create_source
+from shared.clock import machine_now
+from shared.contracts.envelope import headers_of, value_of
+from shared.db.engine import Database, transaction
+from shared.ids import derived_id
+from shared.stream.producer import Producer
+from shared.stream.topics import create_topics
+from tests.bench.figures import Figure, of_rounds, quantile, say
+from tests.bench.load import Load, paced, request_bytes
+from tests.bench.rig import Rig, rig, wait_for
+from tests.bench.sales import hire
+
+PER_SECOND = 500
+SECONDS = 20
+WARM_UP_SECONDS = 5
+VISITORS = 2_000
+ONE_IN = 20
+CONNECTIONS = 64
+SERVICES = ("ingest", "scoring", "handoff")
+ROLES = {"ingest": "", "scoring": "", "handoff": "consumer,relay,clocks,periodic"}
+
+
+def run(rounds: int) -> list[Figure]:
+    """Rounds over one running set of services."""
+    with rig() as servers:
+        measured = asyncio.run(_rounds(servers, rounds))
+    note = f"{PER_SECOND} webhooks/s for {SECONDS} s, 1 in {ONE_IN} is routed; generator and all on this machine"
+
+    def figure(name: str, key: str, unit: str = "ms") -> Figure:
+        return of_rounds("handoff", name, unit, [one[key] for one in measured], is_better="lower")
+
+    return [
+        figure("door's answer, p50", "door_p50"),
+        figure("door's answer, p99", "door_p99"),
+        figure("answer -> assigned and armed, p50", "p50"),
+        of_rounds(
+            "handoff",
+            "answer -> assigned and armed, p99",
+            "ms",
+            [one["p99"] for one in measured],
+            is_better="lower",
+            gate=150,
+            aim=60,
+            note=note,
+        ),
+        figure("CPU a webhook, our three processes", "ours", "us"),
+        figure("CPU a webhook, PostgreSQL", "postgres", "us"),
+        figure("CPU a webhook, Kafka", "kafka", "us"),
+    ]
+
+
+async def _rounds(servers: Rig, rounds: int) -> list[dict[str, float]]:
+    urls = {name: await servers.database(f"bench_{name}", name) for name in SERVICES}
+    await create_topics(servers.kafka.address, partitions=4, replication=1)
+    key, source_id = await _source(urls["ingest"])
+    await _agree(servers, urls["handoff"])
+    for name in SERVICES:
+        roles = ["--role", ROLES[name]] if ROLES[name] else []
+        servers.start(name, f"services.{name}.app", *roles, variables=_variables(servers, urls))
+    connection = await asyncpg.connect(urls["handoff"])
+    try:
+        await wait_for(lambda: _is_ready(servers, connection))
+        bodies = _bodies(key)
+        await _drive(servers, bodies, seconds=WARM_UP_SECONDS)
+        await wait_for(lambda: _routed(connection, PER_SECOND * WARM_UP_SECONDS))
+        return [await _round(servers, connection, bodies, source_id, number) for number in range(rounds)]
+    finally:
+        await connection.close()
+        for name in SERVICES:
+            servers.end(name, signal.SIGTERM)
+
+
+async def _source(url: str) -> tuple[str, UUID]:
+    database = Database(url, pool_size=1)
+    try:
+        async with transaction(database, "periodic") as tx:
+            source_id, keys = await create_source(
+                tx, sender="segment", name="bench", settings={"consent": "granted"}, key_kinds=["server_key"],
+                secret=None, wrapping=MultiFernet([Fernet(Fernet.generate_key())]),
+            )  # fmt: skip
+    finally:
+        await database.close()
+    return keys[0].value, source_id
+
+
+async def _agree(servers: Rig, url: str) -> None:
+    database = Database(url, pool_size=1)
+    producer = Producer(servers.kafka.address, client_id="bench", linger_ms=0)
+    await producer.start()
+    try:
+        event = await hire(database)
+        await producer.send("agreements", event.key, value_of(event), headers_of(event), deadline_seconds=30)
+    finally:
+        await producer.stop()
+        await database.close()
+
+
+def _variables(servers: Rig, urls: dict[str, str]) -> dict[str, str]:
+    return {
+        "BATON_ENVIRONMENT": "local",
+        "BATON_KAFKA_BOOTSTRAP_SERVERS": servers.kafka.address,
+        "BATON_INGEST_SERVER_KEY_RATE": "1000000",
+        **{f"BATON_{name.upper()}_DATABASE_URL": url for name, url in urls.items()},
+    }
+
+
+def _bodies(key: str) -> Iterator[bytes]:
+    headers = {"content-type": "application/json", "authorization": f"Bearer {key}", "user-agent": "bench/1"}
+    number = 0
+    while True:
+        path, event = _request(number)
+        event["messageId"] = f"bench-{number}"
+        event["timestamp"] = machine_now().isoformat()
+        yield request_bytes("POST", path, orjson.dumps(event), headers)
+        number += 1
+
+
+def _request(number: int) -> tuple[str, dict[str, object]]:
+    if number % ONE_IN:
+        page = {"path": "/product", "title": "Product", "url": "https://www.example.com/product"}
+        return "/v1/page", {"type": "page", "userId": f"visitor-{number % VISITORS}", "properties": page}
+    form = {"email": f"person@company{number}.example", "title": "Director of Sales", "company": f"Company {number}"}
+    return "/v1/track", {"type": "track", "event": "Demo Requested", "userId": f"buyer-{number}", "properties": form}
+
+
+async def _is_ready(servers: Rig, connection: asyncpg.Connection) -> bool:
+    """Whether handoff decides by the agreement with reps and the door is open."""
+    version = await connection.fetchval("select max(version) from active")
+    if version != 2:
+        return False
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", servers.api_ports["ingest"])
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _routed(connection: asyncpg.Connection, requests: int) -> bool:
+    return bool(await connection.fetchval("select count(*) >= $1 from assignment", requests // ONE_IN))
+
+
+async def _drive(servers: Rig, bodies: Iterator[bytes], *, seconds: float) -> Load:
+    load = await paced(
+        servers.api_ports["ingest"], bodies, per_second=PER_SECOND, seconds=seconds, connections=CONNECTIONS
+    )
+    assert set(load.statuses) == {200}, f"answers: {load.statuses}"
+    return load
+
+
+async def _round(
+    servers: Rig, connection: asyncpg.Connection, bodies: Iterator[bytes], source_id: UUID, number: int
+) -> dict[str, float]:
+    first = PER_SECOND * (WARM_UP_SECONDS + number * SECONDS)
+    before = servers.cpu()
+    load = await _drive(servers, bodies, seconds=SECONDS)
+    await wait_for(lambda: _routed(connection, first + PER_SECOND * SECONDS))
+    after = servers.cpu()
+    committed = await _commits(connection)
+    asked = [each for each in load.answered_at if (first + each) % ONE_IN == 0]
+    waits = []
+    for each in asked:
+        activity_id = derived_id(source_id, f"bench-{first + each}")
+        waits.append((committed[activity_id] - load.answered_at[each]).total_seconds() * 1000)
+    say(f"  {len(waits)} routed, slowest {max(waits):.0f} ms")
+    cost = {name: (after[name] - before[name]) / load.answers * 1e6 for name in before}
+    door = {f"door_p{share}": quantile(load.latencies, share / 100) * 1000 for share in (50, 99)}
+    return {**cost, **door, "p50": quantile(waits, 0.5), "p99": quantile(waits, 0.99)}
+
+
+async def _commits(connection: asyncpg.Connection) -> dict[UUID, datetime]:
+    """When the assignment of each qualifying activity was committed, with its clock."""
+    rows = await connection.fetch(
+        """
+        select unnest(e.activities) as activity_id, pg_xact_commit_timestamp(a.xmin) as committed_at
+          from evidence e join assignment a on a.handoff_id = e.handoff_id and a.attempt = 1
+         where exists (select from clock c where c.handoff_id = e.handoff_id and c.state = 'armed')
+        """
+    )
+    return {UUID(str(row["activity_id"])): row["committed_at"] for row in rows}
