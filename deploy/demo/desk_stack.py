@@ -55,7 +55,12 @@ def replay_desk(
     began = monotonic()
     days = by_day(cases)
     start = days[0][0] - timedelta(days=2)
-    variables = {"BATON_WORLD_CLOCK_START": start.isoformat(), "BATON_WORLD_CLOCK_SPEED": "0"}
+    variables = {
+        "BATON_WORLD_CLOCK_START": start.isoformat(),
+        "BATON_WORLD_CLOCK_SPEED": "0",
+        "BATON_TOPIC_PARTITIONS": "2",  # two cores: more partitions would only cut the batches smaller
+        "BATON_FEEDBACK_RETUNE_DAYS": "3650",  # nothing is learned from a log without qualification
+    }
     running = stack.up(home, environment="demo", prepare="deploy.demo.prepare", tell=step, variables=variables)
     try:
         figures = asyncio.run(_replay(running, home, days, progress=progress))
