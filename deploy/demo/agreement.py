@@ -12,7 +12,6 @@ __all__ = ["agreed"]
 
 _LADDER = [{"at": 0.5, "do": "mail_rep"}, {"at": 1, "do": "reassign"}]
 _CALL_LADDER = [{"at": 0.4, "do": "message_rep"}, {"at": 1, "do": "reassign"}]
-_GERMAN = ["DE", "AT", "CH"]
 
 
 def agreed(document: Mapping[str, Any], *, rep_ids: Mapping[str, str]) -> dict[str, Any]:
@@ -31,7 +30,11 @@ def agreed(document: Mapping[str, Any], *, rep_ids: Mapping[str, str]) -> dict[s
             {"rule": "suppression"},
             {"rule": "open_handoff_of_account"},
             {"rule": "account_owner"},
-            {"rule": "territory", "when": {"all": [{"fact": "country", "op": "in", "value": _GERMAN}]}, "pool": "dach"},
+            {
+                "rule": "territory",
+                "when": {"all": [{"fact": "country", "op": "in", "value": sorted(cast.GERMAN)}]},
+                "pool": "dach",
+            },
             {"rule": "pool", "pool": "default"},
         ],
         "pools": pools,

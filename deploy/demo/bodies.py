@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from deploy.demo import cast
 from deploy.demo.prospects import Prospect
 from deploy.demo.story import Act, Happening, user_id
 
@@ -78,7 +79,7 @@ def traits(person: Prospect) -> dict[str, Any]:
             "is_target_industry": person.is_target,
         },
         "country": person.country,
-        "language": "de" if person.country in {"DE", "AT", "CH"} else "en",
+        "language": "de" if person.country in cast.GERMAN else "en",
         "consent": "granted",
         "consent_wording": "demo form 2026-05",
     }

@@ -138,6 +138,10 @@ TITLES = (
     ("Student", 0.07),
 )
 STAFF = ((40, 0.2), (120, 0.25), (420, 0.4), (2400, 0.15))
+GERMAN = {"DE", "AT", "CH"}
+# Hours after the day's beginning (05:00 UTC) in which people of German-speaking countries (True) and of America are
+# about.
+HOURS = {True: (2.0, 8.8), False: (8.0, 12.8)}
 COUNTRIES = (("DE", 0.34), ("AT", 0.08), ("CH", 0.08), ("US", 0.38), ("CA", 0.12))
 FIRST_NAMES = (
     "Alex",

@@ -52,7 +52,10 @@ class Handoff:
 
 @dataclass(slots=True)
 class Figures:
-    """The counts; handoffs by id and rejections by reason stay open to further tables."""
+    """The counts; handoffs by id and rejections by reason stay open to further tables.
+
+    escalated: handoffs of which a promise was missed, so that somebody else was told. qualified: people and accounts.
+    """
 
     activities: int = 0
     machine_activities: int = 0
@@ -62,7 +65,7 @@ class Figures:
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     reassigned: int = 0
-    escalated: int = 0
+    escalated: set[UUID] = field(default_factory=set)
     recycled: int = 0
     published: list[ModelPublished] = field(default_factory=list)
     promoted: list[ModelPromoted] = field(default_factory=list)
@@ -197,7 +200,8 @@ def _count_what(figures: Figures, handoff: Handoff, payload: HandoffEvent) -> No
     elif isinstance(payload, HandoffDisposed):
         figures.recycled += payload.disposition == "recycle"
     elif type(payload) is HandoffEscalated:
-        figures.escalated += 1
+        if payload.is_breach:
+            figures.escalated.add(payload.handoff_id)
         rep["missed"] += payload.is_breach
 
 
@@ -231,7 +235,7 @@ def document(
             "accepted": figures.accepted,
             "rejected": figures.rejected.total(),
             "reassigned": figures.reassigned,
-            "escalated": figures.escalated,
+            "escalated": len(figures.escalated),
             "won": states[HandoffState.WON],
             "lost": states[HandoffState.LOST],
             "recycled": figures.recycled,

@@ -71,6 +71,7 @@ def _prospect(dice: Dice, number: int) -> Prospect:
     campaign, source, medium = dice.weighted(
         [((name, origin, how), weight) for name, origin, how, weight in cast.CAMPAIGNS], "campaign", number
     )
+    country = dice.weighted(cast.COUNTRIES, "country", number)
     level = next(weight for word_of, weight in _LEVEL_WEIGHT.items() if title.startswith(word_of))
     logit = -2.0 + 1.1 * level + 0.9 * is_target + 2.4 * interest + 0.8 * asks - 1.6 * is_free_mail
     logit += 0.9 * (source == "partner") - 0.9 * (source == "linkedin") + 0.4 * (employees == 420)
@@ -86,11 +87,11 @@ def _prospect(dice: Dice, number: int) -> Prospect:
         industry=industry,
         is_target=is_target,
         employees=employees,
-        country=dice.weighted(cast.COUNTRIES, "country", number),
+        country=country,
         campaign=campaign,
         source=source,
         medium=medium,
-        arrives_at=_arrival(dice, number),
+        arrives_at=_arrival(dice, number, country=country),
         interest=interest,
         asks_for_demo=asks,
         is_free_mail=is_free_mail,
@@ -99,13 +100,14 @@ def _prospect(dice: Dice, number: int) -> Prospect:
     )
 
 
-def _arrival(dice: Dice, number: int) -> datetime:
-    """A day of the first ten weeks, mostly a working day; a moment between 07:00 and 19:00 UTC.
+def _arrival(dice: Dice, number: int, *, country: str) -> datetime:
+    """A day of the first ten weeks, mostly a working day; a moment of the country's own working hours.
 
     So that by the end of the quarter it is known of most what became of them.
     """
     day = dice.whole(0, cast.ARRIVAL_DAYS, "day", number)
-    moment = cast.START + timedelta(days=day, hours=dice.between(2, 14, "hour", number))
+    first, last = cast.HOURS[country in cast.GERMAN]
+    moment = cast.START + timedelta(days=day, hours=dice.between(first, last, "hour", number))
     return moment + timedelta(days=2) if moment.weekday() >= 5 and dice.happens(0.7, "weekend", number) else moment
 
 

@@ -101,7 +101,9 @@ def _life(dice: Dice, person: Prospect) -> Iterator[tuple[Door, Happening]]:
             yield from _mails(dice, person, moment + timedelta(hours=20))
             yield from _webinar(dice, person, moment)
             knows_us = min(knows_us, visit)
-        moment += timedelta(days=dice.between(0.8, 5.5, "pause", person.number, visit))
+        moment += timedelta(days=dice.whole(1, 5, "pause", person.number, visit))
+        if moment.weekday() >= 5:  # people look at such things at work
+            moment += timedelta(days=2)
     if person.interest > 0.94 and not person.asks_for_demo:
         yield "cloudevents", _event(person, "trial", _sent_at(moment) - timedelta(seconds=30), "trial_started")
 
