@@ -74,7 +74,7 @@ class Desk:
         origin = headers.get("origin", "").rstrip("/").lower()
         is_foreign = proof.verified_by == "browser_key" and origin and origin not in proof.source.settings.origins
         said: dict[str, object] = {
-            "source_id": proof.source.id,
+            "source_id": str(proof.source.id),
             "sender": adapter.SENDER,
             "method": request.method,
             "path": request.path,
