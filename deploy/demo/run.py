@@ -17,6 +17,7 @@ from deploy.demo.dice import Dice
 from deploy.demo.doors import CompanyDoors
 from deploy.demo.driver import Driver
 from deploy.demo.figures import count, document
+from deploy.demo.mailbox import open_mailbox
 from deploy.demo.report import Table, tables
 from deploy.demo.routine import add_routine
 from deploy.demo.standing import NotQuiet
@@ -24,6 +25,7 @@ from deploy.demo.story import Story, tell
 from deploy.demo.world_clock import WorldClockHand
 from deploy.local import stack
 from deploy.local.operator import CallError, NoAnswer, StackCalls, variables_of
+from deploy.local.places import free_ports
 from deploy.local.state import State
 from shared.clock import monotonic
 from shared.config import SERVICES
@@ -56,49 +58,56 @@ def tell_it(
 ) -> Told:
     """Tell the story of this seed. Raises Missing, DidNotStart or NotTold."""
     began = monotonic()
+    mail_port = free_ports(1)[0]
     variables = {
         "BATON_WORLD_CLOCK_START": cast.START.isoformat(),
         "BATON_WORLD_CLOCK_SPEED": "0",
         "BATON_TOPIC_PARTITIONS": str(cast.PARTITIONS),
+        "BATON_HANDOFF_SMTP_HOST": "127.0.0.1",
+        "BATON_HANDOFF_SMTP_PORT": str(mail_port),
+        "BATON_HANDOFF_MAIL_FROM": "baton@nordlicht.example",
     }
     running = stack.up(home, environment="demo", prepare="deploy.demo.prepare", tell=step, variables=variables)
     try:
-        return asyncio.run(
+        told = asyncio.run(
             _tell(
                 running,
                 home,
                 story=tell(seed, leads=leads).first_days(days),
                 dice=Dice(seed),
-                began=began,
+                mail_port=mail_port,
                 progress=progress,
             )
         )
+        told.document["elapsed_seconds"] = round(monotonic() - began, 1)
     except (CallError, NoAnswer, NotQuiet) as error:
-        raise NotTold(f"{error}\n  Logs: {home / 'logs'}. Still running: baton status, baton down.") from error
+        raise NotTold(f"{error}\n  Logs: {home / 'logs'}. What still runs: baton status, baton down.") from error
+    return told
 
 
 async def _tell(
-    running: State, home: Path, *, story: Story, dice: Dice, began: float, progress: Callable[[float, str], None]
+    running: State, home: Path, *, story: Story, dice: Dice, mail_port: int, progress: Callable[[float, str], None]
 ) -> Told:
     assert running.postgres is not None
     databases = [Database(f"{running.postgres.address}baton_{service}", pool_size=1) for service in SERVICES]
     try:
-        async with StackCalls(variables_of(running)) as calls:
+        async with StackCalls(variables_of(running)) as calls, open_mailbox(mail_port) as mailbox:
             hand = WorldClockHand(databases, home / "world_clock.json")
             company = await found_company(calls, now=hand.now())
-            doors = CompanyDoors(calls, company, story, dice, hand)
-            driver = Driver(doors, hand, story.acts, story.ends_at, tell=_shown(progress, story.ends_at))
-            add_routine(driver, doors)
-            await driver.play()
-            told = await _count(running, doors, ingest=databases[SERVICES.index("ingest")])
-            await hand.set(speed=1)
+            try:
+                doors = CompanyDoors(calls, company, story, dice, hand)
+                driver = Driver(doors, hand, story.acts, story.ends_at, tell=_shown(progress, story.ends_at))
+                add_routine(driver, doors)
+                await driver.play()
+                told = await _count(running, doors, ingest=databases[SERVICES.index("ingest")])
+                await hand.set(speed=1)
+            finally:
+                await company.close()
     finally:
         for database in databases:
             await database.close()
     told.document.update(
-        steps_of_the_world=driver.moments,
-        overtaken_commands=doors.refused,
-        elapsed_seconds=round(monotonic() - began, 1),
+        mails_delivered=mailbox.received, steps_of_the_world=driver.moments, overtaken_commands=doors.refused
     )
     return told
 
