@@ -91,5 +91,5 @@ def record_headers(delivery_id: UUID, key: str, request: dict[str, object], rece
         ("ce_recordedat", moment),
         ("ce_correlationid", own),
         ("ce_causationid", own),
-        (REQUEST_HEADER, orjson.dumps(request)),
+        (REQUEST_HEADER, orjson.dumps(request, default=str)),  # ids from the driver are no plain UUIDs to orjson
     ]
