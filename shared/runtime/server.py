@@ -1,7 +1,7 @@
 """The HTTP server of one port: uvicorn without its signal handlers, draining kept-alive clients before it ends.
 
 While draining every answer says `connection: close`, so clients leave by themselves and no connection is reset
-(RELIABILITY 3.12).
+(RELIABILITY 3.12). Who sends a request too slowly is cut off (SECURITY 2): the ASGI app sees a client that left.
 """
 
 import asyncio
@@ -12,16 +12,21 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.clock import sleep
 from shared.errors import Fatal
+from shared.telemetry import count
 
-__all__ = ["DrainServer", "listen"]
+__all__ = ["BODY_SECONDS", "HEADERS_SECONDS", "DrainServer", "listen"]
 
 DRAIN_SECONDS = 3
 _GRACEFUL_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 65  # above the proxy's, so that the proxy is the one that closes
 _BACKLOG = 2048
+# Without these a thousand half requests hold a thousand connections for ever.
+HEADERS_SECONDS = 10.0
+BODY_SECONDS = 32.0  # an app's own answer to a slow body goes first
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -32,15 +37,78 @@ def listen(host: str, port: int) -> socket.socket:
         raise Fatal(f"Cannot listen on {host}:{port}: {error.strerror}. Free the port or set another.") from error
 
 
+class _Punctual(HttpToolsProtocol):
+    """One connection whose headers, and then whose body, must be there in time; whole requests cost no timer."""
+
+    headers_seconds = HEADERS_SECONDS
+    body_seconds = BODY_SECONDS
+    _awaited = ""  # what of a request is still to come: headers, body, or nothing
+    _timed = ""  # what the timer runs for
+    _timer: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the class does
+        super().connection_made(transport)
+        self._awaited = "headers"
+        self._time()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._awaited = ""
+        self._time()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._awaited != self._timed:
+            self._time()
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._awaited = "headers"
+
+    @override
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._awaited = "body"
+
+    @override
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._awaited = ""
+
+    def _time(self) -> None:
+        """Let the timer run for what is awaited now."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timed = None, self._awaited
+        if self._awaited:
+            seconds = self.headers_seconds if self._awaited == "headers" else self.body_seconds
+            self._timer = self.loop.call_later(seconds, self._too_slow)
+
+    def _too_slow(self) -> None:
+        if self.flow.read_paused:  # it is we who do not read
+            self._time()
+            return
+        count("baton_refused_total", slug=f"{self._timed}_too_slow")
+        self.transport.close()
+
+
 class DrainServer(uvicorn.Server):
     """One port's server; `drain()` makes `serve()` return after the last answer."""
 
     is_draining = False
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, *, headers_seconds: float = HEADERS_SECONDS, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        bounds = {"headers_seconds": headers_seconds, "body_seconds": body_seconds}
         super().__init__(
             uvicorn.Config(
                 self._closing(app),
+                http=type("Punctual", (_Punctual,), bounds),
                 lifespan="off",
                 log_config=None,
                 access_log=False,

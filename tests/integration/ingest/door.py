@@ -15,7 +15,7 @@ from services.ingest.collector.keep import Sending
 from services.ingest.domain.source import Secret, Source, SourceKey, SourceSettings, key_hash
 from shared import clock
 from shared.ids import derived_id
-from shared.runtime.server import DrainServer, listen
+from shared.runtime.server import BODY_SECONDS, HEADERS_SECONDS, DrainServer, listen
 from shared.stream.producer import Producer
 from shared.stream.topics import create_topics
 
@@ -120,7 +120,11 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
         rates=Rates(),
         in_flight=InFlight(requests_max=options.get("requests_max", 2000), bytes_max=64 * 1024 * 1024),
     )
-    server = DrainServer(Collector(elsewhere, desk=desk, public_url="https://in.example.test"))
+    server = DrainServer(
+        Collector(elsewhere, desk=desk, public_url="https://in.example.test"),
+        headers_seconds=options.get("headers_seconds", HEADERS_SECONDS),
+        body_seconds=options.get("body_seconds", BODY_SECONDS),
+    )
     socket = listen("127.0.0.1", 0)
     port = socket.getsockname()[1]
     async with asyncio.TaskGroup() as group:

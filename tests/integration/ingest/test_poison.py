@@ -1,5 +1,6 @@
 """47 poison inputs through the real door and the real consumer: no 5xx, nobody stuck, nothing lost, nothing stored."""
 
+import asyncio
 import json
 import re
 from uuid import UUID
@@ -11,6 +12,8 @@ from tests.integration.ingest.poison import POISON, Poison
 from tests.integration.ingest.stage import IngestStage, of_type
 from tests.support.material import material
 
+HELD_OPEN = 400
+PATIENCE_SECONDS = 40.0
 # What no column and no event may hold: non-numbers, NUL, a lone surrogate, a foreign header line.
 STORED_POISON = re.compile(r"NaN|Infinity|\\u0000|\x00|[\ud800-\udfff]|\\ud8|Bcc: ")
 
@@ -56,9 +59,28 @@ async def test_no_input_makes_a_5xx_or_sticks_or_is_stored(stage: IngestStage, k
     assert await stage.one("select count(*) from delivery_result where source_id = :id", id=SEGMENT_ID) > 15
 
 
+async def test_what_is_held_open_is_cut_off_and_nobody_waits_for_it(kafka: str, topic_prefix: str) -> None:
+    held = [one.raw for one in POISON if one.closes and one.raw is not None]
+    assert len(held) == 2
+    async with door_before(kafka, topic_prefix, headers_seconds=2, body_seconds=2) as door:
+        opened = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(HELD_OPEN)]
+        for index, (_, writer) in enumerate(opened):
+            writer.write(held[index % len(held)])
+            await writer.drain()
+        health = await door.post("/v1/batch", b'{"batch":[]}')
+        assert health.status_code == 200
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            answers = [await reader.read() for reader, _ in opened]
+        for _, writer in opened:
+            writer.close()
+        records = await door.records()
+    assert set(answers) <= {b""}  # no answer is owed, least of all a 5xx
+    assert records == []
+
+
 async def _send(door: Door, poison: Poison) -> None:
     if poison.closes:
-        return  # held open on purpose: the server's own deadlines close it (SECURITY section 2, connections)
+        return  # held open on purpose: the test below
     if poison.raw is not None:
         status = int((await door.raw(poison.raw)).split(b" ", 2)[1])
     else:
