@@ -1,9 +1,9 @@
 """Starts a service with failpoints: installs the hook, then calls the service's own `main`.
 
 `python -m tests.support.failpoint_entry services.scoring.app [arguments]`. BATON_TEST_FAILPOINTS is JSON: a list of
-{step, act, nth or share, seconds, once_file}: act is kill (SIGKILL itself), raise, stall; nth counts from 1, share is
-a probability drawn from BATON_TEST_SEED. Every step reached is written to the file BATON_TEST_STEPS_FILE.<pid>. Only
-tests can do this: a service's own entry installs no hook.
+{step, act, nth or share, seconds, once_file}: act is kill (SIGKILL itself), freeze (SIGSTOP itself, until the test
+sends SIGCONT), raise, stall; nth counts from 1, share is a probability drawn from BATON_TEST_SEED. Every step reached
+is written to the file BATON_TEST_STEPS_FILE.<pid>. Only tests can do this: a service's own entry installs no hook.
 """
 
 import json
@@ -71,6 +71,9 @@ class Storm:
     async def _act(point: Failpoint) -> None:
         if point.act == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if point.act == "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
         if point.act == "raise":
             raise FailpointReached(point.step)
         await sleep(point.seconds)
