@@ -152,18 +152,23 @@ class Record:
 def headers_of(event: Event[Payload]) -> list[tuple[str, bytes]]:
     """The CloudEvents headers of an event, Kafka binary mode, in a fixed order."""
     key = event.key.encode()
+    own = str(event.id).encode()
+    cause = own if event.causation_id is event.id else str(event.causation_id).encode()
+    first = cause if event.correlation_id == event.causation_id else str(event.correlation_id).encode()
+    occurred_at = _text_of(event.occurred_at)
+    recorded_at = occurred_at if event.recorded_at is event.occurred_at else _text_of(event.recorded_at)
     headers = [
         ("ce_specversion", b"1.0"),
-        ("ce_id", str(event.id).encode()),
+        ("ce_id", own),
         ("ce_source", event.source.encode()),
         ("ce_type", event.type.encode()),
-        ("ce_time", _text_of(event.occurred_at)),
+        ("ce_time", occurred_at),
         ("ce_subject", key),
         ("ce_dataschema", f"/schemas/{event.type}".encode()),
         ("ce_partitionkey", key),
-        ("ce_recordedat", _text_of(event.recorded_at)),
-        ("ce_correlationid", str(event.correlation_id).encode()),
-        ("ce_causationid", str(event.causation_id).encode()),
+        ("ce_recordedat", recorded_at),
+        ("ce_correlationid", first),
+        ("ce_causationid", cause),
         ("content-type", b"application/json"),
     ]
     if event.traceparent:
