@@ -84,6 +84,7 @@ class Work:
         self.load_changes: dict[UserId, int] = defaultdict(int)
         self.is_load_freed = False
         self._changed_leads: set[LeadId] = set()
+        self._terms = {(terms.agreement_id, terms.version): terms}
 
     async def lock_people(self, lead_ids: Iterable[UUID]) -> None:
         """Lock the whole trees of these leads."""
@@ -108,11 +109,18 @@ class Work:
         found = await handoffs.lock_handoffs(self.tx, wanted)
         for handoff_id, kept in found.items():
             times = kept.times
-            terms = await agreements.terms_of(self.tx, times.agreement_id, times.agreement_version)
+            terms = await self._terms_of(times)
             was_open = kept.handoff.state in OPEN
             self.held[handoff_id] = Held(kept.handoff, times, dict(kept.clocks), terms, was_open=was_open)
         people = {rep for kept in found.values() for rep in (kept.handoff.owner_id, kept.handoff.former_owner_id)}
         await self.know_reps(rep for rep in people if rep is not None)
+
+    async def _terms_of(self, times: Times) -> Terms:
+        """The version a handoff lives by; each is asked for once in a transaction."""
+        version = (times.agreement_id, times.agreement_version)
+        if version not in self._terms:
+            self._terms[version] = await agreements.terms_of(self.tx, *version)
+        return self._terms[version]
 
     async def know_reps(self, rep_ids: Iterable[UserId]) -> None:
         """Read reps, so that clocks can run in their calendars."""
