@@ -11,11 +11,14 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Literal, cast
 
-from sqlalchemy import CursorResult, Executable, text
-from sqlalchemy.exc import DBAPIError, InterfaceError
+import orjson
+from sqlalchemy import CursorResult, Executable, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from shared.clock import monotonic
 from shared.contracts.envelope import Event
 from shared.db.outbox_rows import write_outbox
 from shared.telemetry import Step, announce
@@ -41,6 +44,7 @@ Workload = Literal["api", "worker"]
 _CONNECT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
 _RECYCLE_SECONDS = 1800
+_RESTED_SECONDS = 1.0
 # A dead socket has no deadline of its own: without these an outage holds a connection for ever (RELIABILITY 2).
 _COMMAND_SECONDS: dict[Workload, int] = {"api": 10, "worker": 35}
 _STATEMENT_TIMEOUT: dict[Workload, str] = {"api": "2s", "worker": "30s"}
@@ -90,8 +94,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_POOL_WAIT_SECONDS,
-            pool_pre_ping=True,
             pool_recycle=_RECYCLE_SECONDS,
+            json_deserializer=orjson.loads,
             hide_parameters=True,  # an error text would carry them into logs
             connect_args={
                 "timeout": _CONNECT_SECONDS,
@@ -103,12 +107,35 @@ class Database:
                 },
             },
         )
+        _ping_rested(self.engine)
         # Woken after every commit that wrote outbox rows; the relay of this process waits on it.
         self.outbox_written = outbox_written or asyncio.Event()
 
     async def close(self) -> None:
         """Close all connections; doing it twice is fine."""
         await self.engine.dispose()
+
+
+def _ping_rested(engine: AsyncEngine) -> None:
+    """Ask a connection that rested whether it still lives, before it is used; a dead one is replaced.
+
+    The pool's own pre-ping asks before every transaction, three round trips each, also one that was used a moment ago.
+    One that breaks within that moment fails its statement, which is transient like every lost connection.
+    """
+
+    def note_use(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = monotonic()
+
+    def ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - the dialect's own class
+        if monotonic() - record.info.get("used_at", 0.0) < _RESTED_SECONDS:
+            return
+        try:
+            connection.ping()
+        except (engine.sync_engine.dialect.loaded_dbapi.Error, OSError, TimeoutError) as error:
+            raise DisconnectionError from error
+
+    event.listen(engine.sync_engine, "checkin", note_use)
+    event.listen(engine.sync_engine, "checkout", ping)
 
 
 class ReadTx:
