@@ -73,13 +73,14 @@ class Desk:
         received_at = clock.now()
         origin = headers.get("origin", "").rstrip("/").lower()
         is_foreign = proof.verified_by == "browser_key" and origin and origin not in proof.source.settings.origins
+        kept = {name: headers[name] for name in adapter.KEPT_HEADERS if name in headers}
         said: dict[str, object] = {
             "source_id": str(proof.source.id),
             "sender": adapter.SENDER,
             "method": request.method,
             "path": request.path,
             "query": request.query,
-            "headers": {name: headers[name] for name in adapter.KEPT_HEADERS if name in headers},
+            "headers": {**kept, "origin": origin} if is_foreign else kept,  # replayed, it is looked up again
             "verified_by": proof.verified_by,
             "secret_id": proof.secret_id,
             "address": network,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.ingest.store.results import LEDGER
-from shared.db.engine import reading
+from shared.db.engine import reading, transaction
 from shared.db.ledger import find_gaps
 from shared.stream.handlers import ParkError
 from tests.integration.ingest.stage import AT, IngestStage, batch, identify, of_type, page, raw_event, track
@@ -86,6 +86,23 @@ async def test_what_senders_are_to_blame_for_is_parked_and_never_stops_the_consu
         await stage.handle(good, raw_event(body, source_id=stage.source_id, parked_as=parked_as))
     assert (parked.value.slug, parked.value.is_ours, parked.value.source) == (slug, False, str(stage.source_id))
     assert len(await stage.handle(good)) > 0
+
+
+async def test_what_came_from_a_new_page_is_taken_once_its_origin_is_listed(stage: IngestStage) -> None:
+    beacon = raw_event(
+        batch(page("/", anonymousId="a1")),
+        source_id=stage.source_id,
+        parked_as="origin_not_listed",
+        headers={"origin": "https://new.example"},
+    )
+    with pytest.raises(ParkError):
+        await stage.handle(beacon)
+    async with transaction(stage.database, "command") as tx:
+        await tx.execute(
+            """update source set settings = settings || '{"origins": ["https://new.example"]}' where id = :id""",
+            {"id": stage.source_id},
+        )
+    assert len(of_type(await stage.handle(beacon), "activity.recorded")) == 1
 
 
 async def test_small_differences_of_sent_at_move_nothing_and_two_hours_move_both(stage: IngestStage) -> None:

@@ -26,7 +26,7 @@ from services.ingest.usecases.normalise.profiling import (
     split_events,
     take_identity,
 )
-from services.ingest.usecases.normalise.reading import Delivery, Item, read_delivery
+from services.ingest.usecases.normalise.reading import Delivery, Item, read_delivery, read_request
 from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, lead_id_for, recognise
 from services.ingest.usecases.normalise.recording import (
     activity_events,
@@ -50,7 +50,15 @@ async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: 
     Raises ParkError for one that cannot be read (the batch is then cut down to it), Busy when a tree of leads grew
     while it was being locked (the batch runs again).
     """
-    await handle(tx, [read_delivery(event) for event in received], hashed=hashed)
+    requests = [read_request(event) for event in received]
+    set_aside = {request.source_id for request in requests if request.parked_as is not None}
+    settings = await sources.settings_by_source(tx, set_aside) if set_aside else {}
+    origins = {source_id: one.origins for source_id, one in settings.items()}
+    deliveries = [
+        read_delivery(event, request, origins=origins.get(request.source_id, ()))
+        for event, request in zip(received, requests, strict=True)
+    ]
+    await handle(tx, deliveries, hashed=hashed)
 
 
 async def handle(tx: Tx, deliveries: Sequence[Delivery], *, hashed: KeyedHash) -> Draft:

@@ -1,5 +1,6 @@
 """Turns raw deliveries into observations with ids, true times and keys: everything that needs no database."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,7 +17,9 @@ from shared.ids import derived_id
 from shared.senders import InboundRequest
 from shared.stream.handlers import ParkError, RawEvent
 
-__all__ = ["Delivery", "Item", "read_delivery"]
+__all__ = ["ORIGIN_NOT_LISTED", "Delivery", "Item", "read_delivery", "read_request"]
+
+ORIGIN_NOT_LISTED = "origin_not_listed"
 
 
 @dataclass(slots=True)
@@ -55,14 +58,22 @@ class Delivery:
         return "server" if self.is_verified else "browser"
 
 
-def read_delivery(event: RawEvent) -> Delivery:
-    """The delivery of a record. Raises ParkError, not counted as ours, for what the door or the adapter found wrong."""
+def read_request(event: RawEvent) -> DeliveryRequest:
+    """The request that the door wrote beside the bytes. Raises ParkError for a record without one."""
     try:
-        request = DeliveryRequest.model_validate_json(event.headers[REQUEST_HEADER])
+        return DeliveryRequest.model_validate_json(event.headers[REQUEST_HEADER])
     except (KeyError, ValidationError) as error:
         raise ParkError("The record is no delivery of our door.", "unreadable") from error
+
+
+def read_delivery(event: RawEvent, request: DeliveryRequest, *, origins: Collection[str] = ()) -> Delivery:
+    """The delivery of a record. Raises ParkError, not counted as ours, for what the door or the adapter found wrong.
+
+    origins are those listed now: what came from a new landing page is taken when it is replayed after being listed.
+    """
     source = str(request.source_id)
-    if request.parked_as is not None:
+    is_listed_now = request.parked_as == ORIGIN_NOT_LISTED and request.headers.get("origin") in origins
+    if request.parked_as is not None and not is_listed_now:
         raise ParkError("The door set it aside.", request.parked_as, is_ours=False, source=source)
     adapter = ADAPTERS.get(request.sender)
     if adapter is None:
