@@ -16,6 +16,7 @@ from shared.config import SERVICES
 __all__ = ["explain", "migrate", "parked", "replay_decision", "topics", "user", "verify"]
 
 _PAGE = 100
+_NOT_FOUND, _NO_ID = 404, 422
 _ROOT = Path(__file__).resolve().parents[2]
 parked = typer.Typer(no_args_is_help=True, help="Events that could not be handled: look, replay, discard.")
 user = typer.Typer(no_args_is_help=True, help="Local users of the console.")
@@ -65,6 +66,20 @@ def parked_list(
         return
     rows = [[one["service"], one["id"], one["event_type"], one["reason"], one["detail"][:60]] for one in found]
     show_table(f"{len(found)} parked", ["service", "id", "event", "reason", "detail"], rows)
+
+
+@parked.command("show")
+def parked_show(parked_id: str, *, as_json: AsJson = False) -> None:
+    """Show one parked event whole: its place, its reason, its headers and the start of its payload."""
+    with calling() as calls:
+        service, found = _parked_event(calls, parked_id)
+    if as_json:
+        show_document({"service": service, **found})
+        return
+    show_pairs([("service", service), *((name, found[name]) for name in found if name not in {"headers", "payload"})])
+    for name, value in found["headers"]:
+        print(f"{name}: {value}")
+    print(found["payload"])
 
 
 @parked.command("replay")
@@ -144,17 +159,26 @@ def replay_decision(
 
 def _settle(parked_id: str, what: str, body: object, *, as_json: bool) -> None:
     with calling() as calls:
-        for service in SERVICES:
-            listed = calls.call(service, "GET", "/internal/parked", internal=True)
-            if any(one["id"] == parked_id for one in listed["parked"]):
-                calls.call(service, "POST", f"/internal/parked/{parked_id}/{what}", internal=True, body=body)
-                break
-        else:
-            raise NeedsMissing(f"No service has an open parked event {parked_id}: `baton parked list` shows them.")
+        service, _ = _parked_event(calls, parked_id)
+        calls.call(service, "POST", f"/internal/parked/{parked_id}/{what}", internal=True, body=body)
+    done = "replayed" if what == "replay" else "discarded"
     if as_json:
-        show_document({"id": parked_id, "service": service, "state": f"{what}ed"})
+        show_document({"id": parked_id, "service": service, "state": done})
     else:
-        print(f"{parked_id} of {service}: {what}ed.")
+        print(f"{parked_id} of {service}: {done}.")
+
+
+def _parked_event(calls: Any, parked_id: str) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - imported late
+    """The service that parked this event, and the event, open or settled. Raises NeedsMissing when none has it."""
+    from deploy.local.operator import CallError  # noqa: PLC0415 - as in deploy/cli/calls.py
+
+    for service in SERVICES:
+        try:
+            return service, calls.call(service, "GET", f"/internal/parked/{parked_id}", internal=True)
+        except CallError as error:
+            if error.status not in {_NOT_FOUND, _NO_ID}:
+                raise
+    raise NeedsMissing(f"No service has a parked event {parked_id}: `baton parked list` shows the open ones.")
 
 
 def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a service
