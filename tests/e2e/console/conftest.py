@@ -1,6 +1,5 @@
 """One scene on the shared stack: two reps, a manager, revops, leads at every step; and Chromium to look at it."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from shared.ids import new_id
 from shared.web.auth import Principal
+from tests.support.browser import find_browser
 from tests.support.stack import BatonStack
 
 FLAGS = [
@@ -149,7 +149,7 @@ class Window:
 @pytest_asyncio.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         expect.set_options(timeout=EXPECT_SECONDS * 1000)
         yield browser
         await browser.close()
