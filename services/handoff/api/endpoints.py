@@ -1,6 +1,7 @@
 """Webhook endpoints over HTTP: list, create, change, delete, enable, rotate, test, resend, and the attempt log.
 
-The address is checked by the guard when it is set and again at each attempt; a secret is answered once.
+The address is checked by the guard when it is set and again at each attempt; a secret is answered once and kept
+wrapped alone: a repeat of the same key has null in its place, so whose answer was lost rotates.
 """
 
 from collections.abc import Awaitable, Callable
@@ -157,8 +158,8 @@ async def post_endpoint(
         row, secret = await usecases.create_endpoint(
             tx, values, headers=asked.headers, secret=asked.secret, by=principal.user_id, wrapping=wrapping
         )
-        body = EndpointAnswer.of(row).model_dump(mode="json") | {"secret": secret}
-        return Answer(201, body, {"etag": etag_of(row.version), "location": f"/v1/endpoints/{row.id}"})
+        headers = {"etag": etag_of(row.version), "location": f"/v1/endpoints/{row.id}"}
+        return Answer(201, EndpointAnswer.of(row), headers, shown_once={"secret": secret})
 
     return await command(request, database, principal, run)
 
@@ -233,7 +234,7 @@ async def post_rotate(
         secret, until = await usecases.rotate_secret(
             tx, endpoint_id, secret=asked.secret, overlap_hours=asked.overlap_hours, wrapping=wrapping
         )
-        return Answer(200, {"secret": secret, "old_secret_until": until.isoformat()})
+        return Answer(200, {"old_secret_until": until.isoformat()}, shown_once={"secret": secret})
 
     return await command(request, database, principal, run)
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 
 from services.handoff.domain.sla import Terms
 from services.handoff.store.rows import insert_rows, upsert_rows
@@ -44,16 +44,22 @@ _WRITE_MEMBER = text(
            leads_per_30_days = excluded.leads_per_30_days, is_member = true
     """
 )
+_ACTIVE = (
+    select(active.c.agreement_id, active.c.version, agreement.c.sha256)
+    .outerjoin(
+        agreement,
+        (agreement.c.agreement_id == active.c.agreement_id) & (agreement.c.version == active.c.version),
+    )
+    .where(active.c.slot == bindparam("slot"))
+)
 _parsed: dict[tuple[str, int, str], Terms] = {}
 _PARSED_MAX = 64  # a deployment has a handful in force; tests make many
 
 
 async def active_terms(tx: ReadTx) -> Terms:
     """The agreement in force."""
-    row = (await tx.execute(select(active).where(active.c.slot == SLOT))).first()
-    if row is None:
-        return _default()
-    return await terms_of(tx, row.agreement_id, row.version)
+    row = (await tx.execute(_ACTIVE, {"slot": SLOT})).first()
+    return _default() if row is None else await _terms(tx, row.agreement_id, row.version, row.sha256)
 
 
 async def terms_of(tx: ReadTx, agreement_id: str, version: int) -> Terms:
@@ -61,7 +67,10 @@ async def terms_of(tx: ReadTx, agreement_id: str, version: int) -> Terms:
     statement = select(agreement.c.sha256).where(
         agreement.c.agreement_id == agreement_id, agreement.c.version == version
     )
-    sha256 = (await tx.execute(statement)).scalar()
+    return await _terms(tx, agreement_id, version, (await tx.execute(statement)).scalar())
+
+
+async def _terms(tx: ReadTx, agreement_id: str, version: int, sha256: str | None) -> Terms:
     if sha256 is None:
         return _default()
     key = (agreement_id, version, sha256)

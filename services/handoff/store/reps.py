@@ -1,12 +1,12 @@
 """Reps, teams, calendars and absences: read for a transaction, and changed by their managers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, bindparam, select, text
 
 from services.handoff.domain.calendar import Calendar, Interval, compose
 from services.handoff.store.rows import in_ids, upsert_rows
@@ -34,6 +34,7 @@ __all__ = [
     "set_away",
     "settle_moved",
     "taken_since",
+    "with_reps",
     "write_absences",
 ]
 
@@ -98,25 +99,43 @@ class Crew:
         return row.why_off(is_absent=gone)
 
 
+_TEAMS, _CALENDARS = select(team), select(calendar)
+_REPS = select(rep).where(in_ids(rep.c.id))
+_ABSENCES = (
+    select(absence)
+    .where(in_ids(absence.c.rep_id), absence.c.state != "cancelled", absence.c.until_at > bindparam("since"))
+    .order_by(absence.c.from_at)
+)
+
+
 async def read_crew(tx: ReadTx, rep_ids: Iterable[UUID]) -> Crew:
     """The named reps, all teams and calendars, and absences that are not over."""
-    wanted = sorted(set(rep_ids))
-    reps = (await tx.execute(select(rep).where(in_ids(rep.c.id)), {"ids": wanted})).all() if wanted else []
-    teams = (await tx.execute(select(team))).all()
-    calendars = (await tx.execute(select(calendar))).all()
-    away: dict[UserId, list[Interval]] = {}
-    if wanted:
-        kept = select(absence).where(in_ids(absence.c.rep_id)).where(absence.c.state != "cancelled")
-        # An absence that ended still counts for a clock that runs since before it.
-        kept = kept.where(absence.c.until_at > tx.now - _ABSENCE_MATTERS)
-        for row in (await tx.execute(kept.order_by(absence.c.from_at), {"ids": wanted})).all():
-            away.setdefault(UserId(row.rep_id), []).append((row.from_at, row.until_at))
-    return Crew(
+    teams = (await tx.execute(_TEAMS)).all()
+    calendars = (await tx.execute(_CALENDARS)).all()
+    crew = Crew(
         now=tx.now,
-        reps={UserId(row.id): _rep(row) for row in reps},
+        reps={},
         teams={TeamId(row.id): row for row in teams},
         calendars={row.name: _calendar(row) for row in calendars},
-        absences={rep_id: tuple(intervals) for rep_id, intervals in away.items()},
+        absences={},
+    )
+    return await with_reps(tx, crew, rep_ids)
+
+
+async def with_reps(tx: ReadTx, crew: Crew, rep_ids: Iterable[UUID]) -> Crew:
+    """The crew with these reps and their absences too."""
+    wanted = sorted(set(rep_ids))
+    if not wanted:
+        return crew
+    reps = (await tx.execute(_REPS, {"ids": wanted})).all()
+    away: dict[UserId, list[Interval]] = {}
+    # An absence that ended still counts for a clock that runs since before it.
+    for row in (await tx.execute(_ABSENCES, {"ids": wanted, "since": tx.now - _ABSENCE_MATTERS})).all():
+        away.setdefault(UserId(row.rep_id), []).append((row.from_at, row.until_at))
+    return replace(
+        crew,
+        reps={**crew.reps, **{UserId(row.id): _rep(row) for row in reps}},
+        absences={**crew.absences, **{rep_id: tuple(intervals) for rep_id, intervals in away.items()}},
     )
 
 

@@ -6,7 +6,7 @@ only way a handoff changes; `writing.flush` writes each kind of row in one state
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -126,10 +126,7 @@ class Work:
         """Read reps, so that clocks can run in their calendars."""
         wanted = set(rep_ids) - set(self.crew.reps)
         if wanted:
-            more = await reps.read_crew(self.tx, wanted)
-            self.crew = replace(
-                self.crew, reps={**self.crew.reps, **more.reps}, absences={**self.crew.absences, **more.absences}
-            )
+            self.crew = await reps.with_reps(self.tx, self.crew, wanted)
 
     def change_lead(self, lead: Lead) -> None:
         """Take over a lead's new row; it is written at the end."""
