@@ -105,10 +105,12 @@ def rig() -> Iterator[Rig]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def wait_for(holds: Callable[[], Awaitable[bool]], *, within_seconds: float = WAIT_SECONDS) -> None:
-    """Ask an async predicate every 20 ms until it holds. Raises TimeoutError."""
+async def wait_for(
+    holds: Callable[[], Awaitable[bool]], *, within_seconds: float = WAIT_SECONDS, look_seconds: float = 0.02
+) -> None:
+    """Ask an async predicate every look_seconds until it holds. Raises TimeoutError."""
     until = monotonic() + within_seconds
     while not await holds():
         if monotonic() > until:
             raise TimeoutError("the bench waited in vain; look at the logs of its processes")
-        await sleep(0.02)
+        await sleep(look_seconds)

@@ -1,16 +1,17 @@
 """Runs the benches and prints their table (`make bench`, `make bench ARGS='door clocks'`); no verdict is an exit code.
 
 Each `stage_<name>.py` has `def run(rounds: int) -> list[Figure]` and starts what it measures: real Kafka, real
-PostgreSQL, our real processes.
+PostgreSQL, our real processes. BATON_BENCH_ROUNDS says how often each is measured (3).
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
 from tests.bench.figures import Figure, Result, say, table
 
-ROUNDS = 3
+ROUNDS = int(os.environ.get("BATON_BENCH_ROUNDS", "3"))
 STAGES = sorted(file.stem.removeprefix("stage_") for file in Path(__file__).parent.glob("stage_*.py"))
 
 
