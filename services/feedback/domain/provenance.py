@@ -46,6 +46,10 @@ ATTRIBUTES: dict[str, Writer] = {
     "traffic_source": "system",
     "medium": "system",
     "campaign": "system",
+    # What the decision itself counted together from the lines above; the scorecard starts from the signed points.
+    "points": "system",
+    "fit": "system",
+    "engagement": "system",
 }
 # Facts folded from activities are named `<measure>.<kind>`; kinds that Sales writes down may know the outcome.
 MEASURES = ("weight", "count", "days_since")

@@ -56,3 +56,8 @@ def test_the_line_tells_what_was_refused_or_that_nothing_was() -> None:
     line = honest(refused_by_provenance(["Tags"], {}), rows=10, facts=1)
     assert not line.is_passed
     assert "Tags" in line.detail
+
+
+def test_what_the_decision_counted_itself_is_declared() -> None:
+    """The scorecard starts from the signed points; refusing them would mean that it never passes G5."""
+    assert refused_by_provenance(["points", "fit", "engagement"], declared_of(["points", "fit", "engagement"])) == ()
