@@ -50,11 +50,16 @@ PAGE_MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command answers: a status, a JSON body (model, mapping or None), and headers such as etag and location."""
+    """What a command answers: a status, a JSON body (model, mapping or None), and headers such as etag and location.
+
+    shown_once: fields of the body that hold secrets, as the first answer shows them. They are never kept: a repeat
+    has what body says of them, else null.
+    """
 
     status: int
     body: BaseModel | Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    shown_once: Mapping[str, Any] = field(default_factory=dict)
 
 
 async def command(
@@ -76,11 +81,11 @@ async def command(
     async with transaction(database, "command") as tx:
         kept = await _claim(tx, scope, digest)
         await announce("command:after_key")
-        status, answer = await _run(tx, run) if kept is None else kept
+        status, answer, shown_once = await _run(tx, run) if kept is None else (*kept, {})
         if kept is None:
             await tx.execute(_KEEP, {**scope, "status": status, "answer": answer})
     await announce("command:before_reply")
-    return _response(status, answer, is_replayed=kept is not None)
+    return _response(status, answer, is_replayed=kept is not None, shown_once=shown_once)
 
 
 _CLAIM = text(
@@ -125,8 +130,11 @@ async def _claim(tx: Tx, scope: Mapping[str, str], digest: bytes) -> tuple[int, 
     return kept.status, kept.answer
 
 
-async def _run(tx: Tx, run: Callable[[Tx], Awaitable[Answer]]) -> tuple[int, str]:
-    """The status and the answer as text; a refusal undoes what run did, and is an answer like any other."""
+async def _run(tx: Tx, run: Callable[[Tx], Awaitable[Answer]]) -> tuple[int, str, Mapping[str, Any]]:
+    """The status, the answer as text to be kept, and what is shown once.
+
+    A refusal undoes what run did, and is an answer like any other.
+    """
     pending = len(tx.pending)
     try:
         async with tx.connection.begin_nested():
@@ -135,18 +143,20 @@ async def _run(tx: Tx, run: Callable[[Tx], Awaitable[Answer]]) -> tuple[int, str
         del tx.pending[pending:]
         tx.after_commit.clear()
         body, headers = problem_of(error)
-        return error.status, _text(body, {**headers, "content-type": PROBLEM_JSON})
+        return error.status, _text(body, {**headers, "content-type": PROBLEM_JSON}), {}
     content = answer.body.model_dump(mode="json") if isinstance(answer.body, BaseModel) else answer.body
-    return answer.status, _text(content, answer.headers)
+    if answer.shown_once:
+        content = {**dict.fromkeys(answer.shown_once), **(content or {})}
+    return answer.status, _text(content, answer.headers), answer.shown_once
 
 
 def _text(body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> str:
     return orjson.dumps({"body": body, "headers": dict(headers)}, default=str).decode()
 
 
-def _response(status: int, answer: str, *, is_replayed: bool) -> Response:
+def _response(status: int, answer: str, *, is_replayed: bool, shown_once: Mapping[str, Any]) -> Response:
     stored = orjson.loads(answer)
-    content = b"" if stored["body"] is None else orjson.dumps(stored["body"])
+    content = b"" if stored["body"] is None else orjson.dumps({**stored["body"], **shown_once})
     headers = {name: value for name, value in stored["headers"].items() if name != "content-type"}
     if is_replayed:
         headers["idempotency-replayed"] = "true"
@@ -172,8 +182,9 @@ def parse_key(header: str | None) -> str:
     return key
 
 
-# ---- versions
-# and pages
+# ---- versions and pages
+
+
 def etag_of(*version: object) -> str:
     """Make a strong ETag of version numbers, joined by dots in their order."""
     return '"' + ".".join(map(str, version)) + '"'

@@ -141,7 +141,7 @@ async def post_key(request: Request, principal: Administrator, asked: NewKeyAske
             created_by=f"{principal.kind}:{principal.id}",
             expires_at=asked.expires_at,
         )
-        return Answer(201, {**_key_values(made.row), "key": made.text})
+        return Answer(201, _key_values(made.row), shown_once={"key": made.text})
 
     return await command(request, request.app.state.database, principal, run)
 
@@ -170,8 +170,7 @@ async def _add_user(request: Request, principal: Principal, asked: NewUserAsked)
 
     async def run(tx: Tx) -> Answer:
         row = await add_user(tx, new, password_hash=password_hash)
-        shown = {} if asked.password else {"password": password}
-        return Answer(201, {**_user_values(row), **shown})
+        return Answer(201, _user_values(row), shown_once={} if asked.password else {"password": password})
 
     return await command(request, request.app.state.database, principal, run)
 

@@ -138,9 +138,10 @@ async def post_source(principal: Manager, parts: PartsOf, request: Request, aske
             "sender": asked.sender,
             "name": asked.name,
             "url": _url(parts, row),
-            "keys": [_new(key) for key in keys],
+            "keys": [_known(key) for key in keys],
         }
-        return Answer(201, body, {"location": f"/v1/sources/{source_id}", "etag": etag_of(1)})
+        headers = {"location": f"/v1/sources/{source_id}", "etag": etag_of(1)}
+        return Answer(201, body, headers, shown_once={"keys": [_known(key) | _value(key) for key in keys]})
 
     response = await command(request, parts.database, principal, run)
     await parts.refresh_directory()
@@ -183,7 +184,7 @@ async def rotate(principal: Manager, parts: PartsOf, request: Request, source_id
 
     async def run(tx: Tx) -> Answer:
         key = await rotate_keys(tx, source_id, kind=asked.kind, secret=asked.secret, wrapping=parts.wrapping)
-        return Answer(201, _new(key))
+        return Answer(201, _known(key), shown_once=_value(key))
 
     response = await command(request, parts.database, principal, run)
     await parts.refresh_directory()
@@ -228,7 +229,11 @@ def _shown(parts: Parts, row: dict[str, Any], keys: list[dict[str, Any]]) -> Sou
     )
 
 
-def _new(key: NewKey) -> dict[str, str]:
-    """A new key with its value; a pasted secret is not echoed."""
-    value = {} if key.kind == "secret" else {"key": key.value}
-    return {"id": str(key.id), "kind": key.kind, **value}
+def _known(key: NewKey) -> dict[str, str]:
+    """What is kept and repeated of a new key."""
+    return {"id": str(key.id), "kind": key.kind}
+
+
+def _value(key: NewKey) -> dict[str, str]:
+    """A new key's value, shown once; a pasted secret is not echoed."""
+    return {} if key.kind == "secret" else {"key": key.value}

@@ -74,7 +74,7 @@ async def test_an_endpoint_is_made_once_and_shows_its_secret_once(api: httpx2.As
     key = keyed()
     first = await api.post("/v1/endpoints", json={"url": "https://crm.example/hook"}, headers=key)
     again = await api.post("/v1/endpoints", json={"url": "https://crm.example/hook"}, headers=key)
-    assert first.json() == again.json()
+    assert first.json() | {"secret": None} == again.json()
     assert again.headers["idempotency-replayed"] == "true"
     listed = (await api.get("/v1/endpoints")).json()["items"]
     assert [one["id"] for one in listed] == [first.json()["id"]]
@@ -88,6 +88,10 @@ async def test_the_secret_is_wrapped_at_rest(api: httpx2.AsyncClient, outbound: 
     assert "own secret value" not in stored.headers_wrapped
     assert body["secret"] not in stored.secret_wrapped
     assert body["header_names"] == ["x-key"]
+    rotated = await api.post(f"/v1/endpoints/{body['id']}/rotate", json={}, headers=keyed())
+    for (answer,) in await outbound.rows("select answer from idempotency"):
+        assert body["secret"] not in answer
+        assert rotated.json()["secret"] not in answer
 
 
 @pytest.mark.parametrize(
