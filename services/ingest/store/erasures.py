@@ -42,6 +42,11 @@ _FORGET = tuple(
         update lead set erased_at = baton_now(), updated_at = baton_now(), title_level = null, department = null,
                country = null, language = null, time_zone = null, first_page = null where id = any(:ids)
         """,
+        # Answers kept for repeats show the person; emptied, a repeat still has no second effect.
+        """
+        update idempotency set answer = '{"body": null, "headers": {}}'
+          from unnest(:ids) as gone (id) where position(gone.id::text in answer) > 0
+        """,
     )
 )
 

@@ -114,6 +114,15 @@ async def test_an_erased_person_leaves_no_name_and_stays_out(counter: Counter) -
     assert (await counter.call("POST", "/internal/profiles", role=None, json=asked)).json() == {"profiles": []}
 
 
+async def test_an_erasure_empties_the_answers_kept_for_repeats(counter: Counter) -> None:
+    asked = {"email": "lee@beta.example", "name": "Lee Canary"}
+    made = await counter.call("POST", "/v1/leads", json=asked)
+    assert made.status_code == 201, made.text
+    await counter.call("POST", "/v1/erasures", role="admin", json={"lead_id": made.json()["id"]})
+    assert await counter.stage.one("select count(*) from idempotency where answer ilike '%canary%'") == 0
+    assert await counter.stage.one("select count(*) from idempotency where status = 201") == 1
+
+
 async def test_names_are_for_services_alone_and_are_of_the_whole_person(counter: Counter) -> None:
     stage = counter.stage
     await stage.send(identify(userId="a", traits={"email": "a@acme.example", "name": "Al"}))
