@@ -73,8 +73,7 @@ class Partition:
         self._arrived = asyncio.Event()
         self._thrown_at: int | None = None
 
-    # ---- called by the poll
-    # task
+    # ---- called by the poll task
     def open_at(self, offset: int) -> None:
         """Begin (again) at the offset `progress` names. Only while `run` waits, or before it runs."""
         self._buffer.clear()
