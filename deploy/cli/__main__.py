@@ -3,11 +3,12 @@
 Starts in under half a second: whatever is heavy is imported by the command that needs it.
 """
 
+import signal
 import sys
 
 import typer
 
-from deploy.cli import demo, doctor, imports, operate, replay, stacks
+from deploy.cli import demo, doctor, imports, operate, replay, sources, stacks
 from deploy.cli.exits import CommandError, Exit
 from deploy.cli.output import say
 from deploy.local.missing import Missing
@@ -29,6 +30,7 @@ app.add_typer(imports.imports, name="import")
 app.add_typer(replay.replay, name="replay")
 app.add_typer(operate.parked, name="parked")
 app.add_typer(operate.user, name="user")
+app.add_typer(sources.source, name="source")
 
 
 @app.callback()
@@ -36,8 +38,13 @@ def _about() -> None:
     """Baton: closed-loop lead handoff. Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused, 4 missing, 5 in part."""
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run one command; the exit code of the process."""
+    signal.signal(signal.SIGTERM, _interrupt)  # as Ctrl-C: a command that started a stack for itself ends it
     try:
         result = app(standalone_mode=False)
     except (CommandError, Missing) as error:

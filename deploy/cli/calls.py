@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.cli.exits import Failed, NeedsMissing, RefusedByRule
+from deploy.cli.stacks import homes
 from deploy.local import stack
-from deploy.local.state import home_folder
 
 if TYPE_CHECKING:
     from deploy.local.operator import OperatorCalls
@@ -19,7 +19,7 @@ __all__ = ["calling", "stack_variables"]
 def stack_variables() -> dict[str, str]:
     """The environment of the running stack; what is set for this command itself wins."""
     own = {name: value for name, value in os.environ.items() if name.startswith("BATON_")}
-    for home in (home_folder(), home_folder() / "demo"):
+    for home in homes():
         found = stack.find(home)
         if found is not None:
             key = {"BATON_CLI_SIGNING_KEY_FILE": str(home / "keys" / "cli.pem")}

@@ -11,10 +11,16 @@ from deploy.local.state import State, home_folder
 
 __all__ = ["down", "status", "up"]
 
+_NEXT = (
+    ("sign in", "baton user add --admin you@example.org   prints a password for the console"),
+    ("send events", "baton source create website               prints a write key and a line to try it with"),
+    ("stop", "baton down"),
+)
+
 
 def homes() -> list[Path]:
-    """Where stacks may be: the usual one, and the demo's beside it."""
-    return [home_folder(), home_folder() / "demo"]
+    """Where stacks may be: the usual one, and those of the demo and of the replay beside it."""
+    return [home_folder(), home_folder() / "demo", home_folder() / "replay"]
 
 
 def up(*, as_json: AsJson = False) -> None:
@@ -29,7 +35,8 @@ def up(*, as_json: AsJson = False) -> None:
         return
     print("Baton was already running." if was_running else "Baton is up.")
     _show(running)
-    print("\nFirst user: baton user add --admin you@example.org     Stop: baton down")
+    print("\nNext:")
+    show_pairs(_NEXT)
 
 
 def down(*, as_json: AsJson = False) -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import state
+from deploy.local.processes import Running
+from deploy.local.state import State
+
 _ROOT = Path(__file__).parents[3]
 
 
@@ -35,6 +39,21 @@ def test_status_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
     assert (done.returncode, "baton up" in done.stdout) == (4, True)
 
 
+def test_status_and_down_know_the_stack_that_a_replay_left(tmp_path: Path) -> None:
+    ended = Running(pid=2**22 + 1, started="never")  # no process has this id
+    home = tmp_path / "replay"
+    home.mkdir()
+    state.write(home, State(environment="demo", started_at="", supervisor=ended, home=str(home)))
+    assert str(home) in _baton(tmp_path, "status").stdout
+    assert _baton(tmp_path, "down").returncode == 0
+    assert state.read(home) is None
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    done = _baton(tmp_path, "source", "create", "mails", "--sender", "sendgrid", "--secret-file", str(tmp_path / "no"))
+    assert (done.returncode, "--secret-file" in done.stderr) == (4, True)
+
+
 def test_down_without_a_stack_is_fine(tmp_path: Path) -> None:
     done = _baton(tmp_path, "down", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"ended": {}})
@@ -49,6 +68,8 @@ def test_down_without_a_stack_is_fine(tmp_path: Path) -> None:
         ["replay-decision"],
         ["user", "add", "a@example.org"],
         ["topics"],
+        ["source", "create", "website"],
+        ["source", "list"],
     ],
 )
 def test_what_needs_a_stack_ends_with_4_and_says_so(tmp_path: Path, arguments: list[str]) -> None:
