@@ -32,10 +32,10 @@ def make_keys(folder: Path) -> None:
             (folder / f"{service}.pub.pem").write_bytes(public)
     public_keys = {service: (folder / f"{service}.pub.pem").read_text() for service in (*SERVICES, COMMAND)}
     (folder / "service_keys.json").write_text(json.dumps(public_keys, indent=2) + "\n")
-    for name in ("fernet", "hint", "session"):
+    for name in ("fernet", "hint"):
         file = folder / f"{name}.key"
         if not file.exists():
-            # A Fernet key is 32 bytes in url-safe base64 with its padding; the others may look the same.
+            # A Fernet key is 32 bytes in url-safe base64 with its padding; the other may look the same.
             raw = base64.urlsafe_b64decode(secret_token(32) + "=")
             _write(file, base64.urlsafe_b64encode(raw) + b"\n")
 
@@ -46,7 +46,6 @@ def variables_of_keys(folder: Path) -> dict[str, str]:
         "BATON_SERVICE_KEYS_FILE": str(folder / "service_keys.json"),
         "BATON_FERNET_KEY_FILE": str(folder / "fernet.key"),
         "BATON_HINT_KEY_FILE": str(folder / "hint.key"),
-        "BATON_SESSION_KEY_FILE": str(folder / "session.key"),
         **{f"BATON_{service.upper()}_SIGNING_KEY_FILE": str(folder / f"{service}.pem") for service in SERVICES},
     }
 

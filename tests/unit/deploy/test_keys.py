@@ -20,7 +20,7 @@ def test_private_files_are_the_owners_alone(tmp_path: Path) -> None:
     make_keys(tmp_path)
     private = [file for file in tmp_path.iterdir() if file.suffix == ".key" or file.name.count(".") == 1]
     private = [file for file in private if file.name != "service_keys.json"]
-    assert len(private) == 9
+    assert len(private) == 8
     assert {stat.S_IMODE(file.stat().st_mode) for file in private} == {0o600}
 
 
