@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
         test-integration test-e2e test-faults test-all bench check deploy-check
 
 help:  ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 setup: $(VENV)/.ready  ## environment from the locked files
 $(VENV)/.ready: requirements-setup.txt $(LOCKS)
