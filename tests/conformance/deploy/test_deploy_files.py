@@ -1,5 +1,6 @@
 """The files of a deployment are valid and say what the code says: checked offline, without an engine."""
 
+import importlib
 import subprocess
 import sys
 from importlib import import_module
