@@ -16,6 +16,7 @@ router = APIRouter()
 
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
 KEYS = keys_of([])
+_AWAY = "The funnel is not available now: feedback does not answer. Load the page again in a moment."
 
 
 def period_of(now: datetime, days: int) -> dict[str, str]:
@@ -32,7 +33,7 @@ async def show_funnel(visit: Visiting, days: int = 90) -> HTMLResponse:
         drawing = await frame(visit, tx)
     params = period_of(tx.now, days)
     report = await visit.owners.ask("feedback", "/v1/reports/funnel", principal=visit.principal, params=params)
-    failed = None if report is not None else Told("bad", "The funnel is not available now: feedback does not answer.")
+    failed = None if report is not None else Told("bad", _AWAY)
     return answer(
         "pages/funnel.html",
         drawing,

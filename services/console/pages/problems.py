@@ -1,5 +1,7 @@
 """How errors look to people: a page for a page, a fragment's place for htmx, problem+json for everybody else."""
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -15,6 +17,7 @@ from shared.web.problems import problem_of, problem_response
 __all__ = ["add_problem_pages"]
 
 _JSON_PLACES = ("/v1/", "/internal/", "/stream", "/static/")
+_NO_PAGE = "There is no page at this address. From the console's start every page is one click away."
 
 
 def add_problem_pages(app: FastAPI) -> None:
@@ -28,6 +31,8 @@ async def _answer(request: Request, error: Exception) -> Response:
     is_page = not request.url.path.startswith(_JSON_PLACES)
     if not is_page:
         return problem_response(body, instance=request.url.path, headers=headers)
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
+        body = {**body, "title": "Not found", "detail": _NO_PAGE}
     is_fragment = request.headers.get("hx-request") == "true"
     if isinstance(error, Unauthorised):
         return _to_the_door(request, is_fragment=is_fragment)

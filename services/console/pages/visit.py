@@ -70,7 +70,7 @@ Visiting = Annotated[Visit, Depends(visit_of)]
 def must_open(visit: Visit, page: str) -> None:
     """Raise Forbidden unless the visitor's role has this page."""
     if not may_open(page, Role(visit.user.role)):
-        raise Forbidden("Your role does not have this page.")
+        raise Forbidden("Your role does not have this page. An administrator can give you a role that has it.")
 
 
 def world_of(visit: Visit, tx: ReadTx) -> World:
