@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 
 from shared.clock import monotonic, sleep
@@ -188,7 +188,7 @@ class Producer:
             async with asyncio.timeout(deadline_seconds):
                 for ack in await hand_over(self._kafka):
                     await asyncio.shield(ack)
-        except TimeoutError as error:
+        except (TimeoutError, KafkaTimeoutError) as error:  # the second: the client still holds what we gave it before
             self._note_silence()
             count("baton_produced_total", records, end="unknown")
             raise Unacked("Kafka did not acknowledge in time.") from error

@@ -37,11 +37,10 @@ async def lock_pools(tx: Tx, terms: Terms) -> dict[str, Pool]:
 
     Members' taken_30_days are filled in by reps_for_routing.
     """
-    await tx.execute(select(pool.c.name).order_by(pool.c.name).with_for_update())
-    rows = (await tx.execute(select(pool).where(pool.c.is_active))).all()
+    rows = (await tx.execute(select(pool).order_by(pool.c.name).with_for_update())).all()
     members = (await tx.execute(select(member).order_by(member.c.pool, member.c.rep_id).with_for_update())).all()
     found = {each.name: Pool(each.name, (), tuple(each.skills)) for each in terms.document.routing.pools}
-    for row in rows:
+    for row in (each for each in rows if each.is_active):
         own = tuple(_member(each) for each in members if each.pool == row.name)
         found[row.name] = Pool(row.name, own, tuple(row.skills), row.sequence)
     return found
