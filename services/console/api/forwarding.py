@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.console.commands.forward import BODY_BYTES_MAX, answer_headers, forward
+from services.console.usecases.narrow import check_person, is_list_of_people, only_seen
+from shared.db.engine import reading
 from shared.web.auth import Principal, requires
 
 __all__ = ["router"]
@@ -18,7 +20,9 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 async def forward_route(
     request: Request, path: str, principal: Annotated[Principal, Depends(requires("any"))]
 ) -> Response:
-    """Forward one request to its owner."""
+    """Forward one request to its owner; a rep reads the people of its own handoffs."""
+    async with reading(request.app.state.database) as tx:
+        await check_person(tx, principal, path)
     answer = await forward(
         request.app.state.owners,
         request.method,
@@ -28,4 +32,8 @@ async def forward_route(
         content=await request.body(),
         principal=principal,
     )
-    return Response(answer.content, status_code=answer.status_code, headers=answer_headers(answer))
+    content = answer.content
+    if content and answer.is_success and is_list_of_people(principal, path):
+        async with reading(request.app.state.database) as tx:
+            content = await only_seen(tx, principal, content)
+    return Response(content, status_code=answer.status_code, headers=answer_headers(answer))

@@ -4,6 +4,7 @@ Only the headers that mean something to the owner travel, in both directions: a 
 """
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from services.console.commands.owners import Owners
 from services.console.domain.owners import owner_of
@@ -46,7 +47,7 @@ async def forward(
     if owner is None:
         raise NotFound("There is no such path; see the OpenAPI documents of the services.")
     sent = {name: headers[name] for name in _SENT if name in headers}
-    target = f"/v1/{path}" + (f"?{query}" if query else "")
+    target = f"/v1/{quote(path)}" + (f"?{query}" if query else "")  # the path came decoded: an id may hold a "?"
     return await owners.public[owner].send(
         method, target, principal=principal, content=content, headers=sent, timeout_seconds=FORWARD_SECONDS
     )

@@ -31,6 +31,7 @@ __all__ = [
     "handoffs_of_leads",
     "leads_by_id",
     "leads_by_score",
+    "leads_in_view",
     "load_handoffs",
     "open_handoffs",
     "person",
@@ -159,6 +160,18 @@ async def leads_by_score(
         | ({"score": after[0], "lead_id": after[1]} if after else {}),
     )
     return [lead_of(row) for row in found]
+
+
+async def leads_in_view(tx: ReadTx, lead_ids: Iterable[UUID], *, owner_id: UUID) -> set[UUID]:
+    """Those of these leads whose person has a handoff of this rep."""
+    found = await tx.execute(
+        """
+        select lead_id from lead where lead_id = any(:ids)
+           and exists (select from handoff where root_lead_id = lead.root_id and owner_id = :owner_id)
+        """,
+        {"ids": list(lead_ids), "owner_id": owner_id},
+    )
+    return set(found.scalars())
 
 
 async def agreements(tx: ReadTx) -> list[AgreementRow]:

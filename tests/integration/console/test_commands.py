@@ -231,12 +231,34 @@ async def test_v1_is_forwarded_unchanged_with_the_person_in_the_token(make_conso
                 "/v1/handoffs?state=assigned", headers={"authorization": "Basic c211Z2dsZWQ=", "if-none-match": '"7"'}
             )
             nowhere = await browser.client.get("/v1/nowhere")
+            await browser.client.get("/v1/handoffs/what%3F/events")
     assert answer.json() == {"handoffs": []}
     assert nowhere.status_code == 404
-    asked = owner.asked[-1]
+    assert owner.asked[-1][0] == "GET /v1/handoffs/what?/events"  # one path, as it was sent
+    asked = owner.asked[-2]
     assert asked[0] == "GET /v1/handoffs"
     assert asked[1]["if-none-match"] == '"7"'
     assert asked[1]["authorization"].startswith("Bearer ")
+
+
+async def test_a_rep_reads_over_v1_only_the_people_of_its_own_handoffs(make_console: Make) -> None:
+    anna, boris = str(named("lead", "anna")), str(named("lead", "boris"))
+    async with owner_service() as owner:
+        console = await make_console(ingest=owner.base, scoring=owner.base)
+        rep, marketer = await console.user("Priya Nair"), await console.user("Mo Marketer", Role.MARKETER)
+        own = handoff_event(owner=rep.user_id)
+        await console.fold(event(identified()), event(identified("boris")), event(own))
+        owner.answer = {"leads": [{"id": anna}, {"id": boris}], "next": "more"}
+        async with console.browser() as browser:
+            await browser.sign_in(rep)
+            assert (await browser.client.get("/v1/leads")).json() == {"leads": [{"id": anna}], "next": "more"}
+            paths = (f"/v1/leads/{anna}", f"/v1/leads/{boris}", f"/v1/scores/{boris}", "/v1/leads/nobody")
+            got = [(await browser.client.get(path)).status_code for path in paths]
+        async with console.browser() as browser:
+            await browser.sign_in(marketer)
+            assert (await browser.client.get("/v1/leads")).json() == owner.answer
+    assert got == [200, 404, 404, 200]
+    assert not any(boris in asked[0] for asked in owner.asked)
 
 
 async def test_a_form_without_script_is_sent_back_to_its_page(make_console: Make) -> None:
