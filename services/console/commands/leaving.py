@@ -26,7 +26,7 @@ async def send_due(database: Database, owners: Owners, pace: Pace) -> None:
             users = await people.users(tx)
         for row in due:
             user = users.get(row.user_id)
-            if user is not None:
+            if user is not None and user.is_active:
                 principal = Principal("user", str(user.user_id), user.role, user.team_id)  # type: ignore[arg-type]  # held by the table's check
                 pressed = Pressed(row.command, row.handoff_id, row.token, str(row.leaving_id), row.body)
                 outcome = await act(owners, pressed, principal=principal)
