@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from deploy.cli.calls import calling
-from deploy.cli.exits import DoneInPart, Failed, NeedsMissing
+from deploy.cli.exits import DoneInPart, Failed, NeedsMissing, RefusedByRule
 from deploy.cli.output import AsJson, say, show_document, show_pairs
 from deploy.cli.progress import Progress
 
@@ -40,7 +40,7 @@ def import_activities(file: Path, *, dry_run: DryRun = False, as_json: AsJson = 
 
 def _import(kind: Literal["leads", "activities"], file: Path, *, dry_run: bool, as_json: bool) -> None:
     if not file.is_file():
-        raise NeedsMissing(f"There is no file {file}.")
+        raise NeedsMissing(f"There is no file {file}: name a CSV file.")
     if dry_run:
         _show_columns(file, as_json=as_json)
         return
@@ -103,7 +103,9 @@ def _show_columns(file: Path, *, as_json: bool) -> None:
             columns = next(rows, [])
             records = sum(1 for _ in rows)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise Failed(f"{file} is no CSV in UTF-8: {error}") from error
+            raise RefusedByRule(
+                f"{file} is no CSV in UTF-8 ({error}). Save it as CSV, UTF-8, and send it again."
+            ) from error
     if as_json:
         show_document({"columns": columns, "records": records})
     else:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.calls import calling, stack_variables
-from deploy.cli.exits import Exit, Failed, NeedsMissing, RefusedByRule
+from deploy.cli.exits import Exit, Failed, NeedsMissing, RefusedByRule, WrongUse
 from deploy.cli.output import AsJson, say, show_document, show_pairs, show_table
 from shared.config import SERVICES
 
@@ -56,6 +56,8 @@ def parked_list(
     *, service: Annotated[str, typer.Option(help="Only this service.")] = "", as_json: AsJson = False
 ) -> None:
     """Show what is parked and why."""
+    if service and service not in SERVICES:
+        raise WrongUse(f"--service: there is no service {service}; one of {', '.join(SERVICES)}.")
     with calling() as calls:
         found: list[dict[str, Any]] = []
         for name in [service] if service else SERVICES:

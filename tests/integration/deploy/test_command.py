@@ -79,6 +79,17 @@ def test_what_needs_a_stack_ends_with_4_and_says_so(tmp_path: Path, arguments: l
     assert done.stdout == ""
 
 
+def test_a_file_that_is_no_csv_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "leads.csv").write_bytes(b"email\n\xff\xfe\n")
+    done = _baton(tmp_path, "import", "leads", "--dry-run", str(tmp_path / "leads.csv"))
+    assert (done.returncode, "UTF-8" in done.stderr) == (3, True)
+
+
+def test_a_service_that_does_not_exist_is_named_with_those_that_do(tmp_path: Path) -> None:
+    done = _baton(tmp_path, "parked", "list", "--service", "bogus")
+    assert (done.returncode, "bogus" in done.stderr, "ingest" in done.stderr) == (2, True, True)
+
+
 @pytest.mark.parametrize("arguments", [["bogus"], ["parked", "discard", "an-id"], ["up", "--bogus"]])
 def test_wrong_use_ends_with_2_and_shows_the_usage(tmp_path: Path, arguments: list[str]) -> None:
     done = _baton(tmp_path, *arguments)
