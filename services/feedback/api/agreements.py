@@ -1,14 +1,14 @@
 """The agreement over HTTP: versions as people read them, drafts, check, sign, publish."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 import yaml
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from services.feedback.api.parts import database_of, person_of, scoring_of, team_of
 from services.feedback.domain.agreement.checks import Classified, Problem
@@ -57,7 +57,7 @@ class DraftAsked(Asked):
 class PublishAsked(Asked):
     """From when the version decides."""
 
-    effective_from: datetime | None = Field(None, strict=False, description="default: now")
+    effective_from: AwareDatetime | None = Field(None, strict=False, description="default: now")
 
 
 @router.get("/v1/agreements")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from services.handoff.store import attempts, endpoints
 from services.handoff.store.endpoints import EndpointRow
@@ -81,8 +81,8 @@ class ResendAsked(Asked):
     """One dispatch, or all made in [since, until) that failed (all that ended with only_failed false)."""
 
     dispatch_id: UUID | None = Field(None, strict=False)
-    since: datetime | None = Field(None, strict=False)
-    until: datetime | None = Field(None, strict=False)
+    since: AwareDatetime | None = Field(None, strict=False)
+    until: AwareDatetime | None = Field(None, strict=False)
     only_failed: bool = True
 
 

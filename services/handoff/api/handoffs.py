@@ -4,12 +4,12 @@ Every command carries the token seen in If-Match and an Idempotency-Key; a lost 
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from services.handoff.api.seen import (
     actor_of,
@@ -73,7 +73,7 @@ class TouchAsked(Empty):
     """A human try to reach the lead."""
 
     kind: str = Field("call", max_length=50, description="call, mail, meeting or visit")
-    touched_at: datetime | None = Field(None, strict=False, description="when; now when absent")
+    touched_at: AwareDatetime | None = Field(None, strict=False, description="when; now when absent")
     text: str | None = Field(None, max_length=_TEXT_MAX, description="a note for whoever reads it next")
 
 
@@ -87,7 +87,7 @@ class PauseAsked(Empty):
     """Stop the clocks for a while."""
 
     reason_code: str = Field(max_length=100, description="one of the agreed reasons")
-    until_at: datetime = Field(strict=False, description="when they go on")
+    until_at: AwareDatetime = Field(strict=False, description="when they go on")
 
 
 class ReassignAsked(Asked):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime
 
 from services.handoff.api.seen import check_in_view, database_of, json_of, row_value, view_of
 from services.handoff.domain.stage import stage_of
@@ -42,7 +43,7 @@ async def list_handoffs(
     queue: str | None = None,
     tier: str | None = None,
     is_open: bool | None = None,
-    updated_since: datetime | None = None,
+    updated_since: AwareDatetime | None = None,
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
 from shared.db.engine import Tx
-from shared.errors import NotFound
+from shared.errors import FieldError, NotFound, Refused
 from shared.ids import DecisionId, HandoffId, LeadId, UserId, derived_id, new_id
 from shared.telemetry import announce
 
@@ -59,8 +59,14 @@ async def act(
 async def touch(
     tx: Tx, handoff_id: UUID, *, token: int, actor: Actor, touched_at: datetime | None, kind: str, command_id: UUID
 ) -> Commanded:
-    """The owner's side tried to reach the lead; touched_at defaults to now and never lies ahead."""
+    """The owner's side tried to reach the lead; touched_at defaults to now and never lies ahead.
+
+    Raises Refused for a try before the lead qualified: by it every missed promise could be told as kept.
+    """
     work, held = await _lock(tx, handoff_id)
+    if touched_at is not None and touched_at < held.times.qualified_at:
+        wrong = FieldError("/touched_at", "too_early", "lies before the lead qualified")
+        raise Refused("Say when you tried to reach this lead; leave it out for now.", errors=[wrong])
     at = min(touched_at or work.now, work.now)
     running = [held.clocks[clock.number] for clock in held.handoff.clocks if clock.kind in _STOPPED]
     is_in_time = all(at <= clock.timing.due_at for clock in running)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from services.ingest.api.parts import LIMIT_DEFAULT, Limit, Parts, PartsOf
 from services.ingest.domain.keys import Key, KeyKind, email_of
@@ -42,7 +42,7 @@ class ConsentAsked(Asked):
     consent: Consent = Field(strict=False)
     is_own_act: bool = False
     wording: str | None = Field(None, max_length=_TEXT_MAX)
-    at: datetime | None = Field(None, strict=False)
+    at: AwareDatetime | None = Field(None, strict=False)
 
     def claim(self) -> ConsentClaim:
         """The statement as the domain knows it."""
@@ -147,7 +147,7 @@ async def list_leads(
     q: Annotated[str | None, Query(max_length=200, description="part of a name, address or company")] = None,
     email: Annotated[str | None, Query(max_length=254)] = None,
     external: Annotated[str | None, Query(max_length=330, description="system:id")] = None,
-    updated_since: Annotated[datetime | None, Query(description="inclusive; read with 5 min overlap")] = None,
+    updated_since: Annotated[AwareDatetime | None, Query(description="inclusive; read with 5 min overlap")] = None,
     cursor: str | None = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> LeadPage:
