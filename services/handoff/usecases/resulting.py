@@ -68,6 +68,9 @@ def _outcome(work: Work, payload: OutcomeRecorded, cause: Cause) -> None:
     if payload.source == "handoff" or payload.object is not None or payload.what not in _RESULTS or payload.is_conflict:
         return
     named = None if payload.handoff_id is None else work.held.get(HandoffId(payload.handoff_id))
+    root_id = work.leads[LeadId(payload.lead_id)].root_id
+    if named is not None and named.handoff.root_lead_id != root_id:
+        named = None  # of somebody else: whoever reports knows the lead better than our ids
     held = named or _with_a_deal(work, LeadId(payload.lead_id))
     if held is not None and held.handoff.state in _MAY_HAVE_A_DEAL:
         version = held.handoff.crm_version + 1

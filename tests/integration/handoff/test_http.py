@@ -1,5 +1,7 @@
 """The routes: in view or 404, token seen or 428 and 409, one effect per key, refusals that name the field."""
 
+import orjson
+
 from tests.integration.handoff.http import callers
 from tests.integration.handoff.world import DatabaseOf, crew, member, world_of
 from tests.support.builders.handoff import identified, lead_id, linked, qualified, rep_id, rep_row
@@ -119,6 +121,8 @@ async def test_a_handoff_is_opened_by_hand_for_a_rep(database_of: DatabaseOf) ->
         opened = await marketer.post("/v1/handoffs", body)
         assert opened.status_code == 201, opened.text
         assert (opened.json()["policy"], opened.json()["state"]) == ("manual", "assigned")
+        assigned = [orjson.loads(payload) for (payload,) in await world.rows("select payload from outbox")][-1]
+        assert assigned["is_reassigned"] is False
         nobody = await marketer.post("/v1/handoffs", {"lead_id": str(lead_id("nobody"))})
         assert nobody.status_code == 404
 
@@ -146,6 +150,9 @@ async def test_the_life_of_a_handoff_over_http(database_of: DatabaseOf) -> None:
         too_long = {"reason_code": "lead_away", "until_at": "2027-06-12T09:00:00Z"}
         assert (await rep.post(f"{path}/pause", too_long, etag=paused.json()["etag"])).status_code == 422
         resumed = (await rep.post(f"{path}/resume", etag=paused.json()["etag"])).json()
+        for wrong in ("2026-06-10T09:00:00", "2020-01-01T00:00:00Z"):  # without zone; before there was a lead
+            refused = await rep.post(f"{path}/touch", {"touched_at": wrong}, etag=resumed["etag"])
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/touched_at")
         touched = (await rep.post(f"{path}/touch", {"kind": "call"}, etag=resumed["etag"])).json()
         assert touched["state"] == "working"
         other = {"disposition": "recycle", "reason_code": "other"}

@@ -126,13 +126,13 @@ async def test_an_upheld_dispute_gives_the_lead_back_in_the_ledger(database_of: 
 async def test_an_outcome_without_a_deal_moves_the_handoff_and_our_own_do_not(database_of: DatabaseOf) -> None:
     async with world_of(database_of) as world:
         await _one_rep(world)
-        await world.take(identified("kim"), qualified("kim"))
+        await world.take(identified("kim"), qualified("kim"), identified("lee"))
         handoff = await world.handoff_of(lead_id("kim"))
 
-        def outcome(what: str, source: str) -> OutcomeRecorded:
+        def outcome(what: str, source: str, *, lead: str = "kim") -> OutcomeRecorded:
             return OutcomeRecorded(
                 outcome_id=new_id(),
-                lead_id=lead_id("kim"),
+                lead_id=lead_id(lead),
                 handoff_id=handoff.id,
                 what=what,
                 occurred_at=NOON,
@@ -141,6 +141,8 @@ async def test_an_outcome_without_a_deal_moves_the_handoff_and_our_own_do_not(da
             )
 
         await world.take(event_of(outcome("won", "handoff")))
+        assert (await world.handoff(handoff.id)).state == "assigned"
+        await world.take(event_of(outcome("won", "csv", lead="lee")))  # of somebody else, with this handoff's id
         assert (await world.handoff(handoff.id)).state == "assigned"
         await world.take(event_of(outcome("won", "csv")))
         assert (await world.handoff(handoff.id)).state == "won"

@@ -118,7 +118,7 @@ def reassign(handoff: Handoff, event: inputs.Reassign, _policy: Policy) -> Decis
     if handoff.owner_id is not None:
         mark_tried(change, handoff.owner_id)
     change.enter(State.ASSIGNED, owner=event.rep_id, ended="reassigned", meets=_ROUTED)
-    change.announce("assigned", is_reassigned=True)
+    change.announce("assigned", is_reassigned=handoff.attempt > 0)
     change.effects.append(Notify("rep", "assigned", event.rep_id))
     return change.done()
 
