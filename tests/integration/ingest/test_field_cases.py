@@ -205,9 +205,10 @@ async def test_no_file_subscribes_again_who_unsubscribed_or_was_erased(counter: 
         b"email,consent,consent_at\r\nkim@acme.example,granted,2026-06-01T00:00:00Z\r\n",
         b"email,consent,consent_at,consent_wording\r\nkim@acme.example,granted,2026-06-11T00:00:00Z,I agree\r\n",
         b"email,name,consent\r\nlee@beta.example,Lee Canary,granted\r\n",
+        b"email,consent,consent_purpose\r\nkim@acme.example,granted,profiling\r\n",
     )
     shown = [await _import(counter, sheet) for sheet in sheets]
-    assert [one["conflicts"] for one in shown] == [0, 1, 1, 0]
+    assert [one["conflicts"] for one in shown] == [0, 1, 1, 0, 1]
     assert shown[3]["suppressed"] == 1
     assert await stage.one("select count(*) from outbox where headers like '%consent_changed%'") == before
     kim = (await counter.get("/v1/leads?email=kim@acme.example"))["leads"][0]

@@ -189,9 +189,19 @@ async def test_what_others_grant_does_not_lift_what_the_person_withdrew(counter:
     assert (await counter.call("POST", path, json=granted)).json()["consents"]["profiling"] == "withdrawn"
     again = await stage.send(identify(userId="a", traits={"consent": "granted"}, at=AT + timedelta(days=1)))
     assert of_type(again, "lead.consent_changed") == []
+    assert (await counter.call("POST", path, json={**granted, "at": "2026-06-01T00:00:00"})).status_code == 422
     later = await stage.send(
         page("/pricing", userId="a", at=AT + timedelta(days=1)), track("Demo Requested", userId="a")
     )
     assert [one.kind for one in of_type(later, "activity.recorded")] == ["demo_requested"]
     async with reading(stage.database) as tx:
         assert await find_gaps(tx, LEDGER) == []
+
+
+async def test_a_consent_dated_ahead_never_outlasts_a_withdrawal(counter: Counter) -> None:
+    await counter.stage.send(identify(userId="a", traits={"email": "a@acme.example"}))
+    path = f"/v1/leads/{await counter.stage.lead_of('user', 'a')}/consents"
+    granted = {"purpose": "profiling", "consent": "granted", "is_own_act": True, "at": "2099-01-01T00:00:00Z"}
+    assert (await counter.call("POST", path, json=granted)).json()["consents"]["profiling"] == "granted"
+    withdrawn = {"purpose": "profiling", "consent": "withdrawn", "is_own_act": True}
+    assert (await counter.call("POST", path, json=withdrawn)).json()["consents"]["profiling"] == "withdrawn"

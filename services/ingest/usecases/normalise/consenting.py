@@ -102,7 +102,7 @@ def claim_consent(draft: Draft, member_id: UUID, item: Item, claim: ConsentClaim
     A withdrawal is the person's own word, whoever passes it on: nobody else withdraws for him.
     """
     voice = "own" if claim.is_own_act or claim.consent == Consent.WITHDRAWN else "other"
-    at = claim.at or item.timed.occurred_at
+    at = min(claim.at or item.timed.occurred_at, draft.now)  # nothing said today may outlast what is said tomorrow
     row = _row(draft, member_id, claim.purpose)
     former: Statement | None = getattr(row.standing, voice)
     wording_before = row.wording_sha256
@@ -128,7 +128,8 @@ def claim_consent(draft: Draft, member_id: UUID, item: Item, claim: ConsentClaim
             recorded_at=draft.now,
         )
     )
-    if is_conflict and claim.purpose == _CONTACT:
+    if is_conflict and item.activity_id not in draft.conflicting:
+        draft.conflicting.add(item.activity_id)
         draft.result(item).conflicts += 1
         draft.refuse(item, "consent_conflict", "The person withdrew; only the person can give consent again.")
 

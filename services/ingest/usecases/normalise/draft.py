@@ -73,6 +73,8 @@ class Draft:
     texts: list[TextRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
     counted: Counter[tuple[date, UUID, str]] = field(default_factory=Counter)
+    conflicting: set[UUID] = field(default_factory=set)
+    """Observations whose consent stands against a withdrawal: one conflict each, however many purposes it names."""
 
     def __post_init__(self) -> None:
         self.before = {lead_id: replace(row) for lead_id, row in self.leads.items()}
