@@ -29,6 +29,10 @@ def source_create(
     sender: Annotated[str, typer.Option(help="segment, cloudevents, or a sender that signs, as sendgrid")] = "segment",
     browser: Annotated[bool, typer.Option("--browser", help="Make a key for pages too; it may do less.")] = False,
     origin: Annotated[list[str] | None, typer.Option(help="A web origin whose pages may use the browser key.")] = None,
+    has_consent: Annotated[
+        bool,
+        typer.Option("--consent-granted", help="Its people have agreed to be scored and called; else unknown."),
+    ] = False,
     secret_file: Annotated[
         Path | None, typer.Option(help="File with the signing secret or public key of a sender that signs.")
     ] = None,
@@ -39,7 +43,7 @@ def source_create(
         "name": name,
         "sender": sender,
         "keys": ["server_key", *(["browser_key"] if browser else [])],
-        "settings": {"origins": origin or []},
+        "settings": {"origins": origin or [], "consent": "granted" if has_consent else "unknown"},
     }
     if secret_file is not None:
         body["secret"] = _content(secret_file)
