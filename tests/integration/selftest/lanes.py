@@ -51,10 +51,18 @@ class Lane:
     bug: str
     failpoints: list[dict[str, Any]] = field(default_factory=list)
 
-    def fails_once(self, step: str, act: str, *, nth: int = 1) -> None:
-        """Arm one failpoint that fires in one process and not again after its restart; a stall lasts till the kill."""
-        once = str(self.folder / step.replace(":", "-"))
-        self.failpoints.append({"step": step, "act": act, "nth": nth, "once_file": once, "seconds": 600})
+    def fails_once(self, step: str, act: str, *, nth: int = 1) -> Callable[[], Awaitable[bool]]:
+        """Arm one failpoint that fires in one process and not again after its restart; a stall lasts till the kill.
+
+        Returns the question whether it fired.
+        """
+        once = self.folder / step.replace(":", "-")
+        self.failpoints.append({"step": step, "act": act, "nth": nth, "once_file": str(once), "seconds": 600})
+
+        async def fired() -> bool:
+            return once.exists()
+
+        return fired
 
     @contextmanager
     def process(self, module: str, *arguments: str, url: str) -> Iterator["Running"]:
@@ -108,10 +116,6 @@ class Running:
     async def died(self) -> bool:
         return self.process.poll() is not None
 
-    async def is_frozen(self) -> bool:
-        assert self.process.poll() is None, "the process ended"
-        return os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOHANG) is not None  # noqa: ASYNC222 - does not wait
-
     async def batches_ended(self) -> int:
         """How many batches this process has carried to an end, whichever; a dead one is at its end."""
         if self.process.poll() is not None:
@@ -137,14 +141,14 @@ async def sleeping_worker(lane: Lane) -> list[str]:
     url = await lane.database_of("scoring")
     await _greeter_tables(url)
     await lane.topics(partitions=1)
-    lane.fails_once("batch:after_fetch", "freeze", nth=2)
+    is_asleep = lane.fails_once("batch:after_fetch", "freeze", nth=2)
     connection = await asyncpg.connect(url)
     with lane.process(GREETER, url=url) as sleeper:
         await until(sleeper.is_ready, within_seconds=LIVE_SECONDS)
         await _send(lane, [0])  # one record is one batch
         await until(_is(connection, "select sum(next_offset) = $1 from progress", 1))
         await _send(lane, range(1, EVENTS))
-        await until(sleeper.is_frozen)
+        await until(is_asleep)
         await connection.execute(
             "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'"
             " and database = (select oid from pg_database where datname = current_database())"
