@@ -21,7 +21,7 @@ SECONDS_MAX = 120
 class Load:
     """What came back: answers by status, latencies in seconds (from the scheduled moment when paced).
 
-    answered_at: when paced, the machine's time of each answer, by the request's number.
+    answered_at: when paced, the machine's time of each 2xx, by the request's number.
     """
 
     statuses: dict[int, int] = field(default_factory=dict)
@@ -80,8 +80,10 @@ async def paced(port: int, bodies: Iterator[bytes], *, per_second: float, second
         while (one := await due.get()) is not None:
             number, at, request = one
             writer.write(request)
-            load.note(await _answer(reader), monotonic() - at)
-            load.answered_at[number] = machine_now()
+            status = await _answer(reader)
+            load.note(status, monotonic() - at)
+            if status < 300:
+                load.answered_at[number] = machine_now()
         writer.close()
 
     clients = [asyncio.ensure_future(client()) for _ in range(connections)]

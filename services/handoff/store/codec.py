@@ -38,6 +38,8 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any field to a JSON value
+    if value is None or isinstance(value, str | int | float):  # most of them, and far cheaper to tell
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, UUID):
