@@ -27,6 +27,7 @@ __all__ = [
     "evidence",
     "handoff",
     "handoff_event",
+    "kept_result",
     "note",
     "sales_activity",
     "touch",
@@ -164,6 +165,21 @@ sales_activity = Table(
     at("recorded_at"),
     Index("sales_activity_lead", "lead_id"),
     Index("sales_activity_recorded", "recorded_at"),
+)
+
+# What became of a lead before its handoff had an owner: it may have overtaken the opening (bounded by age).
+kept_result = Table(
+    "kept_result",
+    metadata,
+    ident("id", key=True),  # the deal's, or the outcome's own
+    ident("lead_id"),
+    words("result"),
+    number("version"),
+    words("reason_code", null=True),
+    at("occurred_at"),
+    at("recorded_at"),
+    Index("kept_result_lead", "lead_id"),
+    Index("kept_result_recorded", "recorded_at"),
 )
 
 # What people typed: never emitted, emptied when the lead is erased.

@@ -4,13 +4,13 @@ All events of topic `outcomes` come here. Our own dispositions come back as outc
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any
 from uuid import UUID
 
-from services.handoff.domain.lifecycle import State, inputs
-from services.handoff.domain.things import Actor, ActorKind
+from services.handoff.domain.lifecycle import State
 from services.handoff.store import clocks, handoffs, leads, pools
-from services.handoff.usecases.deciding import apply
+from services.handoff.store.results import Result, keep_result
+from services.handoff.usecases.overtaken import move_by_result
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
@@ -22,10 +22,8 @@ from shared.telemetry import announce
 
 __all__ = ["take_outcomes"]
 
-_CRM = Actor(ActorKind.CRM)
 _RESULTS = {"opportunity": "open", "won": "won", "lost": "lost"}
 _MAY_HAVE_A_DEAL = frozenset({State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY, State.WON, State.LOST})
-CrmWord = Literal["open", "won", "lost"]
 
 
 async def take_outcomes(tx: Tx, received: Sequence[Event[Any]]) -> None:
@@ -52,18 +50,16 @@ async def _take(work: Work, event: Event[Any]) -> None:
             await leads.advance_connector(work.tx, payload.connector_id, payload.watermark_at)
             await clocks.release_held(work.tx)
         case OpportunityChanged():
-            held = _with_a_deal(work, LeadId(payload.lead_id))
-            if held is not None:
-                _result(work, held, payload.result, payload.object_version, payload.reason_code, cause)
+            await _result(work, _with_a_deal(work, LeadId(payload.lead_id)), _of_deal(payload), cause)
         case OutcomeRecorded():
-            _outcome(work, payload, cause)
+            await _outcome(work, payload, cause)
         case DisputeRuled():
             await _dispute(work, payload)
         case _:
             raise AssertionError(f"take_outcomes does not handle {event.type}")
 
 
-def _outcome(work: Work, payload: OutcomeRecorded, cause: Cause) -> None:
+async def _outcome(work: Work, payload: OutcomeRecorded, cause: Cause) -> None:
     """An outcome without an object (API, CSV); those of a CRM's deal come as opportunity.changed, with its version."""
     if payload.source == "handoff" or payload.object is not None or payload.what not in _RESULTS or payload.is_conflict:
         return
@@ -72,20 +68,32 @@ def _outcome(work: Work, payload: OutcomeRecorded, cause: Cause) -> None:
     if named is not None and named.handoff.root_lead_id != root_id:
         named = None  # of somebody else: whoever reports knows the lead better than our ids
     held = named or _with_a_deal(work, LeadId(payload.lead_id))
-    if held is not None and held.handoff.state in _MAY_HAVE_A_DEAL:
-        version = held.handoff.crm_version + 1
-        _result(work, held, _RESULTS[payload.what], version, payload.reason_code, cause)
+    if held is None or held.handoff.state in _MAY_HAVE_A_DEAL:
+        await _result(work, held, _of_outcome(payload), cause)
 
 
-def _result(work: Work, held: Held, result: str, version: int, reason_code: str | None, cause: Cause) -> None:
-    """A deal on a handoff that is still worked is its disposition; what the CRM says then moves it on."""
-    if result not in {"open", "won", "lost"}:
-        return
-    if held.handoff.state in {State.ASSIGNED, State.ACCEPTED, State.WORKING}:
-        deal = inputs.Dispose(by=None, how="opportunity", actor=_CRM)
-        apply(work, held.handoff.id, deal, cause=cause)
-    event = inputs.CrmResult(result=cast("CrmWord", result), version=version, reason_code=reason_code, actor=_CRM)
-    apply(work, held.handoff.id, event, cause=cause)
+async def _result(work: Work, held: Held | None, result: Result, cause: Cause) -> None:
+    """Move the handoff, or keep the result until there is one that has an owner."""
+    if held is not None:
+        move_by_result(work, held, result, cause)
+    else:
+        await keep_result(work.tx, result)
+
+
+def _of_deal(payload: OpportunityChanged) -> Result:
+    return Result(
+        payload.opportunity_id,
+        LeadId(payload.lead_id),
+        payload.result,
+        payload.object_version,
+        payload.reason_code,
+        payload.occurred_at,
+    )
+
+
+def _of_outcome(payload: OutcomeRecorded) -> Result:
+    word = _RESULTS[payload.what]
+    return Result(payload.outcome_id, LeadId(payload.lead_id), word, 0, payload.reason_code, payload.occurred_at)
 
 
 def _with_a_deal(work: Work, lead_id: LeadId) -> Held | None:

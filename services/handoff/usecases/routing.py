@@ -12,6 +12,7 @@ from services.handoff.domain.things import Need, Pool, QueueName, RouteResult, R
 from services.handoff.store import agreements, handoffs, leads, pools
 from services.handoff.usecases.deciding import Cause, apply
 from services.handoff.usecases.evidencing import claim_kept
+from services.handoff.usecases.overtaken import claim_kept_results
 from services.handoff.usecases.work import Held, Work
 from shared.ids import AccountId, DecisionId, UserId, derived_id
 
@@ -34,6 +35,7 @@ async def settle(work: Work, *, cause: Cause, serves: tuple[str, ...] = SERVED_Q
         owned = await _route(work, new, cause=cause, serves=serves)
         work.is_load_freed = False
         await claim_kept(work, owned, cause=cause)
+        await claim_kept_results(work, owned, cause=cause)
 
 
 async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> list[Held]:

@@ -1,0 +1,87 @@
+"""Results of deals that found no handoff with an owner, by person, until they are claimed or too old."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from shared.db.engine import ReadTx, Tx
+from shared.ids import LeadId
+
+__all__ = ["Result", "claim_results", "keep_result", "prune_results", "unclaimed_results"]
+
+# A handoff that opens later than this after the result is another story.
+KEPT_DAYS = 60
+_PRUNE_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one deal (id: its own), or of a lead without a deal (id: the outcome's, version 0)."""
+
+    id: UUID
+    lead_id: LeadId
+    result: str
+    version: int
+    reason_code: str | None
+    occurred_at: datetime
+
+
+async def keep_result(tx: Tx, result: Result) -> None:
+    """Keep the newest version of a deal's result."""
+    await tx.execute(
+        text(
+            """
+            insert into kept_result (id, lead_id, result, version, reason_code, occurred_at, recorded_at)
+            values (:id, :lead_id, :result, :version, :reason_code, :occurred_at, baton_now())
+            on conflict (id) do update
+               set lead_id = excluded.lead_id, result = excluded.result, version = excluded.version,
+                   reason_code = excluded.reason_code, occurred_at = excluded.occurred_at
+             where kept_result.version < excluded.version
+            """
+        ),
+        asdict(result),
+    )
+
+
+async def unclaimed_results(tx: ReadTx, root_ids: Iterable[UUID]) -> list[tuple[LeadId, Result]]:
+    """What is kept of these people, each with its root, in the order it happened."""
+    rows = await tx.execute(
+        text(
+            """
+            select l.root_id, r.id, r.lead_id, r.result, r.version, r.reason_code, r.occurred_at
+              from lead l join kept_result r on r.lead_id = l.id
+             where l.root_id = any(:roots) order by r.occurred_at, r.version, r.id
+            """
+        ),
+        {"roots": sorted(set(root_ids))},
+    )
+    return [
+        (
+            LeadId(row.root_id),
+            Result(row.id, LeadId(row.lead_id), row.result, row.version, row.reason_code, row.occurred_at),
+        )
+        for row in rows.all()
+    ]
+
+
+async def claim_results(tx: Tx, ids: Sequence[UUID]) -> None:
+    """These have moved a handoff."""
+    if ids:
+        await tx.execute(text("delete from kept_result where id = any(:ids)"), {"ids": list(ids)})
+
+
+async def prune_results(tx: Tx) -> None:
+    """Forget what no handoff claimed; a bounded number at once; a use case of `every`."""
+    await tx.execute(
+        text(
+            """
+            delete from kept_result where id in
+                (select id from kept_result where recorded_at < baton_now() - make_interval(days => :days)
+                  order by recorded_at limit :limit)
+            """
+        ),
+        {"days": KEPT_DAYS, "limit": _PRUNE_AT_ONCE},
+    )
