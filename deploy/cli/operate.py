@@ -81,7 +81,8 @@ def parked_show(parked_id: str, *, as_json: AsJson = False) -> None:
     show_pairs([("service", service), *((name, found[name]) for name in found if name not in {"headers", "payload"})])
     for name, value in found["headers"]:
         print(f"{name}: {value}")
-    print(found["payload"])
+    may_name_people = found["topic"] == "deliveries"
+    print("(the body of a delivery may name people: --json shows it)" if may_name_people else found["payload"])
 
 
 @parked.command("replay")
