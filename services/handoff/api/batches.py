@@ -48,6 +48,7 @@ async def run_batch(request: Request, principal: Anybody, asked: BatchAsked) -> 
     key = parse_key(request.headers.get("idempotency-key"))
 
     async def run(tx: Tx) -> Answer:
+        await commanding.lock_all(tx, [item.handoff_id for item in asked.items])
         answers = []
         for index, item in enumerate(asked.items):
             answers.append(await _one(tx, principal, item, command_id=derived_id("batch", principal.id, key, index)))

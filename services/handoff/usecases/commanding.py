@@ -3,6 +3,7 @@
 A refused command leaves its line in the audit; what people typed goes into a note, never into an event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,18 @@ from shared.errors import FieldError, NotFound, Refused
 from shared.ids import DecisionId, HandoffId, LeadId, UserId, derived_id, new_id
 from shared.telemetry import announce
 
-__all__ = ["Commanded", "OpenByHand", "TypedNote", "act", "open_by_hand", "pause", "pull", "reassign", "touch"]
+__all__ = [
+    "Commanded",
+    "OpenByHand",
+    "TypedNote",
+    "act",
+    "lock_all",
+    "open_by_hand",
+    "pause",
+    "pull",
+    "reassign",
+    "touch",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,16 @@ async def act(
     """Give one input to one handoff, route what follows, and save. Raises NotFound."""
     work, held = await _lock(tx, handoff_id)
     return await _finish(work, held, event, command_id=command_id, note=note)
+
+
+async def lock_all(tx: Tx, handoff_ids: Sequence[UUID]) -> None:
+    """Lock what several commands of one transaction will touch, in the order in which everybody locks.
+
+    One by one they would lock in their own order, and people after the pools of the command before: two such
+    transactions, or one and a batch of events, could each hold what the other waits for.
+    """
+    await leads.lock_trees(tx, await handoffs.leads_of(tx, handoff_ids))
+    await handoffs.lock_handoffs(tx, handoff_ids)
 
 
 async def touch(

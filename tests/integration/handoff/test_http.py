@@ -1,7 +1,10 @@
 """The routes: in view or 404, token seen or 428 and 409, one effect per key, refusals that name the field."""
 
+import asyncio
+
 import orjson
 
+from shared.db.engine import transaction
 from tests.integration.handoff.http import callers
 from tests.integration.handoff.world import DatabaseOf, crew, member, world_of
 from tests.support.builders.handoff import identified, lead_id, linked, qualified, rep_id, rep_row
@@ -167,6 +170,28 @@ async def test_the_life_of_a_handoff_over_http(database_of: DatabaseOf) -> None:
         enrolled = await marketer.post(f"{path}/enrol", {"programme": "autumn"}, etag=done.json()["etag"])
         assert [each["state"] for each in enrolled.json()["clocks"] if each["kind"] == "enrol"] == ["met"]
         assert await world.gaps() == []
+
+
+async def test_a_batch_locks_in_the_order_of_all_whatever_the_order_of_its_items(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        await world.reps(*crew("anna"))
+        await world.agreement({"default": [member(rep_id("anna"))]})
+        await world.take(identified("kim"), qualified("kim"), identified("lee"), qualified("lee"))
+        rows = sorted(
+            (await api.key("leads:read").get("/v1/handoffs")).json()["handoffs"], key=lambda one: one["lead_id"]
+        )
+        items = [{"handoff_id": one["id"], "command": "revoke", "token": one["token"]} for one in reversed(rows)]
+        one_lead = "select id from lead where id = :id for update skip locked"
+        async with asyncio.TaskGroup() as group, transaction(world.database, "command") as holding:
+            await holding.execute(one_lead, {"id": rows[0]["lead_id"]})
+            batch = group.create_task(api.user(rep_id("m"), "marketer").post("/v1/handoffs/batch", {"items": items}))
+            while not batch.done() and not await world.rows(_WAITING):
+                await asyncio.to_thread(bool)
+            assert await world.rows(one_lead, id=rows[1]["lead_id"])  # it waits for the first and holds no other
+        assert [each["status"] for each in batch.result().json()["items"]] == [200, 200]
+
+
+_WAITING = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
 
 async def test_a_batch_answers_each_item_by_itself(database_of: DatabaseOf) -> None:
