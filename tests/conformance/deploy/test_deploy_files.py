@@ -1,6 +1,5 @@
 """The files of a deployment are valid and say what the code says: checked offline, without an engine."""
 
-import importlib
 import subprocess
 import sys
 from importlib import import_module
