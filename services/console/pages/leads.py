@@ -71,7 +71,7 @@ async def find_leads(visit: Visiting, q: str = "") -> JSONResponse:
     found = []
     for entry in entries:
         profile = names.get(entry["lead"].lead_id)
-        name = profile.name if profile and profile.name else "Unnamed lead"
+        name = (profile.name or profile.email if profile else "") or "Unnamed lead"
         found.append({"id": str(entry["lead"].root_id), "name": name, "hint": str(_score(entry["lead"]))})
     return JSONResponse({"leads": found})
 

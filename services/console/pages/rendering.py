@@ -131,7 +131,7 @@ def _shared(drawing: Drawing) -> dict[str, Any]:
 
     def initials(lead_id: UUID) -> str:
         profile = who(lead_id)
-        return initials_of(profile.name if profile else "")
+        return initials_of(profile.name or profile.email if profile else "")
 
     return {
         "user": drawing.user,
