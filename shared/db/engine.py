@@ -32,6 +32,7 @@ __all__ = [
     "Workload",
     "driver_url",
     "is_transient",
+    "is_unstorable",
     "reading",
     "transaction",
 ]
@@ -61,6 +62,7 @@ _SESSION = {
 # What a lost or busy database raises, for code that can go on without its answer.
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError, OSError, TimeoutError)
 # serialisation, deadlock, lock not available, shut down and crash, connection lost: the same work again is right.
+_NUL_STATES = ("22021", "22P05")  # in a text; in a JSON document
 _TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P", "08", "53", "25P03")
 
 
@@ -198,6 +200,11 @@ async def transaction(database: Database, name: TransactionName) -> AsyncIterato
 
 def _step(name: TransactionName, moment: str) -> Step:
     return cast("Step", f"{name}_{moment}" if ":" in name else f"{name}:{moment}")
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether a text was sent that PostgreSQL keeps in no column: it holds the character NUL."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _NUL_STATES
 
 
 def is_transient(error: BaseException) -> bool:

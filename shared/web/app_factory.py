@@ -21,8 +21,8 @@ from typing_extensions import override
 
 from shared.clock import monotonic
 from shared.config import ServiceSettings
-from shared.db.engine import is_transient
-from shared.errors import AppError, Busy
+from shared.db.engine import is_transient, is_unstorable
+from shared.errors import AppError, Busy, Refused
 from shared.ids import new_id
 from shared.telemetry import count, log, observe
 from shared.web.auth import Authenticate, Permission, permission_of
@@ -197,6 +197,8 @@ def _problem_of_ours(error: Exception, scope: Scope) -> tuple[dict[str, Any], di
     if is_transient(error):
         log.warning("request_waits", path=scope["path"], reason=type(error).__name__)
         return problem_of(Busy("A part this needs is away for the moment; send the same request again."))
+    if is_unstorable(error):
+        return problem_of(Refused("A text holds the character NUL (U+0000). Leave it out and send it again."))
     log.exception("request_failed", path=scope["path"])
     return problem_of(error)
 
