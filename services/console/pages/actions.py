@@ -200,10 +200,14 @@ def _focus(pressed: Pressed, outcome: Outcome) -> UUID | None:
 
 
 async def _settle_parked(visit: Visit, form: Mapping[str, str], verb: str) -> Response:
+    try:
+        parked_id = str(UUID(form.get("parked_id", "")))
+    except ValueError as error:
+        raise Unreadable("The form lacks the parked event: load the page again.") from error
     told = await settle(
         visit,
         service=form.get("service", ""),
-        parked_id=str(UUID(form.get("parked_id", ""))),
+        parked_id=parked_id,
         verb=verb,
         key=form.get("key") or str(new_id()),
         reason=form.get("reason", ""),

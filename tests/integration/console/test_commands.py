@@ -261,6 +261,15 @@ async def test_a_rep_reads_over_v1_only_the_people_of_its_own_handoffs(make_cons
     assert not any(boris in asked[0] for asked in owner.asked)
 
 
+async def test_a_form_without_its_parked_event_is_unreadable(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Rae Revops", Role.REVOPS)
+    async with console.browser() as browser:
+        await browser.sign_in(user)
+        for verb in ("replay", "discard"):
+            assert (await browser.press(f"/do/{verb}-parked", form(parked_id="x"))).status_code == 400
+
+
 async def test_a_form_without_script_is_sent_back_to_its_page(make_console: Make) -> None:
     async with owner_service() as owner:
         console = await make_console(handoff=owner.base)
