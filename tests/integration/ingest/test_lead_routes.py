@@ -1,7 +1,7 @@
 """Leads by HTTP: merge and split undo each other, erase leaves nothing, lists show each person once."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest_asyncio
@@ -147,6 +147,9 @@ async def test_a_walk_shows_each_person_once_while_others_change(counter: Counte
     changed = first["leads"][1]["updated_at"]
     since = await counter.get("/v1/leads", params={"updated_since": changed})
     assert first["leads"][1]["id"] in {one["id"] for one in since["leads"]}
+    after = (datetime.fromisoformat(changed) + timedelta(microseconds=1)).isoformat()
+    later = await counter.get("/v1/leads", params={"updated_since": after})
+    assert first["leads"][1]["id"] not in {one["id"] for one in later["leads"]}
     assert (await counter.call("GET", "/v1/leads?cursor=nonsense")).status_code == 422
 
 
