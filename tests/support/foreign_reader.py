@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema_rs
 import yaml
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 READ_SECONDS = 60
 
@@ -49,14 +49,13 @@ def problem_of(document: dict[str, Any], known: dict[str, Any], channel: str, me
 
 async def read_channel(bootstrap: str, topic: str, check: Any) -> dict[str, Any]:  # noqa: ANN401
     """Read one topic from its start to the end it has now."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )  # without a group it is given every partition of the topic
     await consumer.start()
     records, ids, repeats, problems = 0, set(), 0, []
     try:
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not partitions:
-            partitions = [TopicPartition(topic, 0)]
-        consumer.assign(partitions)
+        partitions = sorted(consumer.assignment())
         ends = await consumer.end_offsets(partitions)
         begins = await consumer.beginning_offsets(partitions)
         for partition in partitions:
