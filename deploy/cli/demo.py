@@ -45,7 +45,8 @@ def demo(
         return
     for title, columns, rows in told.tables:
         show_table(title, columns, rows)
-    print()
+    document = told.document
+    print(f"\n{document['steps_of_the_world']} steps of the world in {document['elapsed_seconds']:.0f} s.")
     if stop:
         print("Everything that was started is stopped.")
         return

@@ -43,6 +43,7 @@ class Handoff:
     tier: str = ""
     state: HandoffState = HandoffState.QUALIFIED
     owner: UUID | None = None
+    last_owner: UUID | None = None
     root: UUID | None = None
     seq: int = 0
     first_touch_at: datetime | None = None
@@ -180,11 +181,13 @@ def _count_handoff(figures: Figures, event: Event[HandoffEvent]) -> None:
     if payload.seq >= handoff.seq:
         handoff.seq, handoff.state, handoff.tier = payload.seq, payload.state, payload.tier
         handoff.owner, handoff.root = payload.owner_id, payload.root_lead_id
+    if payload.owner_id is not None:
+        handoff.last_owner = payload.owner_id
     _count_what(figures, handoff, payload)
 
 
 def _count_what(figures: Figures, handoff: Handoff, payload: HandoffEvent) -> None:
-    rep = figures.per_rep.setdefault(payload.owner_id, Counter()) if payload.owner_id else Counter[str]()
+    rep = figures.per_rep.setdefault(handoff.last_owner, Counter()) if handoff.last_owner else Counter[str]()
     if isinstance(payload, HandoffAssigned):
         figures.reassigned += payload.is_reassigned
         rep["assigned"] += 1

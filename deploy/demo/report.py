@@ -61,7 +61,7 @@ def _promises(figures: Figures) -> Table:
 
 
 def _reps(figures: Figures, names: Mapping[UUID, str]) -> Table:
-    won = Counter(one.owner for one in figures.handoffs.values() if one.state is HandoffState.WON)
+    won = Counter(one.last_owner for one in figures.handoffs.values() if one.state is HandoffState.WON)
     rows = [
         [name, did["assigned"], did["touched"], did["missed"], won[rep]]
         for rep, name in names.items()
