@@ -62,6 +62,7 @@ class Producer:
         self._kafka: Any = None
         self._must_rebuild = asyncio.Event()
         self._unacked_since: float | None = None
+        self._missed_at = 0.0  # the latest miss: a single one with nothing sent after it is no silence
 
     @property
     def is_started(self) -> bool:
@@ -126,7 +127,8 @@ class Producer:
         while not self._must_rebuild.is_set():
             await sleep(LOOK_SECONDS)
             since = self._unacked_since
-            if since is not None and monotonic() - since > NO_ACK_SECONDS and await self._does_broker_answer():
+            is_silent = since is not None and self._missed_at - since > NO_ACK_SECONDS
+            if is_silent and await self._does_broker_answer():
                 return
 
     async def _does_broker_answer(self) -> bool:
@@ -220,8 +222,9 @@ class Producer:
         return acks
 
     def _note_silence(self) -> None:
+        self._missed_at = monotonic()
         if self._unacked_since is None:
-            self._unacked_since = monotonic()
+            self._unacked_since = self._missed_at
 
     def _note_error(self, error: KafkaError) -> None:
         if isinstance(error, MessageSizeTooLargeError):
