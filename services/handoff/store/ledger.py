@@ -81,7 +81,17 @@ LEDGER: tuple[LedgerCheck, ...] = (
     LedgerCheck(
         "clocks",
         "no clock fired after the act that stopped it",
-        "select c.id::text from clock c join escalation e on e.clock_id = c.id where e.fired_at > c.ended_at",
+        # By the order of inputs, which is that of the row's lock: a moment is taken before a lock is waited for.
+        """
+        select c.id::text from clock c join escalation e on e.clock_id = c.id
+         where not exists (
+            select from handoff_event f
+             where f.handoff_id = c.handoff_id and f.kind = 'Fire' and f.verdict = 'ok' and f.token_seen = c.token
+               and (f.input ->> 'number')::int = c.number
+               and c.token = (select b.token_after from handoff_event b
+                               where b.handoff_id = f.handoff_id and b.id < f.id and b.verdict = 'ok'
+                               order by b.id desc limit 1))
+        """,
     ),
     LedgerCheck(
         "clocks",

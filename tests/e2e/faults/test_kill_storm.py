@@ -44,7 +44,8 @@ async def test_every_kept_delivery_has_one_effect_whatever_is_killed() -> None:
         print(f"answers {receipts.answers}, commands {receipts.commands}, kills {receipts.kills}")  # noqa: T201
         assert len(receipts.kept) == weather.deliveries
         assert len(receipts.kills) == weather.kills
-        assert await findings(stack, source_id=town.source_id, kept=receipts.kept) == []
+        found = await findings(stack, source_id=town.source_id, kept=receipts.kept)
+        assert not found, "\n".join(found)
     assert left_over(home) == []
 
 
