@@ -1,6 +1,6 @@
 """Nothing accepted is lost or doubled, whichever process dies at whichever moment.
 
-One minute in `make check`; `make test-faults` sends 20,000 deliveries through at least 40 kills. The seed is printed
+`make test-faults` sends 20,000 deliveries through at least 40 kills, without it a minute of it. The seed is printed
 and may be given: BATON_FAULTS_SEED=7 make test-faults.
 """
 
