@@ -126,6 +126,23 @@ async def test_a_touch_that_was_in_time_takes_the_breach_back(database_of: Datab
         assert await world.gaps() == []
 
 
+async def test_a_touch_after_the_due_instant_is_a_breach_without_its_last_rung(database_of: DatabaseOf) -> None:
+    """The clocks were away when it fell due (killed, or behind): reminders went out, then the rep's late touch came."""
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        handoff = await world.handoff_of(lead_id("kim"))
+        await _walk(world, hours=2)
+        await world.advance(hours=3)
+        await world.touch(handoff.id, handoff.owner_id)
+        clock = await world.clock(handoff.id, "accept")
+        rungs = await world.rows("select level, is_last from escalation order by level")
+        assert (clock.state, clock.level, [tuple(rung) for rung in rungs]) == ("breached", 1, [(1, False)])
+        await world.fire()
+        assert len(await world.rows("select level from escalation")) == 1
+        assert await world.gaps() == []
+
+
 async def test_a_touch_of_the_team_stops_the_clock(database_of: DatabaseOf) -> None:
     async with world_of(database_of) as world:
         team = rep_id("team")

@@ -114,6 +114,7 @@ PLANTED: list[tuple[Life, str, str]] = [
         "update clock set state = 'armed', ended_at = null where kind = 'accept'",
     ),
     (handoffs, "clocks", _LATE_RUNG),
+    (handoffs, "clocks", "update clock set state = 'breached' where kind = 'accept'"),
     (handoffs, "dispatches", "update dispatch set attempts = 1"),
     (outcomes, "outcomes", "update outcome set recorded_at = recorded_at + interval '1 day' where supersedes is null"),
     (outcomes, "outcomes", "delete from credit where model = 'linear'"),
