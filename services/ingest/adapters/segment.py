@@ -126,8 +126,10 @@ def _outlined(raw: bytes, index: int) -> _EventOutline | Refusal:
         return _OUTLINE.decode(raw) if bodies.is_plain(raw) else _outline_of(bodies.read_event(raw))
     except Unreadable as error:
         return Refusal(index, error.problem, detail=error.detail)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except msgspec.ValidationError:
         return Refusal(index, "not_an_object", detail="An event must be a JSON object.")
+    except msgspec.DecodeError:
+        return Refusal(index, "not_json", detail=bodies.not_json(raw))
 
 
 def _refusal_of(outlined: _EventOutline, index: int, path_type: str | None) -> Refusal | None:

@@ -35,11 +35,13 @@ class Collector:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the door's own paths, hand on the others."""
-        if scope["type"] != "http" or not _is_ours(scope["path"], scope["method"]):
+        methods = _methods(scope["path"]) if scope["type"] == "http" else ()
+        if not methods:
             await self._app(scope, receive, send)
             return
         origin = ""
         try:
+            _check_method(scope["method"], methods)
             headers = headers_of(scope)
             origin = headers.get("origin", "")
             response = await self._answer(scope, receive, headers)
@@ -81,12 +83,20 @@ class Collector:
         return Response(204)
 
 
-def _is_ours(path: str, method: str) -> bool:
+def _methods(path: str) -> tuple[str, ...]:
+    """What the door takes at a path beside OPTIONS; () for a path that is not its own."""
     if path in collection.PATHS or path == collection.METRICS_PATH:
-        return method in {"POST", "OPTIONS"}
+        return ("POST",)
     if path.startswith(webhooks.START):
-        return True
-    return method == "GET" and collection.settings_key(path) is not None
+        return webhooks.METHODS
+    return ("GET",) if collection.settings_key(path) is not None else ()
+
+
+def _check_method(method: str, methods: tuple[str, ...]) -> None:
+    """Raise Refused 405 for a method that the path does not take."""
+    if method not in methods and method != "OPTIONS":
+        detail = f"Nothing was kept: send {' or '.join(methods)} to this path, not {method}."
+        raise Refused(405, "method_not_allowed", detail, allow=", ".join((*methods, "OPTIONS")))
 
 
 async def _send(send: Send, receive: Receive, response: Response, added: tuple[tuple[bytes, bytes], ...]) -> None:

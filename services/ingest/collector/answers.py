@@ -5,12 +5,13 @@ Invariant: no answer here is a 5xx but 503, which speaks of our state and always
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import orjson
 
 from services.ingest.domain.observation import Refusal
-from shared.errors import AppError
+from shared.errors import AppError, FieldError
 from shared.senders import Reply
 
 __all__ = ["Refused", "Response", "cors_headers", "problem", "report"]
@@ -18,17 +19,31 @@ __all__ = ["Refused", "Response", "cors_headers", "problem", "report"]
 Header = tuple[bytes, bytes]
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
+_CHALLENGE: Final = (b"www-authenticate", b"Bearer")  # Basic works as well, but makes browsers ask people for it
 _KEPT_ALL: Final = b'{"success":true,"accepted":%d,"rejected":[]}'
 _REFUSALS_SHOWN_MAX: Final = 1_000
 
 
 class Refused(AppError):
-    """The door says no: a status of the table, a slug, whole seconds to wait (0 = no Retry-After)."""
+    """The door says no: a status of the table, a slug, whole seconds to wait (0 = no Retry-After).
 
-    def __init__(self, status_code: int, slug: str, detail: str, *, retry_after: int = 0) -> None:
-        super().__init__(detail, slug=slug)
+    allow: the methods that work, of a 405.
+    """
+
+    def __init__(
+        self,
+        status_code: int,
+        slug: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after: int = 0,
+        allow: str = "",
+    ) -> None:
+        super().__init__(detail, slug=slug, errors=errors)
         self.status_code = status_code
         self.retry_after = retry_after
+        self.allow = allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +76,22 @@ def report(events: int, refusals: Sequence[Refusal], *, status: int) -> Response
 
 
 def problem(error: Refused) -> Response:
-    """A refusal as problem+json."""
-    body = {
+    """A refusal as problem+json: its detail says what to do next, its errors which part of the request is meant."""
+    body: dict[str, object] = {
         "type": f"/problems/{error.problem}",
         "title": "The delivery was not kept",
         "status": error.status_code,
         "detail": error.detail,
     }
+    if error.errors:
+        body["errors"] = [{"pointer": one.pointer, "code": one.code, "message": one.message} for one in error.errors]
     headers: tuple[Header, ...] = (_PROBLEM,)
     if error.retry_after:
         headers += ((b"retry-after", str(error.retry_after).encode()),)
+    if error.allow:
+        headers += ((b"allow", error.allow.encode()),)
+    if error.status_code == HTTPStatus.UNAUTHORIZED:
+        headers += (_CHALLENGE,)
     return Response(error.status_code, orjson.dumps(body), headers)
 
 

@@ -15,6 +15,7 @@ from services.ingest.collector.desk import Desk, Proof, check_encoding, outlined
 from services.ingest.collector.wire import BATCH_BYTES_MAX, WEBHOOK_BYTES_MAX, client_network, read_body
 from services.ingest.domain.source import Source, SourceKey
 from shared import clock
+from shared.errors import FieldError
 from shared.senders import basic_credentials, bearer_token
 
 __all__ = ["METRICS_PATH", "PATHS", "collect", "discard", "library_settings", "settings_key"]
@@ -27,6 +28,11 @@ PATHS: Final[Mapping[str, str]] = {
 METRICS_PATH: Final = "/v1/m"  # Segment's browser library counts itself here; nobody reads it
 _SETTINGS_START, _SETTINGS_END = "/v1/projects/", "/settings"
 _BATCH_ENDS: Final = ("/batch", "/b")
+_HOW_TO_PROVE: Final = (
+    "Nothing was kept. Send a write key of one of your sources: as `Authorization: Bearer KEY`, as the user of "
+    "`Authorization: Basic` with an empty password (curl -u KEY:), as `X-Write-Key: KEY`, or as `writeKey` in a JSON "
+    "body. `baton source list` shows how your keys begin, `baton source create` makes one."
+)
 
 
 async def collect(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
@@ -67,7 +73,8 @@ def settings_key(path: str) -> str | None:
 def library_settings(desk: Desk, key: str, public_host: str) -> Response:
     """What Segment's browser library fetches before it sends; it then uses the key from this answer."""
     if desk.directory.by_key(key, clock.now()) is None and desk.directory.is_fresh(clock.monotonic()):
-        raise Refused(401, "not_proven", "The write key is unknown or expired.")
+        field = FieldError("path", "unknown", "the write key in the path is unknown or expired")
+        raise Refused(401, "not_proven", "Put a valid browser key of your source into the page.", errors=[field])
     segment = {
         "apiKey": key,
         "apiHost": f"{public_host}/v1",
@@ -92,7 +99,8 @@ def _prove_key(desk: Desk, key: str | None, network: str | None) -> Proof:
     """The source of a write key, within its rate. Raises Refused 401, 429 or 503."""
     found = desk.directory.by_key(key, clock.now()) if key else None
     if found is None:
-        raise desk.unproven("The write key is missing, unknown or expired.")
+        code, reason = ("unknown", "this write key is unknown or expired") if key else ("missing", "no write key came")
+        raise desk.unproven(_HOW_TO_PROVE, FieldError("header:authorization", code, reason))
     source, source_key = found
     _limit(desk, source, source_key, network)
     return Proof(source, source_key.kind, str(source_key.id))

@@ -15,7 +15,7 @@ from services.ingest.collector.rates import Rates
 from services.ingest.collector.wire import InFlight
 from services.ingest.domain.source import Source
 from shared import clock
-from shared.errors import TooLarge, Unreadable
+from shared.errors import FieldError, TooLarge, Unreadable
 from shared.senders import InboundRequest
 
 __all__ = ["Desk", "DoorRates", "Proof", "check_encoding", "outlined", "request_of", "status_of"]
@@ -53,11 +53,11 @@ class Desk:
     rates: Rates
     in_flight: InFlight
 
-    def unproven(self, detail: str) -> Refused:
+    def unproven(self, detail: str, *errors: FieldError) -> Refused:
         """401 when we are sure, 503 while the directory is stale: we never say "unknown" while we cannot know."""
         if not self.directory.is_fresh(clock.monotonic()):
             return Refused(503, "directory_stale", "We cannot check it now; send it again.", retry_after=_STALE_SECONDS)
-        return Refused(401, "not_proven", detail)
+        return Refused(401, "not_proven", detail, errors=errors)
 
     async def keep(
         self,
@@ -103,7 +103,8 @@ def check_encoding(headers: Mapping[str, str]) -> None:
     """Raise Refused 415 for an encoding other than identity or one gzip."""
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
-        raise Refused(415, "unsupported_encoding", "Send the body plain or packed once with gzip.")
+        field = FieldError("header:content-encoding", "encoding", "must be gzip, identity or absent")
+        raise Refused(415, "unsupported_encoding", "Send the body plain or packed once with gzip.", errors=[field])
 
 
 async def outlined(adapter: Adapter, request: InboundRequest) -> Outline:

@@ -17,10 +17,14 @@ from services.ingest.collector.wire import WEBHOOK_BYTES_MAX, client_network, re
 from services.ingest.domain.source import Secret, Source
 from shared import clock
 
-__all__ = ["START", "take_webhook"]
+__all__ = ["METHODS", "START", "take_webhook"]
 
 START: Final = "/webhooks/"
-_UNPROVEN: Final = "The signature is wrong, or the source is not known."
+METHODS: Final = ("GET", "HEAD", "POST")  # senders shake hands by GET and HEAD
+_UNPROVEN: Final = (
+    "Nothing was kept: the signature is wrong, or no source has this address. Paste the address of the source again, "
+    "and give Baton the signing secret that the sender shows; `baton source list` shows the addresses."
+)
 
 
 async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:

@@ -25,6 +25,7 @@ __all__ = [
     "gunzipped",
     "is_gzip",
     "is_plain",
+    "not_json",
     "read_event",
     "read_json",
     "split_array",
@@ -50,6 +51,11 @@ _ALIKE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _SUSPICIOUS_ALIKE: Final = (b"0" * 19, b"e000", b"e+000")
 _SUSPICIOUS_WORDS: Final = (b"NaN", b"Infinity")
 _SUSPICIOUS_ESCAPES: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_SNIFFED_BYTES: Final = 256
+_FORM: Final = re.compile(rb"[\w.\[\]%+-]+=")
+_WHAT_TO_SEND: Final = (
+    'Send JSON in UTF-8: an object for one event; {"batch": [...]} or an array where the address takes several.'
+)
 _UNTEXT: Final = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -199,7 +205,21 @@ def _loads(raw: bytes) -> object:
     except RecursionError as error:
         raise Unreadable("The JSON is nested too deeply.", slug="too_deep") from error
     except ValueError as error:
-        raise Unreadable("The body is not JSON; nothing of it was kept.", slug="not_json") from error
+        raise Unreadable(not_json(raw), slug="not_json") from error
+
+
+def not_json(raw: bytes) -> str:
+    """What bytes that are no JSON seem to be, and what to send instead."""
+    start = raw[:_SNIFFED_BYTES].lstrip()
+    if not start:
+        seen = "The body is empty."
+    elif start.startswith(b"<"):
+        seen = "The body looks like XML or HTML, not JSON."
+    elif start.startswith(b"--") or _FORM.match(start):
+        seen = "The body looks like a form, not JSON."
+    else:
+        seen = "The body is not JSON, or is cut off."
+    return f"{seen} Nothing of it was kept. {_WHAT_TO_SEND}"
 
 
 def _nothing(_: str) -> None:
