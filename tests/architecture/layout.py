@@ -1,5 +1,6 @@
 """What the tree must look like: the facts the architecture tests compare it with (STYLE sections 4 and 6)."""
 
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +13,6 @@ OPTIONAL = {
     "feedback": {"tuner", "adapters"},
     "console": {"pages", "commands", "templates", "static"},
 }
-TOP_LEVEL = {"services", "shared", "deploy", "tests", "docs", "docker-compose.yml", "Makefile"}
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "data", "info", "misc", "base"}
 README_LINES_MAX = 40
 
@@ -20,6 +20,17 @@ README_LINES_MAX = 40
 def python_files(*folders: str) -> list[Path]:
     """All Python files below the folders, sorted."""
     return sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """The files git knows that match, as they lie in the tree."""
+    done = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def documents() -> list[Path]:
+    """Every page of prose."""
+    return tracked("*.md")
 
 
 def code_files() -> list[Path]:

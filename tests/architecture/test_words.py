@@ -1,21 +1,15 @@
 """What may not stand in the repository: addresses in locks, paths of a machine, work left for later."""
 
 import re
-import subprocess
 
-from tests.architecture.layout import ROOT, code_files
+from tests.architecture.layout import ROOT, code_files, tracked
 
 LOCKS = ("requirements*.txt", "*.lock", "package-lock.json")
 ABSOLUTE_HOME = re.compile(r"(?<![\w.])/(?:home|root|Users|work)/[\w.-]+")
 
 
-def tracked(*patterns: str) -> list[str]:
-    done = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
-
-
 def test_lock_files_carry_no_addresses() -> None:
-    found = [name for name in tracked(*LOCKS) if re.search(r"https?://", (ROOT / name).read_text())]
+    found = [file.name for file in tracked(*LOCKS) if re.search(r"https?://", file.read_text())]
     assert found == []
 
 
