@@ -50,6 +50,12 @@ def served_by(
     actor: Actor = SYSTEM,
 ) -> inputs.Touch | inputs.LateEvidence | None:
     """The input a touch becomes, or None when it serves no promise of this handoff."""
+    for number in handoff.missed_touches:
+        missed = clocks.get(number)
+        if missed is None or missed.rep_id is None or not is_same_side(actor_id, missed.rep_id):
+            continue
+        if missed.timing.base_at <= touched_at <= missed.timing.due_at:
+            return inputs.LateEvidence(number=number, touched_at=touched_at, actor=actor)
     owner = handoff.owner_id
     is_owners = handoff.state in OWNED and owner is not None and is_same_side(actor_id, owner)
     # Of the first owner counts what happened since the lead qualified: what is imported in arrears has true times, and
@@ -59,10 +65,4 @@ def served_by(
         running = [clocks[clock.number] for clock in handoff.clocks if clock.kind in _STOPPED_BY_TOUCH]
         is_in_time = all(touched_at <= clock.timing.due_at for clock in running)
         return inputs.Touch(touched_at=touched_at, is_in_time=is_in_time, actor=actor)
-    for number in handoff.missed_touches:
-        missed = clocks.get(number)
-        if missed is None or missed.rep_id is None or not is_same_side(actor_id, missed.rep_id):
-            continue
-        if missed.timing.base_at <= touched_at <= missed.timing.due_at:
-            return inputs.LateEvidence(number=number, touched_at=touched_at, actor=actor)
     return None

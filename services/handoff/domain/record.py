@@ -37,7 +37,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class StoredClock:
-    """A clock with its instants. rep_id is the rep whose calendar it runs in; fire_at its next rung while armed."""
+    """A clock with its instants. rep_id is the rep whose promise it is; fire_at its next rung while armed."""
 
     id: ClockId
     clock: Clock

@@ -34,7 +34,7 @@ clock = Table(
     number("level_at_arm", default=0),
     number("carries", null=True),
     words("calendar"),  # name of the calendar, or wall
-    ident("rep_id", null=True),  # whose absences are taken off
+    ident("rep_id", null=True),  # whose promise it is; unless by the wall, their absences are taken off
     number("calendar_version", default=0),
     at("base_at"),  # where counting begins: the arming, or the assignment
     number("used_seconds", default=0),  # counted before base_at: what a pause left behind

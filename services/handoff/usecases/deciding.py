@@ -188,7 +188,7 @@ def _armed(work: Work, held: Held, clock: Clock, event: inputs.Input) -> StoredC
         timing=timing,
         due_at_first=timing.due_at,
         fire_at=fire_at,
-        rep_id=handoff.owner_id if clock.kind in OWNERS_CLOCKS and not plan.is_wall else None,
+        rep_id=handoff.owner_id if clock.kind in OWNERS_CLOCKS else None,
     )
 
 

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from services.handoff.usecases import firing
 from shared.contracts.activities import ActivityRecorded
 from shared.contracts.envelope import Event
@@ -140,6 +142,32 @@ async def test_a_touch_after_the_due_instant_is_a_breach_without_its_last_rung(d
         assert (clock.state, clock.level, [tuple(rung) for rung in rungs]) == ("breached", 1, [(1, False)])
         await world.fire()
         assert len(await world.rows("select level from escalation")) == 1
+        assert await world.gaps() == []
+
+
+@pytest.mark.parametrize("entry_channel", ["web", "field_event"])  # by the rep's open hours, and by the wall clock
+async def test_evidence_takes_a_breach_back_whether_a_late_touch_or_the_clock_came_first(
+    database_of: DatabaseOf, entry_channel: str
+) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        for name in ("kim", "lee"):
+            await world.take(identified(name), qualified(name, entry_channel=entry_channel))
+        touched, fired = await world.handoff_of(lead_id("kim")), await world.handoff_of(lead_id("lee"))
+        names = {rep_id(name): name for name in ("anna", "bert", "carl")}
+        for handoff in (touched, fired):
+            await world.accept(handoff.id, handoff.owner_id)
+        await world.advance(hours=25)
+        await world.touch(touched.id, touched.owner_id)
+        await world.fire()
+        breached = await world.rows("select state from clock where kind = 'touch' order by number")
+        assert {row.state for row in breached} == {"breached"}
+        for name, handoff in (("kim", touched), ("lee", fired)):
+            await world.take(_call(name, names[handoff.owner_id], at=NOON + timedelta(hours=2)))
+            clock = await world.clock(handoff.id, "touch")
+            assert (clock.state, clock.is_late_evidence) == ("met", True)
+            assert "retracted" in await world.events(lead_id(name))
+        assert (await world.handoff(touched.id)).state == "working"
         assert await world.gaps() == []
 
 

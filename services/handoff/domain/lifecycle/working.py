@@ -175,6 +175,8 @@ def _first_touch(handoff: Handoff, event: inputs.Touch) -> Decision:
         for clock in handoff.clocks:
             if clock.kind in _TOUCHES:
                 change.end(clock.number, ClockState.BREACHED)
+            if clock.kind is ClockKind.TOUCH:  # an earlier touch may still be learned
+                change.set(missed_touches=(*handoff.missed_touches, clock.number))
     if handoff.state is State.ASSIGNED:
         change.announce("accepted")
     change.enter(State.WORKING, owner=handoff.owner_id, meets=met)
