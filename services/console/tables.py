@@ -4,126 +4,124 @@ Read-model rows keep what is searched in columns and the whole row as JSON in `b
 never migrated. Users, sessions, keys and commands about to leave are the console's own and are not in any topic.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import Column, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from shared.db.columns import at, big_number, flag, ident, jsonb, number, octets, words
 
 __all__ = ["METADATA"]
 
 METADATA = MetaData()
 
 
-def _time(name: str, *, nullable: bool = False) -> "Column[object]":
-    return Column(name, DateTime(timezone=True), nullable=nullable)
-
-
 Table(
     "lead",
     METADATA,
-    Column("lead_id", Uuid, primary_key=True),
-    Column("root_id", Uuid, nullable=False),
-    Column("parent_id", Uuid),
-    Column("account_id", Uuid),
-    Column("score", Integer),
-    Column("is_known", Boolean, nullable=False, server_default="false"),
-    Column("body", JSONB, nullable=False, server_default="{}"),
+    ident("lead_id", key=True),
+    ident("root_id"),
+    ident("parent_id", null=True),
+    ident("account_id", null=True),
+    number("score", null=True),
+    flag("is_known", default=False),
+    jsonb("body", default="{}"),
 )
-Table("account", METADATA, Column("account_id", Uuid, primary_key=True), Column("body", JSONB, nullable=False))
+Table("account", METADATA, ident("account_id", key=True), jsonb("body"))
 Table(
     "handoff",
     METADATA,
-    Column("handoff_id", Uuid, primary_key=True),
-    Column("root_lead_id", Uuid, nullable=False),
-    Column("owner_id", Uuid),
-    Column("state", Text, nullable=False),
-    _time("opened_at"),
-    Column("body", JSONB, nullable=False),
+    ident("handoff_id", key=True),
+    ident("root_lead_id"),
+    ident("owner_id", null=True),
+    words("state"),
+    at("opened_at"),
+    jsonb("body"),
 )
 Table(
     "opportunity",
     METADATA,
-    Column("opportunity_id", Uuid, primary_key=True),
-    Column("lead_id", Uuid, nullable=False),
-    Column("body", JSONB, nullable=False),
+    ident("opportunity_id", key=True),
+    ident("lead_id"),
+    jsonb("body"),
 )
 Table(
     "agreement",
     METADATA,
-    Column("agreement_id", Text, primary_key=True),
-    Column("version", Integer, primary_key=True),
-    _time("effective_from"),
-    Column("body", JSONB, nullable=False),
+    words("agreement_id", key=True),
+    number("version", key=True),
+    at("effective_from"),
+    jsonb("body"),
 )
 Table(
     "timeline",
     METADATA,
-    Column("entry_id", Uuid, primary_key=True),
-    Column("lead_id", Uuid, nullable=False),
-    Column("handoff_id", Uuid),
-    Column("name", Text, nullable=False),
-    _time("occurred_at"),
-    _time("recorded_at"),
-    Column("details", JSONB, nullable=False),
+    ident("entry_id", key=True),
+    ident("lead_id"),
+    ident("handoff_id", null=True),
+    words("name"),
+    at("occurred_at"),
+    at("recorded_at"),
+    jsonb("details"),
 )
-Table("change_counter", METADATA, Column("id", Integer, primary_key=True), Column("number", BigInteger, nullable=False))
+Table("change_counter", METADATA, number("id", key=True), big_number("number"))
 Table(
     "change",
     METADATA,
-    Column("number", BigInteger, primary_key=True),
-    Column("lead_id", Uuid),
-    Column("handoff_id", Uuid),
+    big_number("number", key=True),
+    ident("lead_id", null=True),
+    ident("handoff_id", null=True),
 )
 Table(
     "console_user",
     METADATA,
-    Column("user_id", Uuid, primary_key=True),
+    ident("user_id", key=True),
     Column("user_name", Text, nullable=False, unique=True),
-    Column("display_name", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("team_id", Uuid),
-    Column("time_zone", Text, nullable=False, server_default="UTC"),
-    Column("password_hash", Text),
-    Column("is_active", Boolean, nullable=False, server_default="true"),
-    Column("version", Integer, nullable=False, server_default="1"),
-    _time("created_at"),
+    words("display_name"),
+    words("role"),
+    ident("team_id", null=True),
+    words("time_zone", default="UTC"),
+    words("password_hash", null=True),
+    flag("is_active", default=True),
+    number("version", default=1),
+    at("created_at"),
 )
 Table(
     "session",
     METADATA,
-    Column("token_sha256", LargeBinary, primary_key=True),
-    Column("user_id", Uuid, nullable=False),
-    Column("csrf", Text, nullable=False),
-    _time("created_at"),
-    _time("seen_at"),
+    octets("token_sha256", key=True),
+    ident("user_id"),
+    words("csrf"),
+    at("created_at"),
+    at("seen_at"),
 )
 Table(
     "login_failure",
     METADATA,
-    Column("subject", Text, primary_key=True),
-    Column("failures", Integer, nullable=False),
-    _time("failed_at"),
+    words("subject", key=True),
+    number("failures"),
+    at("failed_at"),
 )
 Table(
     "api_key",
     METADATA,
-    Column("key_id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("secret_sha256", LargeBinary, nullable=False),
+    words("key_id", key=True),
+    words("name"),
+    octets("secret_sha256"),
     Column("scopes", ARRAY(Text), nullable=False),
-    Column("created_by", Text, nullable=False),
-    _time("created_at"),
-    _time("expires_at", nullable=True),
-    _time("used_at", nullable=True),
-    _time("revoked_at", nullable=True),
+    words("created_by"),
+    at("created_at"),
+    at("expires_at", null=True),
+    at("used_at", null=True),
+    at("revoked_at", null=True),
 )
 Table(
     "leaving",
     METADATA,
-    Column("leaving_id", Uuid, primary_key=True),
-    Column("user_id", Uuid, nullable=False),
-    Column("handoff_id", Uuid, nullable=False),
-    Column("command", Text, nullable=False),
-    Column("token", Integer, nullable=False),
-    Column("body", JSONB, nullable=False),
-    _time("pressed_at"),
-    _time("leaves_at"),
+    ident("leaving_id", key=True),
+    ident("user_id"),
+    ident("handoff_id"),
+    words("command"),
+    number("token"),
+    jsonb("body"),
+    at("pressed_at"),
+    at("leaves_at"),
 )

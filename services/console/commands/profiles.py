@@ -59,6 +59,10 @@ class Profiles:
         for lead_id in lead_ids:
             self._kept.pop(lead_id, None)
 
+    def forget(self) -> None:
+        """Forget everybody: who was erased meanwhile is not known."""
+        self._kept.clear()
+
     async def _ask(self, lead_ids: list[UUID]) -> None:
         body = {"lead_ids": [str(one) for one in lead_ids], "purpose": "console"}
         try:

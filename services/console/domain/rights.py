@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.console.domain.records import HandoffRow, UserRow
 
-__all__ = ["PAGES", "Page", "Role", "Viewer", "home_of", "may_open", "sees_handoff", "team_of_role"]
+__all__ = ["PAGES", "Page", "Role", "Viewer", "home_of", "may_open", "sees_handoff", "sees_user", "team_of_role"]
 
 
 class Role(StrEnum):
@@ -78,10 +78,15 @@ def sees_handoff(viewer: Viewer, handoff: HandoffRow, users: Mapping[UUID, UserR
     """Whether a handoff is a row in this person's view."""
     if viewer.role is Role.REP:
         return handoff.owner_id == viewer.user_id
-    if viewer.role is not Role.MANAGER or handoff.owner_id is None or viewer.team_id is None:
-        return True
-    owner = users.get(handoff.owner_id)
-    return owner is None or owner.team_id in {None, viewer.team_id}
+    owner = users.get(handoff.owner_id) if handoff.owner_id else None
+    return owner is None or sees_user(viewer, owner)
+
+
+def sees_user(viewer: Viewer, owner: UserRow) -> bool:
+    """Whether what this user holds is in view; who has no team is of every team."""
+    if viewer.role is Role.REP:
+        return owner.user_id == viewer.user_id
+    return viewer.role is not Role.MANAGER or viewer.team_id is None or owner.team_id in {None, viewer.team_id}
 
 
 def team_of_role(role: Role) -> str:

@@ -56,6 +56,7 @@ async def draw_board(
     """The board as a page or as its columns, with what a command did."""
     must_open(visit, "board")
     async with reading(visit.database) as tx:
+        address = await stream_address(tx, "board")  # before the rows: what changes meanwhile comes by the stream
         users = await people.users(tx)
         rows = visible(await pages.open_handoffs(tx), visit.viewer, users)
         items = await items_of(tx, rows)
@@ -74,7 +75,6 @@ async def draw_board(
         }
         if is_part:
             return answer("parts/board_work.html", drawing, status, **values)
-        address = await stream_address(tx, "board")
         return answer(
             "pages/board.html",
             drawing,

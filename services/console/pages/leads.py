@@ -81,8 +81,9 @@ async def show_lead(visit: Visiting, lead_id: UUID, show: str = "", at: datetime
     """The page of one person."""
     must_open(visit, "leads")
     async with reading(visit.database) as tx:
+        # The number before the rows: what changes meanwhile comes by the stream.
+        address = await stream_address(tx, "lead", lead=lead_id) if at is None else None
         drawing, values = await lead_values(visit, tx, lead_id, group=show or None, at=at)
-        address = await stream_address(tx, "lead", lead=values["lead"].root_id) if at is None else None
     return answer(
         "pages/lead.html",
         drawing,

@@ -51,6 +51,7 @@ async def draw_queue(
     """My queue as a page or as its work area, with what a command did."""
     must_open(visit, "queue")
     async with reading(visit.database) as tx:
+        address = await stream_address(tx, "queue")  # before the rows: what changes meanwhile comes by the stream
         open_rows = await pages.open_handoffs(tx, owner_id=visit.user.user_id)
         mine = [row for row in open_rows if row.state in MINE]
         going = await leaving.leaving_of(tx, visit.user.user_id)
@@ -69,7 +70,6 @@ async def draw_queue(
             values["recent"] = timeline_of(rows, users=drawing.users)[:RECENT_LINES]
         if is_part:
             return answer("parts/queue_work.html", drawing, status, **values)
-        address = await stream_address(tx, "queue")
         return answer(
             "pages/queue.html",
             drawing,

@@ -15,15 +15,16 @@ from fastapi.responses import StreamingResponse
 
 from services.console.domain.agreement import in_force
 from services.console.domain.queue import MINE, QueueItem
-from services.console.domain.resume import Resume, resume_from
-from services.console.domain.rights import Role, sees_handoff
+from services.console.domain.resume import resume_from
+from services.console.domain.rights import Role, sees_handoff, sees_user
 from services.console.domain.timeline import timeline_of
+from services.console.pages.items import visible
 from services.console.pages.leads import lead_values
 from services.console.pages.queue import RECENT_LINES
 from services.console.pages.rendering import Drawing, World, draw, zone_of
 from services.console.pages.visit import Visit, Visiting, reason_choices
 from services.console.pages.watching import Batch, Watch, Watching, load_batch
-from services.console.store import changes, pages
+from services.console.store import changes, pages, people
 from services.console.usecases.prove import Prover
 from shared.config import Environment
 from shared.db.engine import ReadTx, reading
@@ -35,6 +36,7 @@ router = APIRouter()
 
 PROVE_AGAIN_SECONDS = 10.0  # how long a stream outlives its session at most
 _OPEN = frozenset(pages.OPEN_STATES)
+_WITH_ROWS = frozenset({"queue", "board"})
 
 
 @router.get("/stream")
@@ -62,6 +64,7 @@ class _Stream:
         self._lead_id = lead_id
         self._members: frozenset[UUID] = frozenset()
         self._shown: set[UUID] = set()
+        self._number = 0  # the last change this stream has told
 
     async def run(self, watch: Watch, last_seen: str) -> AsyncIterator[bytes]:
         """All messages until the session or the process ends."""
@@ -69,13 +72,10 @@ class _Stream:
             current = await changes.current_number(tx)
             resume = resume_from(last_seen, current=current, kept=changes.CHANGES_KEPT)
             await self._prepare(tx)
-        yield _message(
-            "", name="stale" if resume.is_stale else "open", number=current if resume.is_stale else resume.number
-        )
-        number = resume.number
-        async for missed in self._missed(resume):
-            number = missed.number
-            yield await self._drawn(missed)
+        self._number = resume.number
+        yield _message("", name="stale" if resume.is_stale else "open", number=self._number)
+        async for message in self._catch_up():
+            yield message
         while True:
             try:
                 async with asyncio.timeout(PROVE_AGAIN_SECONDS):
@@ -87,30 +87,53 @@ class _Stream:
                 continue
             if batch is None:
                 if watch.is_behind:
-                    yield _message("", name="stale", number=number)
+                    yield _message("", name="stale", number=self._number)
                 return
-            if batch.number > number or batch.world:
-                number = max(number, batch.number)
-                yield await self._drawn(batch)
+            async for message in self._follow(batch):
+                yield message
 
-    async def _missed(self, resume: Resume) -> AsyncIterator[Batch]:
-        """What happened between the page's number and now."""
-        number = resume.number
-        while not resume.is_stale:
+    async def _follow(self, batch: Batch) -> AsyncIterator[bytes]:
+        """What a batch of the reader says to this page, after what lies between the two."""
+        if batch.after > self._number:
+            async for message in self._catch_up():
+                yield message
+        if batch.number > self._number:
+            self._number = batch.number
+            yield await self._drawn(batch)
+        if batch.world:
+            yield _message(batch.world, name="world", number=self._number)
+
+    async def _catch_up(self) -> AsyncIterator[bytes]:
+        """What happened between the number told last and now, or `stale` when that is not kept any more."""
+        while True:
             async with reading(self._visit.database) as tx:
-                found = await changes.changes_after(tx, number)
+                found = await changes.changes_after(tx, self._number)
                 if not found:
                     return
-                batch = await load_batch(tx, found, self._visit.profiles, number=number)
-            number = batch.number
-            yield batch
+                batch = await load_batch(tx, found, self._visit.profiles, number=self._number)
+                if self._page in _WITH_ROWS:  # the page was drawn when these rows were in view, perhaps
+                    rows = [item.handoff for item in batch.items]
+                    self._shown |= await pages.held_before(tx, rows, owner_ids=await self._owners_in_view(tx))
+            is_whole = batch.after == self._number
+            self._number = batch.number
+            yield await self._drawn(batch) if is_whole else _message("", name="stale", number=self._number)
 
     async def _prepare(self, tx: ReadTx) -> None:
         if self._page == "queue":
             self._shown = {row.handoff_id for row in await pages.open_handoffs(tx, owner_id=self._visit.user.user_id)}
+        elif self._page == "board":
+            rows = visible(await pages.open_handoffs(tx), self._visit.viewer, await people.users(tx))
+            self._shown = {row.handoff_id for row in rows}
         if self._lead_id is not None:
             found = await pages.person(tx, self._lead_id)
             self._members = frozenset(found.members) if found else frozenset()
+
+    async def _owners_in_view(self, tx: ReadTx) -> list[UUID]:
+        """Whose handoffs are rows of this person's page."""
+        viewer = self._visit.viewer
+        if self._page == "queue" or viewer.role is Role.REP:
+            return [viewer.user_id]
+        return [user.user_id for user in (await people.users(tx)).values() if sees_user(viewer, user)]
 
     async def _is_signed_in(self) -> bool:
         prover: Prover = self._visit.request.app.state.authenticate
@@ -132,11 +155,9 @@ class _Stream:
         if self._page == "lead" and self._members & batch.lead_ids:
             parts.append(await self._lead())
         messages = [_message("".join(parts), number=batch.number)]
-        if arrived and self._page in {"queue", "board"}:
+        if arrived and self._page in _WITH_ROWS:
             told = json.dumps({"ids": [str(one) for one in arrived]})
             messages.append(_message(told, name="arrivals", number=batch.number))
-        if batch.world:
-            messages.append(_message(batch.world, name="world", number=batch.number))
         return b"".join(messages)
 
     async def _row(self, item: QueueItem, batch: Batch) -> Iterable[str]:
@@ -168,10 +189,16 @@ class _Stream:
         return draw("parts/queue_front.html", drawing, item=item, recent=recent, suggested="", reasons=reasons)
 
     def _gone(self, item: QueueItem) -> list[str]:
-        """What stands where a row was that is not this person's any more; it says nothing about whose it is."""
+        """What stands where a row was that is not in view any more; it says nothing about whose it is."""
+        handoff_id = item.handoff.handoff_id
+        if self._page == "board":
+            words = "This lead is no longer in your view."
+            row = (
+                f'<tr id="h-{handoff_id}" class="is-gone"><td colspan="7"><span class="quiet">{words}</span></td></tr>'
+            )
+            return [_partial(f"#h-{handoff_id}", row)]
         if self._page != "queue":
             return []
-        handoff_id = item.handoff.handoff_id
         words = "This lead is no longer in your queue."
         return [
             _partial(f"#row-{handoff_id}", f'<span class="entry is-leaving" id="row-{handoff_id}">{words}</span>'),

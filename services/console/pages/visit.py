@@ -107,7 +107,11 @@ async def _is_consent_open(visit: Visit) -> bool:
 
 
 async def stream_address(tx: ReadTx, page: str, **more: object) -> str:
-    """Where this page's stream is, from the change this page was drawn at: nothing between the two is missed."""
+    """Where this page's stream is, from the newest change now.
+
+    Asked before the page's rows are read: a reading transaction sees each statement's own moment, so a number read
+    after the rows would skip what changed in between.
+    """
     number = await changes.current_number(tx)
     rest = "".join(f"&{name}={value}" for name, value in more.items() if value)
     return f"/stream?page={page}&since={number}{rest}"

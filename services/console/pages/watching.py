@@ -1,6 +1,8 @@
 """The one reader of changes of a process, and who watches: each batch is loaded once and handed to every open stream.
 
 While somebody watches it looks every 50 ms, else once a second (erased people are forgotten even when nobody looks).
+All changes of one look are one batch. A batch says after which number it begins, so that a stream sees a hole before it
+(it was open before the reader was, or the reader fell behind the kept window) and loads what lies there itself.
 """
 
 import asyncio
@@ -32,11 +34,12 @@ WAITING_MOST = 100  # batches a slow browser may be behind; then it loads its pa
 
 @dataclass
 class Batch:
-    """Changes up to `number`, with the rows, people and names to draw them.
+    """The changes from `after` (without it) up to `number`, with the rows, people and names to draw them.
 
     `drawn` keeps what was drawn once for several streams.
     """
 
+    after: int
     number: int
     now: datetime
     items: tuple[QueueItem, ...]
@@ -101,6 +104,8 @@ class Watching:
         pace.on_stop(self.end_all)
         async with reading(self._database) as tx:
             self.number = await changes.current_number(tx)
+            start = await load_batch(tx, [], self.profiles, number=self.number)
+        self._give(start)  # a page that was open before: what happened until now it loads itself
         world = clock.world_clock()
         while await pace.until(at_most_seconds=LOOK_SECONDS if self._watches else IDLE_SECONDS):
             moved = clock.world_clock()
@@ -111,9 +116,14 @@ class Watching:
                 batch = await load_batch(tx, found, self.profiles, number=self.number)
             if moved != world and moved is not None:
                 batch.world = json.dumps({"now": int(moved.now().timestamp() * 1000), "speed": moved.speed})
+            if batch.after > self.number:
+                self.profiles.forget()  # an erasure may be among the changes that are gone
             world, self.number = moved, batch.number
-            for one in tuple(self._watches):
-                one.give(batch)
+            self._give(batch)
+
+    def _give(self, batch: Batch) -> None:
+        for one in tuple(self._watches):
+            one.give(batch)
 
     def end_all(self) -> None:
         """End every open stream: the process stops."""
@@ -130,6 +140,7 @@ async def load_batch(tx: ReadTx, found: list[Change], profiles: Profiles, *, num
     rows = await pages.load_handoffs(tx, handoff_ids)
     items = tuple(await items_of(tx, rows.values()))
     return Batch(
+        after=found[0].number - 1 if found else number,
         number=found[-1].number if found else number,
         now=tx.now,
         items=items,

@@ -29,6 +29,7 @@ __all__ = [
     "agreements",
     "handoff",
     "handoffs_of_leads",
+    "held_before",
     "leads_by_id",
     "leads_by_score",
     "leads_in_view",
@@ -84,6 +85,22 @@ async def handoffs_of_leads(tx: ReadTx, root_ids: Iterable[UUID]) -> list[Handof
         "select body from handoff where root_lead_id = any(:ids) order by opened_at", {"ids": list(root_ids)}
     )
     return [parse(HANDOFF, row.body) for row in found]
+
+
+async def held_before(tx: ReadTx, handoffs: Sequence[HandoffRow], *, owner_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these handoffs that one of these users has held at some time."""
+    found = await tx.execute(
+        """
+        select distinct handoff_id from timeline
+         where lead_id = any(:lead_ids) and handoff_id = any(:ids) and details->>'owner_id' = any(:owners)
+        """,
+        {
+            "lead_ids": [row.lead_id for row in handoffs],
+            "ids": [row.handoff_id for row in handoffs],
+            "owners": [str(owner_id) for owner_id in owner_ids],
+        },
+    )
+    return set(found.scalars())
 
 
 async def leads_by_id(tx: ReadTx, lead_ids: Iterable[UUID]) -> dict[UUID, LeadRow]:

@@ -32,6 +32,7 @@ class Owner:
     status: int = 200
     answer: dict[str, Any] = field(default_factory=dict)
     base: str = ""
+    meanwhile: Callable[[str], Awaitable[None]] | None = None  # what happens while it is asked a path
 
 
 @asynccontextmanager
@@ -42,6 +43,8 @@ async def owner_service() -> AsyncIterator[Owner]:
     async def take(path: str, request: Request) -> Response:
         body = await request.body()
         owner.asked.append((f"{request.method} /{path}", dict(request.headers), orjson.loads(body) if body else None))
+        if owner.meanwhile is not None:
+            await owner.meanwhile(path)
         closing = {"connection": "close"}  # a kept-alive client would hold up the server's end
         content = orjson.dumps(owner.answer)
         return Response(content, status_code=owner.status, media_type="application/json", headers=closing)

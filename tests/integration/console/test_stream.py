@@ -1,20 +1,28 @@
-"""The stream of changes over a real server and socket: case 25, rows of others, resuming, ends."""
+"""The stream of changes over a real server and socket: cases 25 and 27, rows of others, resuming, ends.
+
+One message may tell several changes (all that one look of the reader found), so a test reads up to a number, never a
+count of messages.
+"""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 import httpx2
 import pytest
 
 from services.console.domain.rights import Role
 from services.console.store import changes
-from shared.db.engine import transaction
+from services.console.usecases.fold import fold_events
+from shared.db.engine import reading, transaction
 from shared.runtime import Pace
 from shared.runtime.server import DrainServer
 from tests.integration.console.conftest import Browser, Console
+from tests.integration.console.test_commands import owner_service
 from tests.support.builders.console import event, handoff_event, identified, named
 
 Make = Callable[..., Awaitable[Console]]
@@ -29,12 +37,14 @@ class Message:
 
 
 @asynccontextmanager
-async def served(console: Console) -> AsyncIterator[str]:
-    """The console on a port of its own, with its reader of changes running."""
+async def served(console: Console, *, pace: Pace | None = None) -> AsyncIterator[str]:
+    """The console on a port of its own, with its reader of changes running unless the test brings its pace."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server, pace = DrainServer(console.app), Pace()
+    server, is_reading = DrainServer(console.app), pace is None
+    pace = pace or Pace()
     async with asyncio.TaskGroup() as group:
-        group.create_task(console.watching.run(pace))
+        if is_reading:
+            group.create_task(console.watching.run(pace))
         group.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -45,8 +55,10 @@ async def served(console: Console) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def signed_in(console: Console, base: str, name: str, role: Role = Role.REP) -> AsyncIterator[Browser]:
-    user = await console.user(name, role)
+async def signed_in(
+    console: Console, base: str, name: str, role: Role = Role.REP, *, team_id: UUID | None = None
+) -> AsyncIterator[Browser]:
+    user = await console.user(name, role, team_id=team_id)
     async with httpx2.AsyncClient(base_url=base, timeout=DEADLINE_SECONDS, trust_env=False) as client:
         door = await client.get("/login")
         csrf = door.text.partition('name="csrf" value="')[2].partition('"')[0]
@@ -86,6 +98,29 @@ async def until(messages: AsyncIterator[Message], text: str) -> Message:
             if text in message.data:
                 return message
     raise AssertionError(text)
+
+
+async def up_to(messages: AsyncIterator[Message], number: int) -> list[Message]:
+    """The messages until the change of this number is told, in however many messages the reader found them."""
+    heard: list[Message] = []
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        async for message in messages:
+            heard.append(message)
+            if int(message.number) >= number:
+                return heard
+    raise AssertionError(heard)
+
+
+async def user_id_of(console: Console, name: str) -> UUID:
+    async with reading(console.database) as tx:
+        found = await tx.execute("select user_id from console_user where user_name like :name", {"name": f"{name}%"})
+        user_id: UUID = found.scalar_one()
+        return user_id
+
+
+async def newest(console: Console) -> int:
+    async with reading(console.database) as tx:
+        return await changes.current_number(tx)
 
 
 async def test_case_25_what_a_browser_hears_by_the_number_it_saw_last(make_console: Make) -> None:
@@ -132,9 +167,157 @@ async def test_nobody_hears_of_other_peoples_rows(make_console: Make) -> None:
             await first(messages)
             await console.fold(event(handoff_event(handoff="theirs", owner=mine)))
             await console.fold(event(handoff_event(handoff="nobodys", lead="bo", owner=me)))
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                heard = [await anext(messages), await anext(messages)]
-        assert [message.data for message in heard] == ["", ""]
+            heard = await up_to(messages, await newest(console))
+        assert {(message.name, message.data) for message in heard} == {("", "")}
+
+
+async def test_changes_found_in_one_look_are_one_message_with_the_last_number(make_console: Make) -> None:
+    console = await make_console()
+    async with served(console) as base, signed_in(console, base, "Priya Nair") as browser:
+        me = (await console.user("Jonas Weber")).user_id
+        await console.fold(event(handoff_event(handoff="theirs", owner=me)))
+        await console.fold(event(handoff_event(handoff="nobodys", lead="bo", owner=named("user", "nobody"))))
+        async with opened(browser, page="queue", **{"last-event-id": "0"}) as messages:
+            assert (await first(messages)).name == "open"
+            (heard,) = await up_to(messages, 2)
+        assert (heard.number, heard.data) == ("2", "")
+
+
+async def test_what_changed_between_the_opening_of_a_page_and_the_start_of_the_reader_is_told(
+    make_console: Make,
+) -> None:
+    console, pace = await make_console(), Pace()
+    async with (
+        served(console, pace=pace) as base,
+        signed_in(console, base, "Mia Manager", Role.MANAGER) as browser,
+        opened(browser) as messages,
+        asyncio.TaskGroup() as group,
+    ):
+        await first(messages)
+        await console.fold(event(handoff_event()))
+        group.create_task(console.watching.run(pace))  # its first number is that of the fold
+        assert str(named("handoff", "one")) in (await up_to(messages, 1))[-1].data
+        pace.stop()
+
+
+async def test_case_27_eight_writers_and_one_stream_tell_every_change_once(make_console: Make) -> None:
+    console = await make_console()
+    names = [f"{writer} {number}" for writer in range(8) for number in range(12)]
+
+    async def write(writer: int) -> None:
+        for number in range(12):
+            await console.fold(event(handoff_event(handoff=f"{writer} {number}", lead=f"{writer} {number}")))
+
+    async with (
+        served(console) as base,
+        signed_in(console, base, "Mia Manager", Role.MANAGER) as browser,
+        opened(browser) as messages,
+    ):
+        await first(messages)
+        async with asyncio.TaskGroup() as group:
+            for writer in range(8):
+                group.create_task(write(writer))
+        told = "".join(m.data for m in await up_to(messages, len(names)) if not m.name)
+    heard = re.findall(r'hx-target="#h-([^"]+)"', told)
+    assert sorted(heard) == sorted(str(named("handoff", name)) for name in names)
+
+
+async def test_case_27_a_change_that_commits_late_is_not_overtaken_by_a_higher_number(make_console: Make) -> None:
+    console = await make_console()
+    async with (
+        served(console) as base,
+        signed_in(console, base, "Mia Manager", Role.MANAGER) as browser,
+        opened(browser) as messages,
+        asyncio.TaskGroup() as group,
+    ):
+        await first(messages)
+        async with transaction(console.database, "batch") as tx:
+            await fold_events(tx, [event(handoff_event(handoff="held", lead="bo"))])
+            second = group.create_task(console.fold(event(handoff_event(handoff="later"))))
+            await waiting_for_a_lock(console)
+            assert (await newest(console), second.done()) == (0, False)
+        told = "".join(message.data for message in await up_to(messages, 2))
+    assert told.index(str(named("handoff", "held"))) < told.index(str(named("handoff", "later")))
+
+
+async def waiting_for_a_lock(console: Console) -> None:
+    """Until another transaction of this database waits for a lock."""
+    asked = "select count(*) from pg_locks where not granted and pid in (select pid from pg_stat_activity"
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            async with reading(console.database) as tx:
+                if (await tx.execute(f"{asked} where datname = current_database())")).scalar_one():
+                    return
+
+
+async def test_what_changes_while_a_page_is_drawn_comes_by_its_stream(make_console: Make) -> None:
+    async with owner_service() as ingest:
+        console = await make_console(ingest=ingest.base)
+        user = await console.user("Mia Manager", Role.MANAGER)
+        await console.fold(event(identified()), event(handoff_event(owner=user.user_id)))
+        before, seq = await newest(console), 1
+
+        async def change(path: str) -> None:
+            nonlocal seq
+            if path == "internal/profiles":
+                seq += 1
+                await console.fold(event(handoff_event(seq=seq, token=seq, owner=user.user_id)))
+
+        ingest.meanwhile = change
+        ingest.answer = {"profiles": []}
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            for path in ("/queue", "/board", f"/leads/{named('lead', 'anna')}"):
+                console.watching.profiles.forget()
+                page = await browser.client.get(path)
+                assert f"since={before}&" in page.text.replace('"', "&"), path
+                assert await newest(console) > before, path
+                before = await newest(console)
+
+
+async def test_a_stream_behind_the_kept_window_while_it_is_open_is_told_to_load_its_page(make_console: Make) -> None:
+    console, pace = await make_console(), Pace()
+    async with (
+        served(console, pace=pace) as base,
+        signed_in(console, base, "Ada Admin", Role.ADMIN) as browser,
+        opened(browser) as messages,
+        asyncio.TaskGroup() as group,
+    ):
+        await first(messages)
+        async with transaction(console.database, "batch") as tx:
+            await changes.number_changes(tx, [(None, None)] * (changes.CHANGES_KEPT + 10))
+        async with transaction(console.database, "periodic") as tx:
+            await changes.drop_old_changes(tx)
+        group.create_task(console.watching.run(pace))
+        assert (await first(messages)).name == "stale"
+        pace.stop()
+
+
+async def test_who_was_away_while_a_lead_left_the_queue_is_told_so(make_console: Make) -> None:
+    console = await make_console()
+    async with served(console) as base, signed_in(console, base, "Priya Nair") as browser:
+        other = await console.user("Jonas Weber")
+        me = await user_id_of(console, "priya")
+        await console.fold(event(handoff_event(owner=me)))
+        await console.fold(event(handoff_event(seq=2, token=2, owner=other.user_id)))
+        async with opened(browser, page="queue", **{"last-event-id": "1"}) as messages:
+            gone = (await up_to(messages, 2))[-1]
+    assert "no longer in your queue" in gone.data
+    assert "Jonas" not in gone.data
+
+
+async def test_a_row_that_goes_to_another_team_leaves_the_board_of_its_manager(make_console: Make) -> None:
+    console = await make_console()
+    one, two = named("team", "one"), named("team", "two")
+    ours, theirs = await console.user("Ours", team_id=one), await console.user("Theirs", team_id=two)
+    async with served(console) as base, signed_in(console, base, "Mia", Role.MANAGER, team_id=one) as browser:
+        await console.fold(event(handoff_event(owner=ours.user_id)))
+        async with opened(browser) as messages:
+            await first(messages)
+            await console.fold(event(handoff_event(seq=2, token=2, owner=theirs.user_id)))
+            gone = (await up_to(messages, 2))[-1]
+    assert "no longer in your view" in gone.data
+    assert "Theirs" not in gone.data
 
 
 async def test_a_rep_hears_when_a_lead_leaves_the_queue_but_not_whose_it_is(make_console: Make) -> None:
@@ -143,8 +326,7 @@ async def test_a_rep_hears_when_a_lead_leaves_the_queue_but_not_whose_it_is(make
         other = await console.user("Jonas Weber")
         page = await browser.client.get("/login")
         assert page.status_code == 303
-        async with transaction(console.database, "command") as tx:
-            me = (await tx.execute("select user_id from console_user where user_name like 'priya%'")).scalar_one()
+        me = await user_id_of(console, "priya")
         await console.fold(event(handoff_event(owner=me)))
         async with opened(browser, page="queue") as messages:
             await first(messages)
