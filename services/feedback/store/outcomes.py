@@ -49,6 +49,8 @@ _ENDINGS = text(
       from outcome where handoff_id is not null and recorded_at <= :as_of
     """
 )
+# A deal that is reported for the first time has no row to lock: two first reports wait for each other here.
+_LOCK_DEAL = text("select pg_advisory_xact_lock(hashtextextended(:system || chr(31) || :external_id, 0))")
 _LOCK_OPPORTUNITY = text("select * from opportunity where system = :system and external_id = :external_id for update")
 _OPPORTUNITY = text("select * from opportunity where system = :system and external_id = :external_id")
 _OPPORTUNITY_BY_ID = text("select * from opportunity where opportunity_id = :opportunity_id")
@@ -184,7 +186,8 @@ async def opportunity_by_id(tx: ReadTx, opportunity_id: UUID) -> OpportunityRow 
 
 
 async def lock_opportunity(tx: Tx, system: str, external_id: str) -> OpportunityRow | None:
-    """A deal by its id in its CRM, its row locked."""
+    """A deal by its id in its CRM, locked, whether it has a row yet or not."""
+    await tx.execute(_LOCK_DEAL, {"system": system, "external_id": external_id})
     row = (await tx.execute(_LOCK_OPPORTUNITY, {"system": system, "external_id": external_id})).first()
     return None if row is None else _opportunity(row)
 

@@ -139,9 +139,10 @@ def _version(reported: Reported, before: OpportunityRow | None) -> int:
 async def _changed(tx: Tx, reported: Reported, before: OpportunityRow | None, *, version: int) -> OpportunityRow:
     """Append the outcome of this version, supersede the one before, store the deal, and tell handoff."""
     opportunity_id = derived_id(SOURCE, "opportunity", reported.system, reported.external_id)
+    is_same_person = before is not None and before.lead_id in await people.members_of(tx, [reported.lead_id])
     handoff_id = (
         reported.handoff_id
-        or (before.handoff_id if before is not None else None)
+        or (before.handoff_id if before is not None and is_same_person else None)
         or await loop.handoff_of(tx, reported.lead_id, at=reported.occurred_at)
     )
     what = outcome_of_result(reported.result)
