@@ -13,7 +13,6 @@ __all__ = ["METADATA"]
 
 METADATA = MetaData()
 
-
 Table(
     "lead",
     METADATA,

@@ -1,7 +1,7 @@
 """The tables of handoff as SQLAlchemy Core: what is stored, and the invariants that SQL itself keeps."""
 
 from services.handoff.tables.clocks import absence, calendar, clock, clock_tick, escalation
-from services.handoff.tables.columns import metadata
+from services.handoff.tables.dispatches import attempt, dispatch, endpoint, endpoint_secret, lane, lead_version
 from services.handoff.tables.handoffs import (
     assignment,
     evidence,
@@ -13,27 +13,34 @@ from services.handoff.tables.handoffs import (
     touch,
 )
 from services.handoff.tables.leads import account, account_owner, connector, lead
+from services.handoff.tables.metadata import METADATA
 from services.handoff.tables.terms import active, agreement, member, pool, queue, rep, routing_decision, team
 
 __all__ = [
+    "METADATA",
     "absence",
     "account",
     "account_owner",
     "active",
     "agreement",
     "assignment",
+    "attempt",
     "calendar",
     "clock",
     "clock_tick",
     "connector",
+    "dispatch",
+    "endpoint",
+    "endpoint_secret",
     "escalation",
     "evidence",
     "handoff",
     "handoff_event",
     "kept_result",
+    "lane",
     "lead",
+    "lead_version",
     "member",
-    "metadata",
     "note",
     "pool",
     "queue",

@@ -3,29 +3,18 @@
 SQL keeps: one clock per number, one escalation per (clock, level); `fire_at` of an armed clock is its next rung.
 """
 
-from sqlalchemy import (
-    ARRAY,
-    CheckConstraint,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Table,
-    Text,
-    UniqueConstraint,
-    Uuid,
-    text,
-)
+from sqlalchemy import ARRAY, CheckConstraint, Column, Float, ForeignKey, Index, Table, Text, UniqueConstraint, text
 
-from services.handoff.tables.columns import at, flag, ident, jsonb, metadata, number, words
+from services.handoff.tables.metadata import METADATA
+from shared.db.columns import at, flag, ident, jsonb, number, words
 
 __all__ = ["absence", "calendar", "clock", "clock_tick", "escalation"]
 
 clock = Table(
     "clock",
-    metadata,
+    METADATA,
     ident("id", key=True),
-    Column("handoff_id", Uuid, ForeignKey("handoff.id"), nullable=False),
+    ident("handoff_id", ForeignKey("handoff.id")),
     number("number"),
     words("kind"),
     number("token"),
@@ -46,9 +35,9 @@ clock = Table(
     at("due_at_first"),
     at("fire_at"),
     at("ended_at", null=True),
-    flag("is_late_by_system"),
-    flag("is_late_evidence"),
-    flag("is_held"),
+    flag("is_late_by_system", default=False),
+    flag("is_late_evidence", default=False),
+    flag("is_held", default=False),
     words("cause", null=True),
     CheckConstraint("state in ('armed', 'met', 'breached', 'void')", name="clock_state"),
     CheckConstraint("(state = 'armed') = (ended_at is null)", name="clock_end_is_once"),
@@ -61,24 +50,24 @@ clock = Table(
 
 escalation = Table(
     "escalation",
-    metadata,
-    Column("clock_id", Uuid, ForeignKey("clock.id"), primary_key=True),
+    METADATA,
+    ident("clock_id", ForeignKey("clock.id"), key=True),
     number("level", key=True),
     ident("handoff_id"),
     ident("rep_id", null=True),
     words("action"),
     words("cause"),
     at("fired_at"),
-    flag("is_last"),
+    flag("is_last", default=False),
     flag("is_verified", default=True),
-    flag("is_late_by_system"),
+    flag("is_late_by_system", default=False),
     at("retracted_at", null=True),
     Index("escalation_handoff", "handoff_id"),
 )
 
 calendar = Table(
     "calendar",
-    metadata,
+    METADATA,
     words("name", key=True),
     words("zone"),
     jsonb("hours", default="[]"),  # per weekday, Monday first: [[from, to] in minutes]
@@ -89,7 +78,7 @@ calendar = Table(
 
 absence = Table(
     "absence",
-    metadata,
+    METADATA,
     ident("id", key=True),
     ident("rep_id"),
     at("from_at"),
@@ -104,5 +93,5 @@ absence = Table(
 
 # beaten_at is machine time, world_at the world's at that beat: a gap in the first is an outage of the second.
 clock_tick = Table(
-    "clock_tick", metadata, words("name", key=True), at("beaten_at"), at("world_at"), words("beaten_by", default="")
+    "clock_tick", METADATA, words("name", key=True), at("beaten_at"), at("world_at"), words("beaten_by", default="")
 )

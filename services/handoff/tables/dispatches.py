@@ -6,7 +6,6 @@ SQL keeps: one dispatch per (event, lane, recipient), one row per attempt.
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -16,11 +15,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    Uuid,
     text,
 )
 
-from services.handoff.tables.columns import at, flag, ident, metadata, number, words
+from services.handoff.tables.metadata import METADATA
+from shared.db.columns import at, big_number, flag, ident, number, words
 
 __all__ = ["INGEST_LANE", "MAIL_LANE", "attempt", "dispatch", "endpoint", "endpoint_secret", "lane", "lead_version"]
 
@@ -30,7 +29,7 @@ INGEST_LANE = "00000000-0000-0000-0000-00000000ba11"
 
 lane = Table(
     "lane",
-    metadata,
+    METADATA,
     ident("id", key=True),
     words("channel"),
     flag("is_enabled", default=True),
@@ -46,14 +45,14 @@ lane = Table(
 
 endpoint = Table(
     "endpoint",
-    metadata,
-    Column("id", Uuid, ForeignKey("lane.id"), primary_key=True),
+    METADATA,
+    ident("id", ForeignKey("lane.id"), key=True),
     words("url"),
     words("description", default=""),
     Column("types", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # empty: all
     Column("pools", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("products", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    flag("is_sharing"),  # another controller's: never gets what Sec-GPC forbids to share
+    flag("is_sharing", default=False),  # another controller's: never gets what Sec-GPC forbids to share
     words("notify_email", null=True),
     words("headers_wrapped", null=True),  # own headers as a JSON object under Fernet
     number("version", default=1),
@@ -66,9 +65,9 @@ endpoint = Table(
 # Every secret in force signs; a rotated one ends at expires_at.
 endpoint_secret = Table(
     "endpoint_secret",
-    metadata,
+    METADATA,
     ident("id", key=True),
-    Column("endpoint_id", Uuid, ForeignKey("endpoint.id", ondelete="CASCADE"), nullable=False),
+    ident("endpoint_id", ForeignKey("endpoint.id", ondelete="CASCADE")),
     words("secret_wrapped"),
     at("made_at"),
     at("expires_at", null=True),  # none: the current one
@@ -78,9 +77,9 @@ endpoint_secret = Table(
 
 dispatch = Table(
     "dispatch",
-    metadata,
+    METADATA,
     ident("id", key=True),
-    Column("lane_id", Uuid, ForeignKey("lane.id"), nullable=False),
+    ident("lane_id", ForeignKey("lane.id")),
     ident("recipient_id", null=True),  # of a mail: a rep's user id
     words("recipient", null=True),  # of a mail: a role or an address where there is no rep
     ident("event_id"),  # the webhook-id
@@ -91,12 +90,12 @@ dispatch = Table(
     words("state", default="waiting"),
     number("attempts", default=0),
     number("attempts_before", default=0),  # when it was made or last resent: the schedule counts from there
-    flag("is_repeat"),  # an attempt's result is unknown: the receiver may see it twice
+    flag("is_repeat", default=False),  # an attempt's result is unknown: the receiver may see it twice
     at("next_at"),  # world time
     at("leased_until", null=True),  # machine time
     at("made_at"),
     at("ended_at", null=True),
-    Column("number", BigInteger, Identity(always=True), nullable=False),  # the order in which they were made
+    big_number("number", Identity(always=True)),  # the order in which they were made
     CheckConstraint("state in ('waiting', 'unknown', 'done', 'failed', 'withdrawn')", name="dispatch_state"),
     CheckConstraint("(state in ('waiting', 'unknown')) = (ended_at is null)", name="dispatch_end"),
     UniqueConstraint(
@@ -117,8 +116,8 @@ dispatch = Table(
 
 attempt = Table(
     "attempt",
-    metadata,
-    Column("dispatch_id", Uuid, ForeignKey("dispatch.id", ondelete="CASCADE"), primary_key=True),
+    METADATA,
+    ident("dispatch_id", ForeignKey("dispatch.id", ondelete="CASCADE"), key=True),
     number("number", key=True),
     at("started_at"),
     number("milliseconds", null=True),
@@ -126,13 +125,11 @@ attempt = Table(
     number("status", null=True),
     words("answer", default=""),  # at most 2 kB, emptied when the lead is erased
     words("error", null=True),
-    flag("is_repeat"),
+    flag("is_repeat", default=False),
     at("next_at", null=True),
     CheckConstraint("number >= 1", name="attempt_number"),
     Index("attempt_started", "started_at"),
 )
 
 # How many events of a lead left for endpoints: `data.lead_version`, by which a receiver drops what is older.
-lead_version = Table(
-    "lead_version", metadata, ident("lead_id", key=True), Column("version", BigInteger, nullable=False)
-)
+lead_version = Table("lead_version", METADATA, ident("lead_id", key=True), big_number("version"))

@@ -5,7 +5,6 @@ SQL keeps: one open handoff per scope and motion, and per person and motion; one
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     CheckConstraint,
     Column,
     Float,
@@ -19,7 +18,8 @@ from sqlalchemy import (
     text,
 )
 
-from services.handoff.tables.columns import at, flag, ident, jsonb, metadata, number, words
+from services.handoff.tables.metadata import METADATA
+from shared.db.columns import at, big_number, flag, ident, jsonb, number, words
 
 __all__ = [
     "OPEN_SQL",
@@ -38,7 +38,7 @@ _OWNED_SQL = "state in ('assigned', 'accepted', 'working', 'opportunity')"
 
 handoff = Table(
     "handoff",
-    metadata,
+    METADATA,
     ident("id", key=True),
     ident("lead_id"),
     ident("root_lead_id"),
@@ -51,7 +51,7 @@ handoff = Table(
     number("cycle"),
     ident("decision_id"),
     Column("propensity", Float, nullable=False, server_default=text("1")),
-    flag("is_hand_raiser"),
+    flag("is_hand_raiser", default=False),
     words("state"),
     number("token"),
     number("seq"),
@@ -66,17 +66,17 @@ handoff = Table(
     number("queue_level", default=0),
     number("evidence", default=1),
     number("pauses", default=0),
-    flag("is_paused"),
+    flag("is_paused", default=False),
     jsonb("carried", default="[]"),
     number("clocks_made", default=0),
     number("breached_at_token", null=True),
     Column("missed_touches", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
     words("result", null=True),
     words("reason_code", null=True),
-    Column("crm_version", BigInteger, nullable=False, server_default=text("0")),
-    flag("has_deal"),
+    big_number("crm_version", default=0),
+    flag("has_deal", default=False),
     ident("merged_into", null=True),
-    flag("is_superseded"),
+    flag("is_superseded", default=False),
     words("agreement_id"),
     number("agreement_version"),
     at("qualified_at"),
@@ -107,13 +107,13 @@ handoff = Table(
 
 assignment = Table(
     "assignment",
-    metadata,
+    METADATA,
     ident("id", key=True),
-    Column("handoff_id", Uuid, ForeignKey("handoff.id"), nullable=False),
+    ident("handoff_id", ForeignKey("handoff.id")),
     number("attempt"),
     ident("rep_id"),
     words("pool", null=True),
-    flag("is_over_capacity"),
+    flag("is_over_capacity", default=False),
     at("started_at"),
     at("accepted_at", null=True),
     at("ended_at", null=True),
@@ -127,8 +127,8 @@ assignment = Table(
 # Why it was qualified: one row per qualification that opened or joined the cycle.
 evidence = Table(
     "evidence",
-    metadata,
-    Column("handoff_id", Uuid, ForeignKey("handoff.id"), primary_key=True),
+    METADATA,
+    ident("handoff_id", ForeignKey("handoff.id"), key=True),
     ident("decision_id", key=True),
     ident("lead_id"),
     number("score", null=True),
@@ -142,21 +142,21 @@ evidence = Table(
 
 touch = Table(
     "touch",
-    metadata,
+    METADATA,
     ident("id", key=True),  # the activity's id, else derived from the command
-    Column("handoff_id", Uuid, ForeignKey("handoff.id"), nullable=False),
+    ident("handoff_id", ForeignKey("handoff.id")),
     ident("actor_id", null=True),
     words("kind"),
     at("occurred_at"),
     at("recorded_at"),
-    flag("is_late_evidence"),
+    flag("is_late_evidence", default=False),
     Index("touch_handoff", "handoff_id", "occurred_at"),
 )
 
 # A try of Sales that no handoff has claimed yet: it may have overtaken the opening, or the assignment (bounded by age).
 sales_activity = Table(
     "sales_activity",
-    metadata,
+    METADATA,
     ident("id", key=True),
     ident("lead_id"),
     ident("actor_id"),
@@ -170,7 +170,7 @@ sales_activity = Table(
 # What became of a lead before its handoff had an owner: it may have overtaken the opening (bounded by age).
 kept_result = Table(
     "kept_result",
-    metadata,
+    METADATA,
     ident("id", key=True),  # the deal's, or the outcome's own
     ident("lead_id"),
     words("result"),
@@ -185,9 +185,9 @@ kept_result = Table(
 # What people typed: never emitted, emptied when the lead is erased.
 note = Table(
     "note",
-    metadata,
+    METADATA,
     ident("id", key=True),
-    Column("handoff_id", Uuid, ForeignKey("handoff.id"), nullable=False),
+    ident("handoff_id", ForeignKey("handoff.id")),
     ident("by_id", null=True),
     words("about"),
     words("text"),
@@ -198,11 +198,11 @@ note = Table(
 # Every input with its verdict, in order: folding the ok ones through the reducer gives the handoff's row.
 handoff_event = Table(
     "handoff_event",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    METADATA,
+    big_number("id", Identity(always=True), key=True),
     ident("handoff_id"),
     words("kind"),
-    jsonb("input"),
+    jsonb("input", default="{}"),
     words("actor"),
     ident("actor_id", null=True),
     number("token_seen", null=True),

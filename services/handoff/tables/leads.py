@@ -2,14 +2,15 @@
 
 from sqlalchemy import Index, Table
 
-from services.handoff.tables.columns import at, flag, ident, jsonb, metadata, number, words
+from services.handoff.tables.metadata import METADATA
+from shared.db.columns import at, flag, ident, jsonb, number, words
 
 __all__ = ["account", "account_owner", "connector", "lead"]
 
 # A member of a tree: root_id is the person. Made by whichever event names the lead first; versions order the rest.
 lead = Table(
     "lead",
-    metadata,
+    METADATA,
     ident("id", key=True),
     ident("parent_id", null=True),
     ident("root_id"),
@@ -17,13 +18,13 @@ lead = Table(
     ident("account_id", null=True),
     number("link_version", default=0),
     number("profile_version", default=0),
-    jsonb("consents"),  # per purpose: version, is_allowed
-    flag("is_suppressed"),
-    flag("is_erased"),
+    jsonb("consents", default="{}"),  # per purpose: version, is_allowed
+    flag("is_suppressed", default=False),
+    flag("is_erased", default=False),
     number("score_version", default=0),
     number("qualified_number", default=0),
     number("demoted_number", default=0),
-    jsonb("facts"),
+    jsonb("facts", default="{}"),
     jsonb("external", default="[]"),
     at("changed_at"),
     Index("lead_root", "root_id"),
@@ -33,18 +34,18 @@ lead = Table(
 
 account = Table(
     "account",
-    metadata,
+    METADATA,
     ident("id", key=True),
     number("link_version", default=0),
     number("score_version", default=0),
     number("qualified_number", default=0),
-    jsonb("facts"),
+    jsonb("facts", default="{}"),
     at("changed_at"),
 )
 
 account_owner = Table(
     "account_owner",
-    metadata,
+    METADATA,
     ident("account_id", key=True),
     ident("rep_id"),
     number("version", default=1),
@@ -54,4 +55,4 @@ account_owner = Table(
 )
 
 # A CRM connector whose calls, mails and meetings are evidence of a first touch.
-connector = Table("connector", metadata, words("id", key=True), at("watermark_at"))
+connector = Table("connector", METADATA, words("id", key=True), at("watermark_at"))

@@ -1,14 +1,15 @@
 """Who may take it and by which terms: reps, teams, pools with their fairness ledger, queues, agreements, decisions."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Table, text
 
-from services.handoff.tables.columns import at, flag, ident, jsonb, metadata, number, words
+from services.handoff.tables.metadata import METADATA
+from shared.db.columns import at, big_number, flag, ident, jsonb, number, words
 
 __all__ = ["active", "agreement", "member", "pool", "queue", "rep", "routing_decision", "team"]
 
 team = Table(
     "team",
-    metadata,
+    METADATA,
     ident("id", key=True),
     words("name"),
     words("party", default="sales"),  # marketing or sales
@@ -21,7 +22,7 @@ team = Table(
 
 rep = Table(
     "rep",
-    metadata,
+    METADATA,
     ident("id", key=True),  # the user's id
     ident("team_id", null=True),
     words("name", default=""),
@@ -31,7 +32,7 @@ rep = Table(
     jsonb("languages", default="[]"),
     jsonb("skills", default="[]"),
     flag("is_active", default=True),
-    flag("is_away"),
+    flag("is_away", default=False),
     words("away_because", null=True),
     number("load", default=0),
     number("expiries", default=0),  # in a row
@@ -47,25 +48,25 @@ rep = Table(
 
 pool = Table(
     "pool",
-    metadata,
+    METADATA,
     words("name", key=True),
     jsonb("skills", default="[]"),
-    Column("sequence", BigInteger, nullable=False, server_default=text("0")),
+    big_number("sequence", default=0),
     flag("is_active", default=True),
 )
 
 # The fairness ledger: a row stays when its rep leaves the pool, counters never reset.
 member = Table(
     "member",
-    metadata,
-    Column("pool", Text, ForeignKey("pool.name"), primary_key=True),
+    METADATA,
+    words("pool", ForeignKey("pool.name"), key=True),
     ident("rep_id", key=True),
     number("weight", default=1),
     number("load_max", default=5),
     number("leads_per_30_days", default=30),
-    Column("received", BigInteger, nullable=False, server_default=text("0")),
-    Column("credited", BigInteger, nullable=False, server_default=text("0")),
-    Column("entitled", BigInteger, nullable=False, server_default=text("0")),
+    big_number("received", default=0),
+    big_number("credited", default=0),
+    big_number("entitled", default=0),
     flag("is_member", default=True),
     Index("member_rep", "rep_id"),
     postgresql_with={"fillfactor": "60"},
@@ -73,7 +74,7 @@ member = Table(
 
 queue = Table(
     "queue",
-    metadata,
+    METADATA,
     words("name", key=True),
     words("owner"),  # a role or a user id
     flag("is_pull", default=True),
@@ -82,7 +83,7 @@ queue = Table(
 # Every decision of routing with all it read: answers "why this rep, why not me" and replays to the same rep.
 routing_decision = Table(
     "routing_decision",
-    metadata,
+    METADATA,
     ident("id", key=True),
     ident("handoff_id"),
     ident("lead_id"),
@@ -93,26 +94,26 @@ routing_decision = Table(
     words("queue", null=True),
     words("pool", null=True),
     words("reason"),
-    jsonb("record"),
+    jsonb("record", default="{}"),
     Index("routing_decision_handoff", "handoff_id", "decided_at"),
     Index("routing_decision_at", "decided_at"),
 )
 
 agreement = Table(
     "agreement",
-    metadata,
+    METADATA,
     words("agreement_id", key=True),
     number("version", key=True),
     at("effective_from"),
     words("document"),
     words("sha256"),
-    flag("is_unsigned_default"),
+    flag("is_unsigned_default", default=False),
     at("received_at"),
 )
 
 active = Table(
     "active",
-    metadata,
+    METADATA,
     words("slot", key=True),
     words("agreement_id"),
     number("version"),

@@ -3,10 +3,7 @@
 import json
 from datetime import timedelta
 
-from sqlalchemy import inspect
-
 from services.ingest.store import memory
-from services.ingest.tables import METADATA
 from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.retention import retire_visitors
 from shared.db.engine import transaction
@@ -94,21 +91,6 @@ async def test_forgetting_leaves_what_is_still_remembered(stage: IngestStage) ->
     async with transaction(stage.database, "periodic") as tx:
         await memory.forget(tx)
     assert await stage.one("select count(*) from activity_seen_server") == 1
-
-
-async def test_the_migrated_schema_is_the_one_the_code_knows(stage: IngestStage) -> None:
-    async with stage.database.engine.connect() as connection:
-        found = await connection.run_sync(
-            lambda sync: {
-                name: {(column["name"], column["nullable"]) for column in inspect(sync).get_columns(name)}
-                for name in inspect(sync).get_table_names()
-            }
-        )
-    known = {
-        table.name: {(column.name, bool(column.nullable)) for column in table.columns}
-        for table in METADATA.tables.values()
-    }
-    assert {name: found[name] for name in known} == known
 
 
 async def test_without_kafka_nothing_is_promised() -> None:
