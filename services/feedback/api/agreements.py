@@ -1,16 +1,15 @@
 """The agreement over HTTP: versions as people read them, drafts, check, sign, publish."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 import yaml
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from services.feedback.api.parts import database_of, person_of, scoring_of, team_of
+from services.feedback.api.parts import Moment, database_of, person_of, scoring_of, team_of
 from services.feedback.domain.agreement.checks import Classified, Problem
 from services.feedback.domain.agreement.lifecycle import Stage
 from services.feedback.domain.agreement.reading import changes, sections
@@ -57,7 +56,7 @@ class DraftAsked(Asked):
 class PublishAsked(Asked):
     """From when the version decides."""
 
-    effective_from: AwareDatetime | None = Field(None, strict=False, description="default: now")
+    effective_from: Moment | None = Field(None, strict=False, description="default: now")
 
 
 @router.get("/v1/agreements")
@@ -180,14 +179,9 @@ async def post_publish(
     draft_id: UUID, asked: PublishAsked, request: Request, principal: Drafter, database: Store
 ) -> Response:
     """Publish a draft signed by both; services switch at its date."""
-    if asked.effective_from is not None and asked.effective_from.tzinfo is None:
-        raise Refused(
-            "Times carry a zone.", errors=[FieldError("/effective_from", "zone", "write 2026-06-01T00:00:00Z")]
-        )
 
     async def run(tx: Tx) -> Answer:
-        effective_from = None if asked.effective_from is None else asked.effective_from.astimezone(UTC)
-        row = await publish_draft(tx, draft_id, effective_from=effective_from)
+        row = await publish_draft(tx, draft_id, effective_from=asked.effective_from)
         return _answer(row, status=202)
 
     return await command(request, database, principal, run)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.feedback.api.parts import database_of
+from services.feedback.api.parts import Moment, database_of
 from services.feedback.domain.disposition import Result
 from services.feedback.store import outcomes, people
 from services.feedback.store.outcomes import OpportunityRow, OutcomeRow
@@ -42,7 +42,7 @@ class OpportunityAsked(Asked):
 
     lead_id: UUID = Field(strict=False, description="the lead it came from")
     result: Literal["open", "won", "lost"] = Field(description="open, won or lost")
-    occurred_at: datetime = Field(strict=False, description="when it came to this state")
+    occurred_at: Moment = Field(strict=False, description="when it came to this state")
     object_version: int | None = Field(None, ge=1, le=2**31 - 1, description="version there; left out: the next one")
     handoff_id: UUID | None = Field(None, strict=False, description="the handoff; left out: the person's newest")
     account_id: UUID | None = Field(None, strict=False, description="the account")
@@ -58,7 +58,7 @@ class OutcomeAsked(Asked):
 
     lead_id: UUID = Field(strict=False, description="the lead")
     what: Literal["opportunity", "won", "lost", "churned"] = Field(description="what became of it")
-    occurred_at: datetime = Field(strict=False, description="when it happened")
+    occurred_at: Moment = Field(strict=False, description="when it happened")
     handoff_id: UUID | None = Field(None, strict=False, description="the handoff; left out: the person's newest")
     source: str = Field("api", pattern="^[a-z0-9_-]{1,40}$", description="which system says so")
     object: str | None = Field(
@@ -77,7 +77,7 @@ class OutcomesQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     lead_id: UUID | None = None
-    updated_since: datetime | None = None
+    updated_since: Moment | None = None
     cursor: str | None = None
     limit: int = PAGE_DEFAULT
 
@@ -91,7 +91,7 @@ async def post_outcomes(request: Request, principal: Writer, database: Store) ->
             answer = await import_outcomes(tx, content)
         return _json(answer, status=200)
     asked = _asked(await request.body())
-    _check(asked.occurred_at, asked.amount_minor, asked.currency)
+    _check(asked.amount_minor, asked.currency)
     reported = Reported(
         system=asked.source,
         external_id=asked.object or str(asked.lead_id),
@@ -122,7 +122,7 @@ async def put_opportunity(
     asked: OpportunityAsked, system: str, external_id: str, _: Writer, database: Store
 ) -> Response:
     """Report a deal's state; repeat-safe by its version: 201 new, 200 changed, repeated or old."""
-    _check(asked.occurred_at, asked.amount_minor, asked.currency)
+    _check(asked.amount_minor, asked.currency)
     reported = Reported(
         system=system,
         external_id=external_id,
@@ -170,8 +170,6 @@ async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, data
     if query.lead_id is not None:
         return await _of_person(database, query.lead_id)
     since = query.updated_since or EVER
-    if since.tzinfo is None:
-        raise Refused("Times carry a zone.", errors=[FieldError("query:updated_since", "zone", "2026-06-01T00:00:00Z")])
     read = read_cursor(query.cursor, fields=2)
     after = (EVER, UUID(int=0)) if read is None else _after(read)
     size = max(1, min(query.limit, PAGE_MOST))
@@ -237,10 +235,8 @@ def _is_csv(request: Request) -> bool:
     return request.headers.get("content-type", "").split(";")[0].strip() == "text/csv"
 
 
-def _check(occurred_at: datetime, amount_minor: int | None, currency: str | None) -> None:
+def _check(amount_minor: int | None, currency: str | None) -> None:
     """What the field types cannot say. Raises Refused with the field."""
-    if occurred_at.tzinfo is None:
-        raise Refused("Times carry a zone.", errors=[FieldError("/occurred_at", "zone", "write 2026-06-01T09:00:00Z")])
     if (amount_minor is None) != (currency is None):
         raise Refused(
             "An amount has a currency.",

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from services.feedback.api.parts import csv_response, database_of, period_asked, settings_of, wants_csv
+from services.feedback.api.parts import Moment, csv_response, database_of, period_asked, settings_of, wants_csv
 from services.feedback.domain.attribution import DEFINITION, Credit, Model
 from services.feedback.domain.commitments import Period, Standing, period_of
 from services.feedback.domain.journeys import Dimension
@@ -18,7 +18,7 @@ from services.feedback.store.outcomes import OpportunityRow
 from services.feedback.usecases.outcomes import credits_now, opportunity_or_missing
 from services.feedback.usecases.reports import ReportAsked, make_commitments, make_report
 from shared.db.engine import Database, ReadTx, reading
-from shared.errors import FieldError, NotFound, Refused
+from shared.errors import NotFound
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
 
@@ -33,8 +33,8 @@ class ReportQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     by: Dimension = ""
     model: Model = "first"
     format: Output | None = None
@@ -97,12 +97,10 @@ async def get_commitments(
     request: Request,
     _: Reader,
     database: Store,
-    at: datetime | None = None,
+    at: Moment | None = None,
     output: Annotated[Output | None, Query(alias="format")] = None,
 ) -> Response | dict[str, Any]:
     """What both teams promised, in the period that `at` (default: now) lies in."""
-    if at is not None and at.tzinfo is None:
-        raise Refused("Times carry a zone.", errors=[FieldError("query:at", "zone", "write 2026-06-01T00:00:00Z")])
     async with reading(database) as tx:
         standings = await make_commitments(tx, at=at or tx.now)
         now = tx.now
