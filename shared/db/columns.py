@@ -61,9 +61,9 @@ def flag(name: str, *, key: bool = False, null: bool = False, default: bool | No
     return _column(name, Boolean(), key=key, null=null, default=None if default is None else str(default).lower())
 
 
-def at(name: str, *, null: bool = False) -> Column[datetime]:
-    """An aware moment of world time (machine time where the table says so)."""
-    return _column(name, TIMESTAMP(timezone=True), null=null)
+def at(name: str, *, null: bool = False, default: str | None = None) -> Column[datetime]:
+    """An aware moment of world time (machine time where the table says so); the default is an expression."""
+    return _column(name, TIMESTAMP(timezone=True), null=null, default=default)
 
 
 def on(name: str, *, key: bool = False) -> Column[date]:

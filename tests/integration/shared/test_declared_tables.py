@@ -15,7 +15,7 @@ _MAY_STAND_ALONE = {"remove_index", "remove_constraint", "remove_fk"}
 
 
 def differences(connection: Connection, declared: MetaData) -> Iterator[str]:
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
     for each in compare_metadata(context, declared):
         part = each[0] if isinstance(each, list) else each
         # A table nobody declares is the runtime's, or written by SQL alone.
