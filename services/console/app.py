@@ -46,9 +46,9 @@ def site(
     return app
 
 
-def build(settings: Settings | None = None) -> Runtime:
+def build() -> Runtime:
     """The runtime of one console process."""
-    settings = settings or Settings()
+    settings = Settings()
     runtime = Runtime(settings)
     worker, api = runtime.database("worker"), runtime.database("api")
     owners = Owners(
@@ -60,7 +60,7 @@ def build(settings: Settings | None = None) -> Runtime:
     runtime.serve_internal(worker, routers=[users.internal_router])
     runtime.consume(handlers(), worker)
     runtime.loop("watching", watching.run, role="api")
-    runtime.loop("leaving", partial(send_due, worker, owners))
+    runtime.loop("leaving", partial(send_due, worker, owners), is_of_world=False)
     runtime.every(60, "drop_old_changes", drop_old_changes, database=worker)
     runtime.every(
         300,

@@ -5,7 +5,7 @@ Spans are whole units, the two largest that are not zero: people plan in hours, 
 
 from datetime import datetime
 
-__all__ = ["ago_text", "day_text", "epoch", "remaining_text", "span_text"]
+__all__ = ["day_text", "epoch", "remaining_text", "span_text"]
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -34,15 +34,6 @@ def remaining_text(seconds: float) -> str:
         minutes, rest = divmod(int(seconds), 60)
         return f"{minutes}:{rest:02d}"
     return span_text(seconds)
-
-
-def ago_text(at: datetime, *, now: datetime) -> str:
-    """How long ago a moment was, coarse: "just now", "5 min ago", "3 d ago"."""
-    seconds = (now - at).total_seconds()
-    if seconds < 60:
-        return "just now"
-    unit, size = next((unit, size) for unit, size in _UNITS if seconds >= size)
-    return f"{int(seconds // size)} {unit} ago"
 
 
 def day_text(at: datetime) -> str:

@@ -93,7 +93,7 @@ def queue_of(
     return Queue(chosen or (staying[0] if staying else None), ordered)
 
 
-def sentences(lead: LeadRow, limit: int = _REASONS_SHOWN) -> tuple[Sentence, ...]:
+def sentences(lead: LeadRow) -> tuple[Sentence, ...]:
     """The strongest reasons of a score as sentences, the largest in size first.
 
     A bound (the cap of a group, the end of the scale) explains arithmetic, not a person: the Lead page shows it, a rep
@@ -102,7 +102,7 @@ def sentences(lead: LeadRow, limit: int = _REASONS_SHOWN) -> tuple[Sentence, ...
     decided = ((str(line["line"]), int(line["points"])) for line in lead.decision.get("lines", ()))
     points = dict(decided) | {reason.line: reason.points for reason in lead.reasons}
     told = [(line, worth) for line, worth in points.items() if not line.startswith(_BOUNDS)]
-    strongest = sorted(told, key=lambda pair: (-abs(pair[1]), pair[0]))[:limit]
+    strongest = sorted(told, key=lambda pair: (-abs(pair[1]), pair[0]))[:_REASONS_SHOWN]
     return tuple(Sentence(line_sentence(line), worth) for line, worth in strongest)
 
 

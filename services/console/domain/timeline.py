@@ -12,7 +12,7 @@ from uuid import UUID
 from services.console.domain.records import TimelineRow, UserRow
 from services.console.domain.words import label, spoken
 
-__all__ = ["GROUPS", "TimelineItem", "as_known_at", "group_of", "timeline_item", "timeline_of"]
+__all__ = ["GROUPS", "TimelineItem", "group_of", "timeline_item", "timeline_of"]
 
 GROUPS = ("marketing", "sales", "score", "consent")
 _GROUP_TITLES = {"marketing": "Marketing", "sales": "Sales", "score": "Score", "consent": "Consent and identity"}
@@ -58,11 +58,6 @@ def timeline_of(
     ordered = sorted(rows, key=_order, reverse=True)
     items = (timeline_item(row, users=users) for row in ordered)
     return tuple(item for item in items if group is None or item.group == group)
-
-
-def as_known_at(rows: Iterable[TimelineRow], moment: datetime) -> tuple[TimelineRow, ...]:
-    """Only what had been recorded by a moment: nothing learned later is shown as if it had been known."""
-    return tuple(row for row in rows if row.recorded_at <= moment)
 
 
 def group_of(name: str, details: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from services.console.domain.board import BoardFilter, board_of, cause_of
 from services.console.domain.clocks import Urgency, clock_face
-from services.console.domain.durations import ago_text, remaining_text, span_text
+from services.console.domain.durations import remaining_text, span_text
 from services.console.domain.queue import QueueItem, actions_of, queue_item, queue_of
 from services.console.domain.records import EscalationRow, Points
 from tests.support.builders.console import NOW, clock_row, handoff_row, lead_row, named, user_row
@@ -127,4 +127,3 @@ def test_spans_read_as_their_two_largest_units() -> None:
     assert [remaining_text(s) for s in (0, 245, 3_599, 3_600, -5, -65, -7_260)] == [
         "0:00", "4:05", "59:59", "1 h", "late by 5 s", "late by 1 min", "late by 2 h 1 min",
     ]  # fmt: skip
-    assert ago_text(NOW - timedelta(minutes=5), now=NOW) == "5 min ago"

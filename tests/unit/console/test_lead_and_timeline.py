@@ -6,7 +6,7 @@ from typing import Any
 from services.console.domain.history import history_row
 from services.console.domain.lead import score_why, stage_of, why_this_rep
 from services.console.domain.records import ConsentRow, Points, TimelineRow
-from services.console.domain.timeline import as_known_at, group_title, timeline_of
+from services.console.domain.timeline import group_title, timeline_of
 from shared.contracts.handoffs import (
     HANDOFF_EVENTS,
     HandoffAssigned,
@@ -154,12 +154,6 @@ def test_the_newest_line_is_first_and_a_group_filters() -> None:
     ]
     assert [line.group for line in timeline_of(rows, users={})] == ["sales", "marketing"]
     assert [line.group for line in timeline_of(rows, users={}, group="sales")] == ["sales"]
-
-
-def test_an_earlier_moment_shows_nothing_learned_later() -> None:
-    known, later = row("lead.scored", score=1), row("lead.scored", score=2)
-    later = TimelineRow(later.entry_id, later.lead_id, later.name, NOW, NOW + timedelta(days=1), later.details)
-    assert as_known_at([known, later], NOW) == (known,)
 
 
 def test_which_events_make_a_line() -> None:
