@@ -26,8 +26,8 @@ UTC = ZoneInfo("UTC")
 # A quarter without a change of clocks in either zone; 13 weeks from a Monday.
 START = datetime(2026, 6, 1, 5, 0, tzinfo=UTC)
 DAYS = 91
-# A lead's events stay in one of them; more would only mean more, smaller transactions in every step.
-PARTITIONS = 2
+# More would only mean more, smaller transactions in every step, and leads of one moment handed out in another order.
+PARTITIONS = 1
 ARRIVAL_DAYS = 66
 # Moments (UTC) at which the company's systems send what has happened since, on working days and on weekends. They are
 # among those of the reps' rounds: each distinct moment costs the demo a step.

@@ -4,19 +4,23 @@ Only public routes are used: the front door for what happens, the console for wh
 that a race has overtaken (409, 412, 422) is not an error of the story: somebody else was faster.
 """
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from deploy.demo import bodies
+import httpx2
+
+from deploy.demo import bodies, cast
 from deploy.demo.company import Company
 from deploy.demo.dice import Dice
 from deploy.demo.driver import Planned
 from deploy.demo.people import Person
 from deploy.demo.reactions import Given, Step, reactions
-from deploy.demo.standing import Standing, wait_until_quiet
+from deploy.demo.standing import Standing, wait_until_fired, wait_until_quiet
 from deploy.demo.story import Act, Story
 from deploy.demo.world_clock import WorldClockHand
 from deploy.local.operator import CallError, StackCalls
@@ -24,7 +28,7 @@ from deploy.local.operator import CallError, StackCalls
 __all__ = ["CompanyDoors"]
 
 CRM = "demo-crm"
-_OVERTAKEN = {404, 409, 412, 422}
+_OVERTAKEN, _STALE = {404, 409, 412, 422}, {409, 412}
 _PAGE = 200
 
 
@@ -41,6 +45,12 @@ class CompanyDoors:
     deliveries: int = 0
     _planned: set[tuple[str, int]] = field(default_factory=set)
     _numbers: dict[str, int] = field(default_factory=dict)
+    _seen: dict[str, str] = field(default_factory=dict)  # per handoff the ETag its rep saw last
+    _looked_at: datetime = cast.START
+
+    async def clocks_fired(self) -> None:
+        """Wait until no clock of a handoff is due."""
+        await wait_until_fired(self.calls, "handoff")
 
     async def quiet(self) -> Standing:
         """Wait until everything sent has been handled; loops that look only now and then are nudged."""
@@ -64,15 +74,16 @@ class CompanyDoors:
                 await self._marketing_command(act)
 
     async def new_work(self) -> Sequence[Planned]:
-        """The reps look at their queues: each new assignment is planned once."""
-        planned: list[Planned] = []
-        for handoff in await self.handoffs("assigned"):
+        """The reps look at what is new in their queues: each assignment is planned once."""
+        since, self._looked_at = self._looked_at, self.hand.now()
+        new = []
+        for handoff in await self.handoffs("assigned", since=since):
             assignment = (handoff["id"], handoff["attempt"])
-            if assignment in self._planned or handoff["owner_id"] not in self.company.reps:
-                continue
-            self._planned.add(assignment)
-            planned += await self._plan(handoff)
-        return planned
+            if assignment not in self._planned and handoff["owner_id"] in self.company.reps:
+                self._planned.add(assignment)
+                self._seen[handoff["id"]] = handoff["etag"]
+                new.append(handoff)
+        return [planned for plan in await asyncio.gather(*map(self._plan, new)) for planned in plan]
 
     async def _plan(self, handoff: Mapping[str, Any]) -> list[Planned]:
         number = await self._number_of(handoff["lead_id"])
@@ -82,7 +93,10 @@ class CompanyDoors:
         rep = self.company.reps[handoff["owner_id"]]
         given = Given(self.hand.now(), handoff["attempt"], is_hand_raiser=handoff["tier"] == "hand_raiser")
         steps = reactions(self.dice, person, given, rep=rep, team=self.company.team_of(rep))
-        return [Planned(step.at, rep.name, partial(self._do, step, handoff, rep.email)) for step in steps]
+        return [
+            Planned(step.at, rep.name, partial(self._do, step, handoff, rep.email), is_moving=step.verb == "reject")
+            for step in steps
+        ]
 
     async def _do(self, step: Step, handoff: Mapping[str, Any], email: str) -> bool:
         """One step of a rep's plan; False when the handoff has gone on without it."""
@@ -97,11 +111,21 @@ class CompanyDoors:
             return False
 
     async def _command(self, step: Step, handoff_id: str, rep: Person) -> bool:
-        seen = await rep.do("GET", f"/v1/handoffs/{handoff_id}")
-        if seen.json()["owner_id"] != rep.user_id:
-            return False
-        await rep.do("POST", f"/v1/handoffs/{handoff_id}/{step.verb}", _body(step), if_match=seen.headers["etag"])
+        """Decided on what the rep saw last; if that is no longer so, on what the handoff is now."""
+        try:
+            done = await self._send_command(step, handoff_id, rep, etag=self._seen[handoff_id])
+        except CallError as error:
+            if error.status not in _STALE:
+                raise
+            now = await rep.do("GET", f"/v1/handoffs/{handoff_id}")
+            if now.json()["owner_id"] != rep.user_id:
+                return False
+            done = await self._send_command(step, handoff_id, rep, etag=now.headers["etag"])
+        self._seen[handoff_id] = done.headers["etag"]
         return True
+
+    async def _send_command(self, step: Step, handoff_id: str, rep: Person, *, etag: str) -> httpx2.Response:
+        return await rep.do("POST", f"/v1/handoffs/{handoff_id}/{step.verb}", _body(step), if_match=etag)
 
     async def _deal(self, step: Step, handoff: Mapping[str, Any]) -> bool:
         """The CRM tells what became of the opportunity, if there is one."""
@@ -123,12 +147,14 @@ class CompanyDoors:
         await self.company.crm.do("PUT", f"/v1/opportunities/{CRM}/{handoff['id']}", body)
         return True
 
-    async def handoffs(self, state: str) -> list[dict[str, Any]]:
-        """All handoffs in a state, as the CRM sees them."""
+    async def handoffs(self, state: str, *, since: datetime | None = None) -> list[dict[str, Any]]:
+        """All handoffs in a state, as the CRM sees them; since: only those that changed then or later."""
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
             params = {"state": state, "limit": str(_PAGE), **({"cursor": cursor} if cursor else {})}
+            if since is not None:
+                params["updated_since"] = since.isoformat()
             page = await self.company.crm.get("/v1/handoffs", params=params)
             found += page["handoffs"]
             cursor = page.get("next")

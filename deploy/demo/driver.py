@@ -1,10 +1,12 @@
 """Steps the world from due moment to due moment: sends what is due, lets everything be handled, then moves the clock.
 
-World time stands still while anything is handled, so machine latency is never counted as somebody's delay. It knows no
-HTTP: the doors are handed in. Invariant: nothing of the story is sent before its moment, and no due moment is stepped
-over.
+World time stands still while anything is handled, so machine latency is never counted as somebody's delay. Of one
+moment the clocks come first, then people, each for themselves, then what systems send: so the same story is told
+whatever is faster. It knows no HTTP: the doors are handed in. Invariant: nothing of the story is sent before its
+moment, and no due moment is stepped over.
 """
 
+import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,12 +23,13 @@ __all__ = ["Doors", "Driver", "Hand", "Planned"]
 class Planned:
     """Something a person does at a moment, planned when they were given work.
 
-    `do` says whether it still could be done.
+    `do` says whether it still could be done. is_moving: it gives work to somebody else, so nobody acts beside it.
     """
 
     at: datetime
     who: str
     do: Callable[[], Awaitable[bool]]
+    is_moving: bool = False
 
 
 class Hand(Protocol):
@@ -47,6 +50,9 @@ class Doors(Protocol):
 
     async def new_work(self) -> Sequence[Planned]:
         """What people plan because of what has changed since the last look."""
+
+    async def clocks_fired(self) -> None:
+        """Wait until no clock of a handoff is due."""
 
     async def quiet(self) -> Standing:
         """Wait until everything sent has been handled; how the stack then stands."""
@@ -87,7 +93,11 @@ class Driver:
             await self.hand.set(at=moment, speed=0)
             self.moments += 1
             self.tell(moment, self.moments)
-            await self._do_what_is_due(moment)
+            people = self._due_of_plan(moment)
+            if people and standing.next_due_at is not None and standing.next_due_at <= moment:
+                await self.doors.clocks_fired()
+            await self._act(people)
+            await self._send(moment)
 
     def _next(self, standing: Standing) -> datetime:
         """The earliest moment at which anything happens: in the story, on the plan, or by a clock of the services."""
@@ -96,10 +106,32 @@ class Driver:
         found = [moment for moment in (story, planned, standing.next_due_at) if moment is not None]
         return max(min(found), self.hand.now()) if found else datetime.max.replace(tzinfo=self.ends_at.tzinfo)
 
-    async def _do_what_is_due(self, moment: datetime) -> None:
+    def _due_of_plan(self, moment: datetime) -> list[Planned]:
+        due: list[Planned] = []
+        while self._plan and self._plan[0][0] <= moment:
+            due.append(heapq.heappop(self._plan)[2])
+        return due
+
+    async def _act(self, people: Sequence[Planned]) -> None:
+        """What moves work one by one; then everybody at the same time, each one thing after the other."""
+        for planned in people:
+            if planned.is_moving:
+                await self._do(planned)
+        lists: dict[str, list[Planned]] = {}
+        for planned in people:
+            if not planned.is_moving:
+                lists.setdefault(planned.who, []).append(planned)
+        await asyncio.gather(*(self._one_by_one(own) for own in lists.values()))
+
+    async def _one_by_one(self, planned: Sequence[Planned]) -> None:
+        for one in planned:
+            await self._do(one)
+
+    async def _do(self, planned: Planned) -> None:
+        was_done = await planned.do()  # awaited before the count is read: others count meanwhile
+        self.late_for += not was_done
+
+    async def _send(self, moment: datetime) -> None:
         while self._sent < len(self.acts) and self.acts[self._sent].at <= moment:
             await self.doors.deliver(self.acts[self._sent])
             self._sent += 1
-        while self._plan and self._plan[0][0] <= moment:
-            _, _, planned = heapq.heappop(self._plan)
-            self.late_for += not await planned.do()

@@ -6,7 +6,7 @@ own acts are; each looks first and does only what is needed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -30,8 +30,8 @@ def add_routine(driver: Driver, doors: CompanyDoors) -> None:
         start = cast.START + timedelta(days=day)
         if start.weekday() < 5:
             for team, after in _MORNINGS.items():
-                driver.add(Planned(start + after, team, partial(looks.see_to_team, team)))
-            driver.add(Planned(start + _AFTERNOON, "marketing", looks.enrol))
+                driver.add(Planned(start + after, team, partial(looks.see_to_team, team), is_moving=True))
+        driver.add(Planned(start + _AFTERNOON, "marketing", looks.enrol))
         if start.weekday() == 0 and day >= _MODELS_FROM_DAY:
             driver.add(Planned(start + _AFTERNOON, "both teams", looks.look_at_models))
 
@@ -41,6 +41,7 @@ class _Looks:
     """The looks themselves."""
 
     doors: CompanyDoors
+    enrolled_at: datetime = cast.START
 
     async def see_to_team(self, team: str) -> bool:
         """Whoever was set away for missed promises is back; what overflowed or needs review is given to somebody."""
@@ -71,7 +72,8 @@ class _Looks:
     async def enrol(self) -> bool:
         """Marketing takes back what Sales could not use, within the promised day."""
         marketer = self.doors.company.person("marketer")
-        for handoff in await self.doors.handoffs("nurture"):
+        since, self.enrolled_at = self.enrolled_at, self.doors.hand.now()
+        for handoff in await self.doors.handoffs("nurture", since=since):
             if any(clock["kind"] == "enrol" and clock["state"] == "armed" for clock in handoff["clocks"]):
                 path = f"/v1/handoffs/{handoff['id']}/enrol"
                 await marketer.do("POST", path, {"programme": "stay in touch"}, if_match=handoff["etag"])

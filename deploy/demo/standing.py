@@ -1,11 +1,11 @@
 """Waits until a stack has handled everything, and says what is due next. The driver's and the tests' only wait.
 
-Quiet = every service, asked in the order in which events travel, has no lag, an empty outbox and nothing due; and
-asked once more, all at the same time, they say the same and have handled nothing in between.
+Quiet = every service was asked after all had nothing left to do, and asked once more: both times no lag, an empty
+outbox and nothing due, and nothing was handled in between.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,11 +14,13 @@ from deploy.local.operator import CallError, NoAnswer, StackCalls
 from shared.clock import monotonic, sleep
 from shared.config import SERVICES
 
-__all__ = ["NotQuiet", "Standing", "wait_until_quiet"]
+__all__ = ["NotQuiet", "Standing", "wait_until_fired", "wait_until_quiet"]
 
 # A look costs the service some milliseconds; looking all the time would slow down what is waited for.
 _LOOK_SECONDS = 0.02
-_WAITING = ("lag", "outbox_waiting", "due")
+_WAITING = ("lag", "outbox_waiting", "due", "error")
+# What is due is mostly being done already; only a loop that sleeps needs waking, and waking costs all of them a look.
+_LOOKS_BEFORE_NUDGE = 5
 
 
 class NotQuiet(Exception):
@@ -41,48 +43,51 @@ async def wait_until_quiet(
 ) -> Standing:
     """The standing once the stack is at rest. Raises NotQuiet. A service that is restarting counts as busy.
 
-    nudge wakes loops that look only now and then; it is called while something is due that nobody has begun.
+    nudge wakes loops that look only now and then; it is called while something is due that nobody seems to begin.
     """
     deadline = monotonic() + within_seconds
+    asked: Sequence[str] = SERVICES
+    handled: dict[str, int] = {}  # what each had handled when it was last asked
+    looks = 0
     while True:
-        one_by_one = [await _idle(calls, service, deadline=deadline, nudge=nudge) for service in SERVICES]
-        try:
-            together = await asyncio.gather(*(_ask(calls, service) for service in SERVICES))
-        except (NoAnswer, CallError):
-            continue
-        is_unchanged = [one["handled"] for one in one_by_one] == [one["handled"] for one in together]
-        if is_unchanged and not any(map(_busy, together)):
-            return _standing(together)
-
-
-async def _idle(calls: StackCalls, service: str, *, deadline: float, nudge: Callable[[], None]) -> dict[str, Any]:
-    """What one service says once it has nothing to do."""
-    was_due = False
-    while True:
-        busy: object
-        try:
-            answer = await _ask(calls, service)
-            busy = _busy(answer)
-            if not busy:
-                return answer
-            is_due = set(_busy(answer)) == {"due"}
-            if is_due and was_due:
+        answers = dict(zip(asked, await asyncio.gather(*(_ask(calls, service) for service in asked)), strict=True))
+        busy = {service: what for service, answer in answers.items() if (what := _busy(answer))}
+        found = {service: answer.get("handled", -1) for service, answer in answers.items()}
+        if not busy and found == handled:
+            return _standing(list(answers.values()))
+        handled |= found
+        asked = list(busy) or SERVICES
+        if busy:
+            _must_be_before(deadline, busy)
+            looks = looks + 1 if all(set(what) == {"due"} for what in busy.values()) else 0
+            if looks and looks % _LOOKS_BEFORE_NUDGE == 0:
                 nudge()
-            was_due = is_due
-        except (NoAnswer, CallError) as error:
-            busy = error
-        if monotonic() > deadline:
-            raise NotQuiet(f"{service} is not at rest: {busy}")
+            await sleep(_LOOK_SECONDS)
+
+
+async def wait_until_fired(calls: StackCalls, service: str, *, within_seconds: float = 60) -> None:
+    """Until nothing is due in one service, whatever else it has to do. Raises NotQuiet."""
+    deadline = monotonic() + within_seconds
+    while (busy := _busy(await _ask(calls, service))).get("due"):
+        _must_be_before(deadline, {service: busy})
         await sleep(_LOOK_SECONDS)
 
 
+def _must_be_before(deadline: float, busy: Mapping[str, object]) -> None:
+    if monotonic() > deadline:
+        raise NotQuiet("; ".join(f"{service} is not at rest: {what}" for service, what in busy.items()))
+
+
 async def _ask(calls: StackCalls, service: str) -> dict[str, Any]:
-    answer: dict[str, Any] = await calls.call(service, "GET", "/internal/standing", internal=True)
+    try:
+        answer: dict[str, Any] = await calls.call(service, "GET", "/internal/standing", internal=True)
+    except (NoAnswer, CallError) as error:
+        return {"error": str(error)}
     return answer
 
 
-def _busy(answer: dict[str, Any]) -> dict[str, int]:
-    return {name: answer[name] for name in _WAITING if answer[name]}
+def _busy(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: answer[name] for name in _WAITING if answer.get(name)}
 
 
 def _standing(answers: Sequence[dict[str, Any]]) -> Standing:

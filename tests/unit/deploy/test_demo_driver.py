@@ -3,7 +3,7 @@
 Nothing before its moment, no due moment stepped over, the world standing still while things are handled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -39,6 +39,9 @@ class _World:
 
     async def new_work(self) -> Sequence[Planned]:
         return self.work.pop(self.seen[-1][1], []) if self.seen else []
+
+    async def clocks_fired(self) -> None:
+        await self.quiet()
 
     async def quiet(self) -> Standing:
         for moment in [one for one in self.due if one <= self.at]:
@@ -92,3 +95,21 @@ async def test_a_moment_that_is_already_past_is_met_now_and_time_does_not_go_bac
     world = _World(at=_T0 + timedelta(minutes=6))
     await _driver(world, [_act(5, "a")]).play()
     assert world.seen == [(_T0 + timedelta(minutes=6), "a")]
+
+
+async def test_of_one_moment_clocks_come_first_then_work_that_moves_then_people_then_systems() -> None:
+    at = _T0 + timedelta(minutes=5)
+    world = _World(due=[at])
+
+    def does(note: str) -> Callable[[], Awaitable[bool]]:
+        async def do() -> bool:
+            world.seen.append((world.at, note))
+            return True
+
+        return do
+
+    driver = _driver(world, [_act(5, "delivery")])
+    driver.add(Planned(at, "anna", does("accepts")))
+    driver.add(Planned(at, "owen", does("rejects"), is_moving=True))
+    await driver.play()
+    assert [note for _, note in world.seen] == ["clock", "rejects", "accepts", "delivery"]
