@@ -6,6 +6,7 @@ from services.feedback.api import ROUTERS
 from services.feedback.consumer import HANDLERS
 from services.feedback.settings import Settings
 from services.feedback.store.ledger import LEDGER, agreements_standing, credits_standing
+from services.feedback.store.money import when_credit_due
 from services.feedback.tuner import Tuner
 from services.feedback.usecases.agreements import keep_current
 from services.feedback.usecases.outcomes import credit_due
@@ -33,7 +34,7 @@ def build() -> Runtime:
     runtime.consume(HANDLERS, work)
     runtime.relay(work)
     runtime.every(ACTIVATION_SECONDS, "activation", keep_current, database=work)
-    runtime.every(CREDITS_SECONDS, "credits", credit_due, database=work)
+    when_credit_due(runtime.every(CREDITS_SECONDS, "credits", credit_due, database=work).wake)
     runtime.loop("tuner", Tuner(settings, work).run)
     return runtime
 

@@ -53,7 +53,7 @@ def build() -> Runtime:
     runtime.consume(HANDLERS, worker)
     runtime.relay(worker)
     runtime.loop("clocks", ClockLoop(worker, at_once=settings.clocks_at_once).run)
-    runtime.loop("api_beats", way_beats(worker, "api"), role="api")
+    runtime.loop("api_beats", way_beats(worker, "api"), role="api", is_of_world=False)
     destinations = destinations_of(settings, ingest=ingest, wrapping=wrapping)
     runtime.loop("dispatches", DispatchLoop(worker, destinations).run)
     runtime.every(PRUNE_SECONDS, "prune_dispatches", prune_dispatches, database=worker)

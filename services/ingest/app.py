@@ -71,7 +71,7 @@ def build() -> Runtime:
         state={"parts": parts},
     )
     retire = partial(retire_visitors, days=settings.anonymous_days)
-    runtime.loop("directory", keep_directory)
+    runtime.loop("directory", keep_directory, is_of_world=False)
     runtime.serve_api(Collector(app, desk=desk, public_url=settings.door_url))
     runtime.serve_internal(worker, routers=[internal.internal_router(parts)], ledger=LEDGER)
     runtime.consume(handlers_of(hashed), worker, inbox_days=INBOX_DAYS)

@@ -159,12 +159,15 @@ class Runtime:
 
         self._add("relay", "relay", run, is_supervised=False)
 
-    def loop(self, name: str, run: Run, *, role: str | None = None) -> Pace:
+    def loop(self, name: str, run: Run, *, role: str | None = None, is_of_world: bool = True) -> Pace:
         """A loop of the service (`clocks`, `rechecks`, `dispatches`, `tuner`).
 
-        Its role is its name, unless it serves another role's parts. Returns its pace, to wake it.
+        Its role is its name, unless it serves another role's parts. is_of_world False: it goes by machine time alone,
+        so a step of the world does not wake it. Returns its pace, to wake it.
         """
-        return self._add(name, role or name, run)
+        pace = self._add(name, role or name, run)
+        self._parts[-1].is_of_world = is_of_world
+        return pace
 
     def every(
         self,

@@ -1,7 +1,7 @@
 """Rows of money: credits of deals and which are due again, imported spend, and the files that were imported."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy import text
 from services.feedback.domain.attribution import Credit
 from services.feedback.store.loop import read_json
 from shared.db.engine import ReadTx, Tx
+
+_listeners: list[Callable[[], None]] = []
 
 _DROP_CREDITS = text("delete from credit where opportunity_id = :opportunity_id")
 _ADD_CREDIT = text(
@@ -106,7 +108,15 @@ async def credits_for(tx: ReadTx, opportunity_ids: Iterable[UUID]) -> list[dict[
 
 async def note_credit_due(tx: Tx, lead_ids: Iterable[UUID], *, since: datetime) -> None:
     """Deals of these people that opened at or after `since` are credited again soon."""
-    await tx.execute(_CREDIT_DUE, {"ids": list(lead_ids), "since": since})
+    noted = await tx.execute(_CREDIT_DUE, {"ids": list(lead_ids), "since": since})
+    if noted.rowcount:
+        tx.after_commit.extend(_listeners)
+
+
+def when_credit_due(wake: Callable[[], None]) -> None:
+    """Call this after every commit of this process that noted a deal: its credits need not wait for the next look."""
+    if wake not in _listeners:
+        _listeners.append(wake)
 
 
 async def take_credit_due(tx: Tx, *, most: int) -> list[UUID]:
