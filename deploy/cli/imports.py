@@ -97,16 +97,22 @@ def _write_rejects(calls: "OperatorCalls", done: dict[str, Any], file: Path) -> 
 
 
 def _show_columns(file: Path, *, as_json: bool) -> None:
+    columns: list[str] = []
+    records, line = -1, 0  # the header is no record
     with file.open(newline="", encoding="utf-8-sig") as text:
+        rows = csv.reader(text, strict=True)
         try:
-            rows = csv.reader(text, strict=True)
-            columns = next(rows, [])
-            records = sum(1 for _ in rows)
-        except (csv.Error, UnicodeDecodeError) as error:
+            for row in rows:
+                columns = columns or row
+                records, line = records + bool(row), rows.line_num
+        except UnicodeDecodeError as error:
+            raise RefusedByRule(f"{file} is not UTF-8. Save it as CSV in UTF-8 and send it again.") from error
+        except csv.Error as error:
             raise RefusedByRule(
-                f"{file} is no CSV in UTF-8 ({error}). Save it as CSV, UTF-8, and send it again."
+                f"{file}, record {records + 1} (line {line + 1}): a quote is not closed, or stands bare ({error}). "
+                'Close it, or double it ("") where it belongs to the text.'
             ) from error
     if as_json:
-        show_document({"columns": columns, "records": records})
+        show_document({"columns": columns, "records": max(records, 0)})
     else:
-        show_pairs([("columns", ", ".join(columns)), ("records", records), ("sent", "nothing (--dry-run)")])
+        show_pairs([("columns", ", ".join(columns)), ("records", max(records, 0)), ("sent", "nothing (--dry-run)")])

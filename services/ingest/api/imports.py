@@ -3,6 +3,7 @@
 The same file again is the same import and adds nothing; a broken upload goes on when the file is sent again.
 """
 
+import asyncio
 import io
 import tempfile
 from datetime import datetime
@@ -13,12 +14,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from services.ingest.api.parts import LIMIT_DEFAULT, Limit, Parts, PartsOf
+from services.ingest.domain.csv_file import checked
 from services.ingest.store import imports
 from services.ingest.usecases.imports import file_hash, import_id_of, pieces
 from services.ingest.usecases.sources import ensure_import_source
 from shared import clock
 from shared.db.engine import reading, transaction
-from shared.errors import AppError, NotFound, TooLarge, Unreadable, UnsupportedMedia
+from shared.errors import NotFound, TooLarge, Unreadable, UnsupportedMedia
 from shared.web.app_factory import Answered
 from shared.web.auth import Principal, requires
 
@@ -119,9 +121,15 @@ async def _receive(request: Request, file: BinaryIO) -> None:
 
 
 async def _cut_and_send(parts: Parts, file: BinaryIO, *, kind: str, name: str, principal: Principal) -> UUID:
-    """Send every piece; what was sent before is dropped by its id. Raises what is wrong with the file."""
-    sha256 = file_hash(file)
+    """Send every piece; what was sent before is dropped by its id.
+
+    Raises what is wrong with the file before anything of it is kept: it is read to its end first, in a thread.
+    """
+    sha256 = await asyncio.to_thread(file_hash, file)
     import_id, by = import_id_of(kind, sha256), f"{principal.kind}:{principal.id}"
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    await asyncio.to_thread(checked, text)
+    text.seek(0)
     async with transaction(parts.database, "command") as tx:
         source_id = await ensure_import_source(tx, kind)
         await imports.begin_import(
@@ -131,18 +139,11 @@ async def _cut_and_send(parts: Parts, file: BinaryIO, *, kind: str, name: str, p
     received_at = clock.now()
     state = "broken"
     try:
-        with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            for piece in pieces(
-                text, kind=kind, import_id=import_id, source_id=source_id, by=by, received_at=received_at
-            ):
-                key = str(piece.delivery_id)
-                await parts.deliver(piece.delivery_id, key, piece.body, request=piece.request, received_at=received_at)
-                records, deliveries = records + piece.records, deliveries + 1
+        for piece in pieces(text, kind=kind, import_id=import_id, source_id=source_id, by=by, received_at=received_at):
+            key = str(piece.delivery_id)
+            await parts.deliver(piece.delivery_id, key, piece.body, request=piece.request, received_at=received_at)
+            records, deliveries = records + piece.records, deliveries + 1
         state = "sent"
-    except UnicodeDecodeError as error:
-        raise Unreadable("The file is not UTF-8; save it as UTF-8 and send it again.") from error
-    except AppError:
-        raise
     finally:
         async with transaction(parts.database, "command") as tx:
             await imports.end_import(tx, import_id, state=state, records=records, deliveries=deliveries)

@@ -5,9 +5,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from services.ingest.api.parts import Parts, PartsOf
+from services.ingest.domain.source import origin_of
 from services.ingest.store import sources
 from services.ingest.usecases.sources import (
     KEYED_SENDERS,
@@ -30,6 +32,16 @@ Reader = Annotated[Principal, Depends(requires("sources:read"))]
 Manager = Annotated[Principal, Depends(requires("sources:manage"))]
 
 
+def _checked_origin(text: str) -> str:
+    origin = origin_of(text)
+    if origin is None:
+        raise PydanticCustomError("origin", "write scheme, host and no path, like https://www.example.com")
+    return origin
+
+
+Origin = Annotated[str, AfterValidator(_checked_origin)]
+
+
 class PageRule(Asked):
     """A path pattern (`*` = anything) and what such a page is worth."""
 
@@ -40,7 +52,7 @@ class PageRule(Asked):
 class SettingsAsked(Asked):
     """What marketing sets for a source."""
 
-    origins: list[str] = Field(default_factory=list, max_length=100, description="web origins of its browser key")
+    origins: list[Origin] = Field(default_factory=list, max_length=100, description="web origins of its browser key")
     pages: list[PageRule] = Field(default_factory=list, max_length=500, description="page patterns, tried in order")
     names: dict[str, str] = Field(default_factory=dict, description="name of a tracked event to kind")
     properties: list[str] = Field(default_factory=list, max_length=100, description="properties that are not personal")

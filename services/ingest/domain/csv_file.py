@@ -13,7 +13,7 @@ from typing import Final, TextIO
 
 from shared.errors import FieldError, Refused, Unreadable
 
-__all__ = ["ROWS_PER_DELIVERY_MAX", "Record", "cut", "records", "row_id"]
+__all__ = ["ROWS_PER_DELIVERY_MAX", "Record", "checked", "cut", "records", "row_id"]
 
 ROWS_PER_DELIVERY_MAX: Final = 500  # one delivery stays one short transaction
 _COLUMNS_MAX: Final = 200
@@ -29,11 +29,18 @@ class Record:
     cells: Mapping[str, str]
 
 
+def checked(file: TextIO) -> int:
+    """The number of records of a file that can be cut to its end. Raises what `cut` would, before anything is sent."""
+    rows = _rows(file)
+    _header(next(rows, []))
+    return sum(1 for _ in rows)
+
+
 def cut(file: TextIO, *, rows_max: int = ROWS_PER_DELIVERY_MAX) -> Iterator[tuple[int, str, int]]:
     """Pieces of a file as (number of the first record, CSV text with the header, number of records).
 
     The text is written anew with `,` and CR LF. Raises Refused for a header that is missing, doubled or too wide,
-    Unreadable for what is no CSV.
+    Unreadable for what is no CSV, with the record it begins in.
     """
     rows = _rows(file)
     header = _header(next(rows, []))
@@ -71,15 +78,32 @@ def row_id(cells: Mapping[str, str]) -> str:
 def _rows(file: TextIO) -> Iterator[list[str]]:
     """The non-empty records of a file, by the delimiter its first line uses most."""
     csv.field_size_limit(_CELL_CHARACTERS_MAX)
-    start = file.readline(_CELL_CHARACTERS_MAX)
-    file.seek(0)
-    delimiter = max(_DELIMITERS, key=start.count)
+    number, line = 0, 0  # of the record that is being read, the header being 0; of the last line before it
     try:
-        for row in csv.reader(file, delimiter=delimiter, strict=True):
+        start = file.readline(_CELL_CHARACTERS_MAX)
+        file.seek(0)
+        rows = csv.reader(file, delimiter=max(_DELIMITERS, key=start.count), strict=True)
+        for row in rows:
+            line = rows.line_num
             if any(cell.strip() for cell in row):
                 yield [cell.replace("\x00", "") for cell in row]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise Unreadable(f"The file is no UTF-8 CSV: {error}. Nothing behind that place was imported.") from error
+                number += 1
+    except UnicodeDecodeError as error:
+        raise Unreadable(
+            "The file is not UTF-8; save it as UTF-8 and send it again.", slug="not_utf8"
+        ) from error
+    except csv.Error as error:
+        raise _unreadable_record(number, line + 1, error) from error
+
+
+def _unreadable_record(number: int, line: int, error: csv.Error) -> Unreadable:
+    """What is wrong with a record; nearly always a quote that is opened and not closed, so it swallows what follows."""
+    place = f"Record {number} (line {line})" if number else f"The header (line {line})"
+    detail = (
+        f"{place} has a quote that is not closed, a bare quote, or a cell over 64 KiB ({error}). "
+        'Close the quote, or double it ("") where it belongs to the text, and send the file again.'
+    )
+    return Unreadable(detail, slug="not_csv", errors=[FieldError(f"/records/{number}", "quote", str(error))])
 
 
 def _header(cells: Sequence[str]) -> list[str]:

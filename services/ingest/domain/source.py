@@ -4,6 +4,8 @@ Read by the front door (from memory) and by the consumer (from the database). Kn
 """
 
 import hashlib
+import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,10 +14,14 @@ from uuid import UUID
 
 from services.ingest.domain.fields import flag_of, mapping_of, number_of, text_of
 
-__all__ = ["KEY_KINDS", "Secret", "Source", "SourceKey", "SourceSettings", "key_hash", "settings_of"]
+__all__ = ["KEY_KINDS", "Secret", "Source", "SourceKey", "SourceSettings", "key_hash", "origin_of", "settings_of"]
 
 KEY_KINDS: Final = ("server_key", "browser_key", "secret")
 _ENTRIES_MAX: Final = 500  # rows of one table of a source
+_HOST_CHARACTERS_MAX: Final = 253  # RFC 1035
+_ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?/?", re.ASCII)
+_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,20 @@ def key_hash(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="replace")).digest()
 
 
+def origin_of(text: str) -> str | None:
+    """A web origin as browsers send it (RFC 6454): scheme://host[:port], lower case, no default port; None for others.
+
+    One `/` behind it is dropped, since people copy addresses; a path is refused, since it would never match.
+    """
+    found = _ORIGIN.fullmatch(text.strip(" ").lower())
+    if found is None or not _is_host(found[2]):
+        return None
+    scheme, host, port = found[1], found[2], int(found[3] or _DEFAULT_PORTS[found[1]])
+    if not 0 < port < 2**16:
+        return None
+    return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
 def settings_of(value: Mapping[str, object]) -> SourceSettings:
     """Settings from stored JSON; fields of another form are left out."""
     pages = value.get("pages")
@@ -92,6 +112,18 @@ def settings_of(value: Mapping[str, object]) -> SourceSettings:
         entry_channel=text_of(value.get("entry_channel")),
         rate_per_second=number_of(value.get("rate_per_second")),
     )
+
+
+def _is_host(host: str) -> bool:
+    """Whether a lower-case name or address could be one: labels of RFC 1123, else an IP address."""
+    labels = host.split(".")
+    if not host.startswith("[") and not labels[-1].isdigit():
+        return len(host) <= _HOST_CHARACTERS_MAX and all(_LABEL.fullmatch(label) for label in labels)
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _texts(value: object) -> Sequence[str]:

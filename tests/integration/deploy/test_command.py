@@ -102,3 +102,12 @@ def test_the_installed_script_is_the_command() -> None:
     script = Path(sys.executable).with_name("baton")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True, cwd="/")
     assert "closed-loop lead handoff" in done.stdout
+
+
+def test_a_dry_run_names_the_record_whose_quote_is_open(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text('email,note\r\nkim@acme.example,"two\nlines"\r\nlee@acme.example,"open\r\n')
+    done = _baton(tmp_path, "import", "leads", str(file), "--dry-run")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "record 2 (line 4)" in done.stderr
+    assert "quote" in done.stderr

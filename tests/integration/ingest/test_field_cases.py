@@ -94,6 +94,19 @@ async def test_a_file_that_is_no_csv_says_so_and_leaves_nothing(counter: Counter
     assert counter.sent == []
 
 
+async def test_a_quote_left_open_far_inside_a_file_leaves_nothing_half_done(counter: Counter) -> None:
+    rows = b"".join(b"person%d@acme.example,ok\r\n" % n for n in range(2 * ROWS_PER_DELIVERY_MAX + 10))
+    body = b"email,note\r\n" + rows + b'last@acme.example,"open\r\n'
+    answer = await counter.call("POST", "/v1/imports/leads", content=body, headers={"content-type": "text/csv"})
+    problem = answer.json()
+    assert (answer.status_code, problem["errors"][0]["pointer"]) == (400, "/records/1011")
+    assert "Record 1011 (line 1012)" in problem["detail"]
+    assert counter.sent == []
+    assert await counter.stage.one("select count(*) from import_job") == 0
+    mended = await _import(counter, body.replace(b'"open', b"open"))
+    assert (mended["records"], mended["state"]) == (1011, "handled")
+
+
 # ------------------------------------------------------------------ 5: one browser, two people
 SAM, KIM = "sam@vendor.example", "kim@acme.example"
 SHARED_BROWSER = (
