@@ -46,17 +46,19 @@ async def keep_result(tx: Tx, result: Result) -> None:
     )
 
 
-async def unclaimed_results(tx: ReadTx, root_ids: Iterable[UUID]) -> list[tuple[LeadId, Result]]:
-    """What is kept of these people, each with its root, in the order it happened."""
+async def unclaimed_results(
+    tx: ReadTx, lead_ids: Iterable[UUID], *, roots: Iterable[UUID]
+) -> list[tuple[LeadId, Result]]:
+    """What is kept of these members and people, each with its root as stored, in the order it happened."""
     rows = await tx.execute(
         text(
             """
             select l.root_id, r.id, r.lead_id, r.result, r.version, r.reason_code, r.occurred_at
               from lead l join kept_result r on r.lead_id = l.id
-             where l.root_id = any(:roots) order by r.occurred_at, r.version, r.id
+             where l.id = any(:leads) or l.root_id = any(:roots) order by r.occurred_at, r.version, r.id
             """
         ),
-        {"roots": sorted(set(root_ids))},
+        {"leads": sorted(set(lead_ids)), "roots": sorted(set(roots))},
     )
     return [
         (

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from services.handoff.store.rows import insert_rows
 from services.handoff.tables import sales_activity
 from shared.db.engine import ReadTx, Tx
-from shared.ids import ActivityId, LeadId, UserId
+from shared.ids import AccountId, ActivityId, LeadId, UserId
 
 __all__ = ["Try", "claim_tries", "keep_tries", "prune_tries", "unclaimed_of"]
 
@@ -22,10 +22,12 @@ _PRUNE_AT_ONCE = 5000
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try: whose, of whom, when; root_id is the person as of now."""
+    """One try: whose, of whom, when; root_id is the person as stored, account_id its account."""
 
     id: ActivityId
+    lead_id: LeadId
     root_id: LeadId
+    account_id: AccountId | None
     actor_id: UserId
     kind: str
     occurred_at: datetime
@@ -36,20 +38,31 @@ async def keep_tries(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     await insert_rows(tx, sales_activity, rows, is_once=True)
 
 
-async def unclaimed_of(tx: ReadTx, root_ids: Iterable[UUID]) -> list[Try]:
-    """What is kept of these people, in the order it happened."""
+async def unclaimed_of(
+    tx: ReadTx, lead_ids: Iterable[UUID], *, roots: Iterable[UUID], scopes: Iterable[UUID]
+) -> list[Try]:
+    """What is kept of these members and people, and of everybody in these accounts, in the order it happened."""
     rows = await tx.execute(
         text(
             """
-            select s.id, l.root_id, s.actor_id, s.kind, s.occurred_at
+            select s.id, l.id as lead_id, l.root_id, l.account_id, s.actor_id, s.kind, s.occurred_at
               from lead l join sales_activity s on s.lead_id = l.id
-             where l.root_id = any(:roots) order by s.occurred_at, s.id
+             where l.id = any(:leads) or l.root_id = any(:roots) or l.account_id = any(:scopes)
+             order by s.occurred_at, s.id
             """
         ),
-        {"roots": sorted(set(root_ids))},
+        {"leads": sorted(set(lead_ids)), "roots": sorted(set(roots)), "scopes": sorted(set(scopes))},
     )
     return [
-        Try(ActivityId(row.id), LeadId(row.root_id), UserId(row.actor_id), row.kind, row.occurred_at)
+        Try(
+            ActivityId(row.id),
+            LeadId(row.lead_id),
+            LeadId(row.root_id),
+            None if row.account_id is None else AccountId(row.account_id),
+            UserId(row.actor_id),
+            row.kind,
+            row.occurred_at,
+        )
         for row in rows.all()
     ]
 

@@ -274,6 +274,8 @@ def _begin_assignment(work: Work, held: Held, attempt: int, event: inputs.Input)
     handoff = held.handoff
     row_id = assignment_id(handoff.id, attempt)
     assert handoff.owner_id is not None, "an assignment begins with an owner"
+    if attempt == 1:  # of a later owner counts only what happens from now on
+        work.widened.add(handoff.id)
     work.to_write.assignments[row_id] = {
         "id": row_id,
         "handoff_id": handoff.id,

@@ -3,6 +3,7 @@
 A try that serves no promise yet is kept, and looked at again when its lead gets an owner: topics overtake each other.
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from services.handoff.domain.evidence import served_by
@@ -12,10 +13,10 @@ from services.handoff.store import tries
 from services.handoff.store.tries import Try
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.work import Cause, Held, Work
-from shared.ids import UserId
+from shared.ids import AccountId, LeadId, UserId
 from shared.telemetry import observe
 
-__all__ = ["are_same_side", "claim_kept", "note_touch", "serve"]
+__all__ = ["are_same_side", "claim_kept", "in_reach", "note_touch", "serve"]
 
 
 def are_same_side(work: Work, one: UserId, other: UserId) -> bool:
@@ -46,14 +47,26 @@ def serve(work: Work, held: Held, tried: Try, *, cause: Cause) -> bool:
     return True
 
 
+def in_reach(handoffs: Iterable[Held], root_id: LeadId, account_id: AccountId | None) -> list[Held]:
+    """The handoffs that a try may serve: the person's own first, then those of its account."""
+    found = sorted(handoffs, key=lambda held: held.handoff.id)
+    own = [held for held in found if held.handoff.root_lead_id == root_id]
+    return own + [held for held in found if held.handoff.scope_id == account_id and held not in own]
+
+
 async def claim_kept(work: Work, owned: list[Held], *, cause: Cause) -> None:
-    """Handoffs that have an owner now: count what Sales had tried already."""
-    roots = {held.handoff.root_lead_id: held for held in owned}
-    if not roots:
+    """Handoffs that have an owner now: count what Sales had tried already, of the person and of its account."""
+    if not owned:
         return
-    kept = await tries.unclaimed_of(work.tx, roots)
+    roots = {held.handoff.root_lead_id for held in owned}
+    scopes = {held.handoff.scope_id for held in owned}
+    kept = await tries.unclaimed_of(work.tx, work.members_of(roots), roots=roots, scopes=scopes)
     await work.know_reps(each.actor_id for each in kept)
-    claimed = [each.id for each in kept if serve(work, roots[each.root_id], each, cause=cause)]
+    claimed = []
+    for each in kept:
+        found = in_reach(owned, work.root_of(each.lead_id, stored=each.root_id), each.account_id)
+        if any(serve(work, held, each, cause=cause) for held in found):
+            claimed.append(each.id)
     await tries.claim_tries(work.tx, claimed)
 
 

@@ -45,6 +45,8 @@ def take_merge(work: Work, payload: LeadMerged, cause: Cause) -> None:
             _end_one(work, held, other, payload, cause)
         if held.handoff.state is not State.MERGED:
             _repoint(work, held, root_id, cause)
+    # What was kept of the member is of the person now.
+    work.widened |= {held.handoff.id for held in _held(work) if held.handoff.root_lead_id == root_id}
 
 
 def take_split(work: Work, payload: LeadSplit, cause: Cause) -> None:

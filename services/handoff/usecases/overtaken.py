@@ -37,9 +37,10 @@ async def claim_kept_results(work: Work, owned: list[Held], *, cause: Cause) -> 
     if not by_root:
         return
     claimed = []
-    for root_id, result in await results.unclaimed_results(work.tx, by_root):
-        held = by_root[root_id]
-        if result.occurred_at >= held.times.qualified_at:
+    members = work.members_of(by_root)
+    for stored, result in await results.unclaimed_results(work.tx, members, roots=by_root):
+        held = by_root.get(work.root_of(result.lead_id, stored=stored))
+        if held is not None and result.occurred_at >= held.times.qualified_at:
             move_by_result(work, held, result, cause)
             claimed.append(result.id)
     await results.claim_results(work.tx, claimed)

@@ -27,24 +27,30 @@ _ROUNDS_MAX = 4
 
 
 async def settle(work: Work, *, cause: Cause, serves: tuple[str, ...] = SERVED_QUEUES) -> None:
-    """Route all that is `qualified`, and let freed load serve those that wait; call it before flush."""
+    """Route all that is `qualified`, let freed load serve those that wait, and count what had come too early.
+
+    Call it before flush, whatever was decided: a pull or a manager's word makes an owner as well as a round does.
+    """
     for _ in range(_ROUNDS_MAX):
         new = [held for _, held in sorted(work.held.items()) if held.handoff.state is State.QUALIFIED]
-        if not new and not work.is_load_freed:
+        if not new and not work.is_load_freed and not work.widened:
             return
-        owned = await _route(work, new, cause=cause, serves=serves)
-        work.is_load_freed = False
+        if new or work.is_load_freed:
+            await _route(work, new, cause=cause, serves=serves)
+            work.is_load_freed = False
+        owned = [work.held[each] for each in sorted(work.widened) if work.held[each].handoff.owner_id is not None]
+        work.widened.clear()
         await claim_kept(work, owned, cause=cause)
         await claim_kept_results(work, owned, cause=cause)
 
 
-async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> list[Held]:
-    """Run one round; the handoffs that got their first owner in it."""
+async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> None:
+    """Run one round."""
     tx, terms = work.tx, work.terms
     locked = await pools.lock_pools(tx, terms)
     waiting = await _waiting(work, locked, serves)
     if not new and not waiting:
-        return []
+        return
     await work.read_people(held.handoff.lead_id for held in waiting)
     accounts = {held.handoff.account_id for held in (*new, *waiting) if held.handoff.account_id is not None}
     owners = await leads.account_owners(tx, accounts)
@@ -71,8 +77,6 @@ async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str
         held = work.held[result.need.handoff_id]
         _take(work, result, cause=(None if result.need.is_waiting else held.cause) or cause)
     await pools.save_pools(tx, routed.pools)
-    decided = [work.held[result.need.handoff_id] for result in routed.results]
-    return [held for held in decided if held.handoff.state is State.ASSIGNED and held.handoff.attempt == 1]
 
 
 async def _waiting(work: Work, locked: dict[str, Pool], serves: tuple[str, ...]) -> list[Held]:

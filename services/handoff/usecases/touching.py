@@ -6,11 +6,11 @@ Everything else on topic `activities` is none of ours: marketing activities chan
 from collections.abc import Sequence
 
 from services.handoff.domain.evidence import is_touch
-from services.handoff.store import handoffs, tries
+from services.handoff.store import handoffs, leads, tries
 from services.handoff.store.tries import Try
-from services.handoff.usecases.evidencing import serve
+from services.handoff.usecases.evidencing import in_reach, serve
 from services.handoff.usecases.routing import settle
-from services.handoff.usecases.work import Cause, Held, Work, begin_work
+from services.handoff.usecases.work import Cause, Work, begin_work
 from services.handoff.usecases.writing import flush
 from shared.contracts.activities import ActivityRecorded
 from shared.contracts.envelope import Event
@@ -29,6 +29,7 @@ async def take_activities(tx: Tx, received: Sequence[Event[ActivityRecorded]]) -
     work = await begin_work(tx)
     await work.lock_people(event.payload.lead_id for event in touches)
     scopes = {lead.account_id for lead in work.leads.values() if lead.account_id is not None}
+    await leads.lock_accounts(tx, scopes)  # a handoff of the account that opens now must see what is kept here
     ids = await handoffs.ids_of_people(tx, {lead.root_id for lead in work.leads.values()})
     await work.hold([*ids, *await handoffs.ids_of_scopes(tx, scopes)])
     await work.know_reps(UserId(event.payload.actor_user_id) for event in touches if event.payload.actor_user_id)
@@ -46,19 +47,16 @@ def _take(work: Work, event: Event[ActivityRecorded]) -> bool:
     assert payload.actor_user_id is not None, "is_touch asks for an actor"
     tried = Try(
         id=ActivityId(payload.activity_id),
+        lead_id=lead.id,
         root_id=lead.root_id,
+        account_id=lead.account_id,
         actor_id=UserId(payload.actor_user_id),
         kind=str(payload.kind),
         occurred_at=payload.occurred_at,
     )
     cause = Cause(event.id, event.traceparent)
-    return any(serve(work, held, tried, cause=cause) for held in _in_reach(work, lead.root_id, lead.account_id))
-
-
-def _in_reach(work: Work, root_id: LeadId, account_id: object) -> list[Held]:
-    held = [work.held[handoff_id] for handoff_id in sorted(work.held)]
-    own = [each for each in held if each.handoff.root_lead_id == root_id]
-    return own + [each for each in held if each.handoff.scope_id == account_id and each not in own]
+    found = in_reach(work.held.values(), lead.root_id, lead.account_id)
+    return any(serve(work, held, tried, cause=cause) for held in found)
 
 
 def _row(payload: ActivityRecorded) -> dict[str, object]:

@@ -5,7 +5,7 @@ only way a handoff changes; `writing.flush` writes each kind of row in one state
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -83,6 +83,7 @@ class Work:
         self.to_write = Written()
         self.load_changes: dict[UserId, int] = defaultdict(int)
         self.is_load_freed = False
+        self.widened: set[HandoffId] = set()  # got a first owner or another member: what was kept may be theirs
         self._changed_leads: set[LeadId] = set()
         self._terms = {(terms.agreement_id, terms.version): terms}
 
@@ -153,6 +154,14 @@ class Work:
         """The locked members of a lead's tree, by id."""
         root_id = self.leads[lead_id].root_id
         return sorted((each for each in self.leads.values() if each.root_id == root_id), key=lambda each: each.id)
+
+    def members_of(self, roots: Collection[LeadId]) -> list[LeadId]:
+        """The members of these people as this transaction has moved them; those it has not locked are absent."""
+        return sorted(lead.id for lead in self.leads.values() if lead.root_id in roots)
+
+    def root_of(self, lead_id: LeadId, *, stored: LeadId) -> LeadId:
+        """Who a member is now: as moved by this transaction, else as stored."""
+        return self.leads[lead_id].root_id if lead_id in self.leads else stored
 
     def calendar_for(self, kind: ClockKind, owner: UserId | None) -> Calendar:
         """The calendar a clock counts in."""

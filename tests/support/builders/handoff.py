@@ -6,21 +6,26 @@ from uuid import UUID
 
 import orjson
 
+from shared.contracts.activities import ActivityRecorded
 from shared.contracts.agreement import canonical_json, default_agreement, load_agreement, sha256_of
 from shared.contracts.agreements import AgreementPublished
 from shared.contracts.envelope import Event, Payload
-from shared.contracts.leads import LeadIdentified, LeadLinked
+from shared.contracts.leads import LeadIdentified, LeadLinked, LeadMerged
+from shared.contracts.outcomes import OpportunityChanged
 from shared.contracts.scores import LeadDemoted, LeadQualified
 from shared.ids import derived_id, new_id
 
 __all__ = [
     "NOON",
     "agreement_event",
+    "called",
+    "deal",
     "demoted",
     "event_of",
     "identified",
     "lead_id",
     "linked",
+    "merged",
     "qualified",
     "rep_id",
     "rep_row",
@@ -50,6 +55,61 @@ def linked(name: str, account: str, **fields: Any) -> Event[LeadLinked]:  # noqa
     account_id = derived_id("account of a test", account)
     named = {"lead_id": lead_id(name), "account_id": account_id, "link_version": 1, "by": "domain"}
     return event_of(LeadLinked.model_validate({**named, **fields}))
+
+
+def merged(name: str, into: str, **fields: Any) -> Event[LeadMerged]:  # noqa: ANN401 - any field
+    named = {
+        "lead_id": lead_id(name),
+        "into_lead_id": lead_id(into),
+        "root_lead_id": lead_id(into),
+        "identity_version": 1,
+        "reason": "verified_email",
+    }
+    return event_of(LeadMerged.model_validate({**named, **fields}))
+
+
+def called(name: str, by: str, *, at: datetime = NOON, **fields: Any) -> Event[ActivityRecorded]:  # noqa: ANN401 - any
+    """Somebody of Sales called the lead."""
+    named = {
+        "activity_id": new_id(),
+        "lead_id": lead_id(name),
+        "member_id": lead_id(name),
+        "kind": "call_attempted",
+        "direction": "sales",
+        "actor_user_id": rep_id(by),
+        "recorded_at": at,
+        "occurred_at": at,
+        "human": 1.0,
+        "verified_by": "server_key",
+        "source_id": new_id(),
+        "sender": "crm",
+        "channel": "call",
+    }
+    return event_of(ActivityRecorded.model_validate({**named, **fields}), at=at)
+
+
+def deal(
+    name: str,
+    result: str,
+    *,
+    version: int = 1,
+    deal: str = "deal",
+    at: datetime = NOON,
+    **fields: Any,  # noqa: ANN401 - any
+) -> Event[OpportunityChanged]:
+    """A deal as the CRM tells it of a lead."""
+    named = {
+        "opportunity_id": derived_id("deal of a test", deal),
+        "lead_id": lead_id(name),
+        "system": "crm",
+        "external_id": deal,
+        "crm_status": result,
+        "result": result,
+        "occurred_at": at,
+        "recorded_at": at,
+        "object_version": version,
+    }
+    return event_of(OpportunityChanged.model_validate({**named, **fields}), at=at)
 
 
 def qualified(name: str, *, at: datetime = NOON, **fields: Any) -> Event[LeadQualified]:  # noqa: ANN401 - any field
