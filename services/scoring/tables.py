@@ -82,6 +82,7 @@ lead_record = Table(
     Column("version", BigInteger, primary_key=True),
     Column("recorded_at", _Instant, nullable=False),
     Column("content", Text, nullable=False),
+    Column("occurred_at", _Instant),
     Index("lead_record_parent", "name", postgresql_where=text("kind = 'identity'")),
 )
 decision = Table(

@@ -26,6 +26,7 @@ __all__ = [
     "join",
     "join_counts",
     "sum_facts",
+    "without",
 ]
 
 HUMAN_LEAST = 0.5  # below it the activity is software's: kept and counted, worth nothing (GLOSSARY, machine activity)
@@ -122,6 +123,26 @@ def fold(sums: Sums, activities: Iterable[Activity], *, rule: PointsRule) -> Sum
             tallies[line.key] = own if tally is None else _add(tally, own)
         if match.is_hand_raise:
             ask = _newer(ask, Ask(known, at, activity.activity_id))
+    return Sums(tallies, ask)
+
+
+def without(sums: Sums, activities: Iterable[Activity], *, rule: PointsRule) -> Sums:
+    """The sums as if these activities, folded before, had never been: weights and counts exactly.
+
+    Of instants the latest stays while anything is left; an ask among them leaves none.
+    """
+    tallies, ask = dict(sums.tallies), sums.ask
+    for activity in activities:
+        if activity.human < HUMAN_LEAST:
+            continue
+        match = rule.match(activity.kind, activity.content, activity.is_hard, activity.verified_by)
+        for line in match.lines:
+            tally = tallies.pop(line.key, None)
+            if tally is not None and tally.times > 1:
+                own = weight_of(activity.counts_from_us, human=activity.human, half_life=line.half_life)
+                tallies[line.key] = tally._replace(weight=tally.weight.minus(own), times=tally.times - 1)
+        if ask is not None and ask.activity_id == activity.activity_id:
+            ask = None
     return Sums(tallies, ask)
 
 

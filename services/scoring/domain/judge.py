@@ -24,7 +24,7 @@ from services.scoring.domain.qualify import (
 )
 from services.scoring.domain.scorecard import Model, Score, score_of
 
-__all__ = ["NO_SCORE", "Draw", "Judgement", "judge"]
+__all__ = ["NO_SCORE", "Draw", "Judgement", "judge", "verdict_on"]
 
 NO_SCORE = Score(0, 0, 0, ())
 
@@ -57,13 +57,8 @@ def judge(
 ) -> Judgement:
     """Judge one person. draw is given when its draw is due; without it nobody is explored."""
     is_scored = person.may_be_scored
-    score = NO_SCORE
-    if is_scored:
-        counts = person.counts
-        score = score_of(person.sums, person.attributes, now_us=now_us, rule=rule, model=model, counts=counts)
-    case = _case(person, score, now_us, rule)
     thresholds = rule.thresholds(person.attributes.get("entry_channel"))
-    verdict = decide(closed(standing, person.closed_us), case, thresholds=thresholds)
+    score, case, verdict = _ruled(person, standing, thresholds, now_us=now_us, rule=rule, model=model)
     if (
         draw is not None
         and is_scored
@@ -73,6 +68,25 @@ def judge(
         verdict = tried(verdict.standing, case, thresholds=thresholds, draw=draw.value, limit=draw.limit)
     recheck = _next_look(person, case, verdict.standing, thresholds, rule=rule, model=model) if is_scored else None
     return Judgement(score, is_scored, case, verdict, recheck)
+
+
+def verdict_on(
+    person: Person, standing: Standing, *, now_us: int, rule: PointsRule, model: Model | None = None
+) -> Verdict:
+    """What `judge` decides by score and asks, without a draw and without the next look."""
+    thresholds = rule.thresholds(person.attributes.get("entry_channel"))
+    return _ruled(person, standing, thresholds, now_us=now_us, rule=rule, model=model)[2]
+
+
+def _ruled(
+    person: Person, standing: Standing, thresholds: Thresholds, *, now_us: int, rule: PointsRule, model: Model | None
+) -> tuple[Score, Case, Verdict]:
+    score = NO_SCORE
+    if person.may_be_scored:
+        counts = person.counts
+        score = score_of(person.sums, person.attributes, now_us=now_us, rule=rule, model=model, counts=counts)
+    case = _case(person, score, now_us, rule)
+    return score, case, decide(closed(standing, person.closed_us), case, thresholds=thresholds)
 
 
 def _case(person: Person, score: Score, now_us: int, rule: PointsRule) -> Case:

@@ -105,10 +105,14 @@ _COUNTS = text(
 _EVIDENCE = text(
     """
     select a.activity_id, a.lead_id, a.kind, a.content, a.is_hard, a.verified_by, a.occurred_at, a.recorded_at,
-           a.human, null::timestamptz as judged_at
+           coalesce(c.human, a.human) as human, c.recorded_at as judged_at
       from unnest(:ids) as wanted (lead_id)
      cross join lateral (
-           select * from activity where lead_id = wanted.lead_id order by recorded_at desc limit :most) a
+           select * from activity where lead_id = wanted.lead_id
+            order by recorded_at desc, activity_id desc limit :most) a
+      left join lateral (
+           select human, recorded_at from correction
+            where activity_id = a.activity_id order by recorded_at desc, event_id desc limit 1) c on true
     """
 ).bindparams(_ids)
 _CORRECTED = text("select distinct lead_id from correction where activity_id = any(:ids)").bindparams(_ids)
@@ -189,7 +193,7 @@ async def counts_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime
 
 
 async def evidence_of(tx: ReadTx, lead_ids: Collection[LeadId]) -> dict[LeadId, list[Activity]]:
-    """The newest activities of these members, newest first: what the evidence of a decision is chosen from."""
+    """The newest activities of these members, as judged now: what a decision's evidence and moment are taken from."""
     found: dict[LeadId, list[Activity]] = defaultdict(list)
     for row in (await tx.execute(_EVIDENCE, {"ids": sorted(lead_ids), "most": _EVIDENCE_LOOKED_AT})).all():
         activity = _activity(row)

@@ -6,35 +6,42 @@ Appended only; a version that is there stays as it is. Read again as of any mome
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, DateTime, Text, Uuid, bindparam, text
 
-from services.scoring.domain.decay import moment
+from services.scoring.domain.decay import micros, moment
+from services.scoring.domain.happened import Happened
 from services.scoring.domain.member import Record
 from services.scoring.store.encoding import record_from, record_key, record_text
 from shared.db.engine import ReadTx, Tx
 from shared.ids import LeadId
 
-__all__ = ["Move", "add_moves", "add_records", "newest_moves", "records_of"]
+__all__ = ["Move", "add_moves", "add_records", "happened_to", "joined_since", "newest_moves", "records_of"]
+
+_FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A lead's pointer in its identity tree: its parent, or None when it stands alone; version is the identity's."""
+    """A lead's pointer in its identity tree: its parent, or None when it stands alone; version is the identity's.
+
+    at_us: when it moved, recorded_us: when we learned of it.
+    """
 
     lead_id: LeadId
     parent_id: LeadId | None
     version: int
     recorded_us: int
+    at_us: int
 
 
 _ADD_RECORDS = text(
     """
-    insert into lead_record (lead_id, kind, name, version, recorded_at, content)
-    select * from unnest(:lead_ids, :kinds, :names, :versions, :recorded, :contents) on conflict do nothing
+    insert into lead_record (lead_id, kind, name, version, recorded_at, content, occurred_at)
+    select * from unnest(:lead_ids, :kinds, :names, :versions, :recorded, :contents, :occurred) on conflict do nothing
     """
 ).bindparams(
     bindparam("lead_ids", type_=ARRAY(Uuid)),
@@ -43,11 +50,12 @@ _ADD_RECORDS = text(
     bindparam("versions", type_=ARRAY(BigInteger)),
     bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
     bindparam("contents", type_=ARRAY(Text)),
+    bindparam("occurred", type_=ARRAY(DateTime(timezone=True))),
 )
 _ids = bindparam("ids", type_=ARRAY(Uuid))
 _RECORDS = text(
     """
-    select lead_id, kind, content from lead_record
+    select lead_id, kind, content, least(occurred_at, recorded_at) as at from lead_record
      where lead_id = any(:ids) and kind <> 'identity' and recorded_at <= :as_of order by lead_id, kind, name, version
     """
 ).bindparams(_ids)
@@ -60,16 +68,21 @@ _MOVES = text(
      order by lead_id, version desc
     """
 ).bindparams(_ids, bindparam("names", type_=ARRAY(Text)))
+_JOINED = text(
+    """
+    select distinct on (lead_id) lead_id, least(occurred_at, recorded_at) as at from lead_record
+     where kind = 'identity' and lead_id = any(:ids) order by lead_id, version desc
+    """
+).bindparams(_ids)
 
 
-async def add_records(tx: Tx, records: Sequence[tuple[LeadId, Record]]) -> None:
+async def add_records(tx: Tx, records: Sequence[Happened]) -> None:
     """Append records of leads; a version that is there stays as it is."""
-    keys = [record_key(record) for _, record in records]
     await _add_records(
         tx,
         [
-            (lead_id, kind, name, record.version, record.known_us, record_text(record))
-            for (lead_id, record), (kind, name) in zip(records, keys, strict=True)
+            (lead_id, *record_key(record), record.version, record.known_us, record_text(record), at_us)
+            for lead_id, record, at_us in records
         ],
     )
 
@@ -78,7 +91,10 @@ async def add_moves(tx: Tx, moves: Sequence[Move]) -> None:
     """Append moves in the identity trees."""
     await _add_records(
         tx,
-        [(each.lead_id, "identity", str(each.parent_id or ""), each.version, each.recorded_us, "") for each in moves],
+        [
+            (each.lead_id, "identity", str(each.parent_id or ""), each.version, each.recorded_us, "", each.at_us)
+            for each in moves
+        ],
     )
 
 
@@ -91,6 +107,18 @@ async def records_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetim
     return found
 
 
+async def happened_to(tx: ReadTx, lead_ids: Collection[LeadId]) -> list[Happened]:
+    """Every record of these leads with when it happened, which is never after we learned of it."""
+    rows: Sequence[Any] = (await tx.execute(_RECORDS, {"ids": sorted(lead_ids), "as_of": _FOR_EVER})).all()
+    return [Happened(row.lead_id, record_from(row.kind, row.content), micros(row.at)) for row in rows]
+
+
+async def joined_since(tx: ReadTx, lead_ids: Collection[LeadId]) -> dict[LeadId, int]:
+    """When the newest move of each of these leads happened; who never moved is absent."""
+    rows: Sequence[Any] = (await tx.execute(_JOINED, {"ids": sorted(lead_ids)})).all()
+    return {row.lead_id: micros(row.at) for row in rows}
+
+
 async def newest_moves(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, LeadId | None]:
     """The pointer as of a moment of each of these leads, and of every lead that ever pointed to one of them."""
     ids = sorted(lead_ids)
@@ -99,7 +127,7 @@ async def newest_moves(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datet
     return {row.lead_id: LeadId(UUID(row.name)) if row.name else None for row in rows}
 
 
-async def _add_records(tx: Tx, rows: Sequence[tuple[LeadId, str, str, int, int, str]]) -> None:
+async def _add_records(tx: Tx, rows: Sequence[tuple[LeadId, str, str, int, int, str, int]]) -> None:
     if rows:
         await tx.execute(
             _ADD_RECORDS,
@@ -110,5 +138,6 @@ async def _add_records(tx: Tx, rows: Sequence[tuple[LeadId, str, str, int, int, 
                 "versions": [row[3] for row in rows],
                 "recorded": [moment(row[4]) for row in rows],
                 "contents": [row[5] for row in rows],
+                "occurred": [moment(row[6]) for row in rows],
             },
         )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.scoring.domain.decay import micros
 from services.scoring.domain.facts import Activity
+from services.scoring.domain.happened import Happened
 from services.scoring.domain.member import Attributes, Deal, HandoffSeen, Link, Permission, Record
 from services.scoring.store.history import Correction
 from services.scoring.store.lead_records import Move
@@ -56,7 +57,7 @@ class Changes:
 
     activities: list[Activity] = field(default_factory=list)
     corrections: list[Correction] = field(default_factory=list)
-    records: list[tuple[LeadId, Record]] = field(default_factory=list)
+    records: list[Happened] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     causes: dict[LeadId, Event[Any]] = field(default_factory=dict)
     told_by: dict[ActivityId, Event[Any]] = field(default_factory=dict)
@@ -117,13 +118,14 @@ def _translate(changes: Changes, event: Event[Any]) -> None:
 
 
 def _add(changes: Changes, event: Event[Any], lead_id: UUID, record: Record) -> None:
-    changes.records.append((LeadId(lead_id), record))
+    at_us = record.at_us if isinstance(record, HandoffSeen) else micros(event.occurred_at)
+    changes.records.append(Happened(LeadId(lead_id), record, at_us))
     changes.causes[LeadId(lead_id)] = event
 
 
 def _move(changes: Changes, event: Event[Any], lead_id: UUID, version: int, *, into: UUID | None) -> None:
     parent = None if into is None else LeadId(into)
-    changes.moves.append(Move(LeadId(lead_id), parent, version, micros(event.recorded_at)))
+    changes.moves.append(Move(LeadId(lead_id), parent, version, micros(event.recorded_at), micros(event.occurred_at)))
     changes.causes[LeadId(lead_id)] = event
     if parent is not None:
         changes.causes[parent] = event
@@ -157,12 +159,13 @@ def _link(payload: LeadLinked, known: int) -> Link:
 
 
 def _handoff(event: Event[Any], payload: HandoffEvent) -> HandoffSeen:
+    """Its state was entered when handoff decided so, which a touch or an opening in arrears happened before."""
     return HandoffSeen(
         version=payload.seq,
         known_us=micros(event.recorded_at),
         handoff_id=str(payload.handoff_id),
         state=payload.state.value,
-        at_us=micros(event.occurred_at),
+        at_us=micros(event.recorded_at),
     )
 
 

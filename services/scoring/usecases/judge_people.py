@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.scoring.domain.decay import micros, moment
+from services.scoring.domain.decay import micros
 from services.scoring.domain.facts import join_counts
+from services.scoring.domain.happened import person_crossed_us
 from services.scoring.domain.judge import Draw, judge
 from services.scoring.domain.person import Person
 from services.scoring.domain.qualify import Outcome, draw_at, draw_of, is_drawable, limit_of
 from services.scoring.store import accounts, decisions, history, leads
 from services.scoring.store.leads import Forest, LeadRow
+from services.scoring.usecases.pasts import pasts_of
 from services.scoring.usecases.records import (
     Scene,
     chosen_evidence,
@@ -21,6 +23,7 @@ from services.scoring.usecases.records import (
 )
 from services.scoring.usecases.ruling import Ruling, shadow_models
 from shared.contracts.envelope import Event, Payload
+from shared.contracts.scores import LeadDemoted, LeadQualified
 from shared.db.engine import Tx
 from shared.ids import LeadId, derived_id
 from shared.stream.outbox import emit
@@ -32,9 +35,19 @@ Causes = Mapping[LeadId, Event[Any]]
 
 
 async def judge_people(
-    tx: Tx, forest: Forest, roots: Sequence[LeadId], ruling: Ruling, *, salt: bytes, causes: Causes
+    tx: Tx,
+    forest: Forest,
+    roots: Sequence[LeadId],
+    ruling: Ruling,
+    *,
+    salt: bytes,
+    causes: Causes,
+    is_rescan: bool = False,
 ) -> None:
-    """Judge the people of these roots at tx.now. causes: the newest event that touched each; none when time did."""
+    """Judge the people of these roots at tx.now. causes: the newest event that touched each; none when time did.
+
+    is_rescan: new terms did; what they decide happens now, for they never apply backwards.
+    """
     people = await _people(tx, forest, roots, ruling)
     now_us = micros(tx.now)
     due = {
@@ -49,11 +62,9 @@ async def judge_people(
         row = forest.rows[root_id]
         draw = Draw(draw_of(salt, root_id.bytes), limit) if root_id in due else None
         judgement = judge(person, row.standing, now_us=now_us, rule=ruling.rule, model=ruling.model, draw=draw)
-        cause = causes.get(root_id)
-        crossed_us = min(now_us, micros(cause.recorded_at) if cause else row.recheck_us or now_us)
+        scenes.append((Scene(person, row.standing, judgement, ruling, row.score_version + 1), row))
         row.standing, row.recheck_us = judgement.verdict.standing, judgement.recheck_us
-        scenes.append((Scene(person, judgement, ruling, row.score_version + 1, crossed_us), row))
-    events = await _recorded(tx, scenes, ruling, causes)
+    events = await _recorded(tx, scenes, ruling, causes, is_rescan=is_rescan)
     await leads.save_leads(tx, list(forest.rows.values()))
     emit(tx, *events)
 
@@ -79,11 +90,11 @@ async def _with_counts(tx: Tx, people: Mapping[LeadId, Person]) -> dict[LeadId, 
 
 
 async def _recorded(
-    tx: Tx, scenes: Sequence[tuple[Scene, LeadRow]], ruling: Ruling, causes: Causes
+    tx: Tx, scenes: Sequence[tuple[Scene, LeadRow]], ruling: Ruling, causes: Causes, *, is_rescan: bool
 ) -> list[Event[Any]]:
     """Store the decisions and return the events, in the order of the people."""
     deciding = {scene.lead_id: scene for scene, _ in scenes if scene.outcome is not Outcome.STAY}
-    payloads = await _decisions(tx, deciding, ruling) if deciding else {}
+    payloads = await _decisions(tx, deciding, ruling, is_rescan=is_rescan) if deciding else {}
     events: list[Event[Any]] = []
     for scene, row in scenes:
         cause, payload = causes.get(scene.lead_id), payloads.get(scene.lead_id)
@@ -98,15 +109,22 @@ async def _recorded(
     return events
 
 
-async def _decisions(tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling) -> dict[LeadId, Any]:
+async def _decisions(tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling, *, is_rescan: bool) -> dict[LeadId, Any]:
     """Store the decisions of these people with their facts, evidence and shadow scores; returns what to emit."""
     people = await _with_counts(tx, {lead_id: scene.person for lead_id, scene in deciding.items()})
     members = [member.lead_id for person in people.values() for member in person.members]
     evidence = await history.evidence_of(tx, members)
+    pasts = {} if is_rescan else await pasts_of(tx, people.values(), evidence, ruling)
     shadows = await shadow_models(tx, ruling)
     payloads, kept = {}, []
     for lead_id, scene in deciding.items():
-        full = scene._replace(person=people[lead_id])
+        crossed_us = now_us = micros(tx.now)
+        if not is_rescan:
+            verdict = scene.judgement.verdict
+            crossed_us = person_crossed_us(
+                pasts[lead_id], scene.before, verdict, now_us=now_us, rule=ruling.rule, model=ruling.model
+            )
+        full = scene._replace(person=people[lead_id], crossed_us=crossed_us)
         payload = decision_payload(full, evidence=chosen_evidence(full, evidence), shadows=shadows)
         payloads[lead_id] = payload
         kept.append(stored(full, payload, decided_at=tx.now))
@@ -122,8 +140,11 @@ def _event(
     *,
     id: UUID | None = None,  # noqa: A002 - the envelope's name
 ) -> Event[Any]:
-    """An event of a person: caused by the newest event that touched it, or first when time alone moved it."""
-    at = moment(scene.crossed_us)
+    """An event of a person: caused by the newest event that touched it, or first when time alone moved it.
+
+    A decision is dated by what it rests on; the numbers of a score are those of now.
+    """
+    at = payload.crossed_at if isinstance(payload, LeadQualified | LeadDemoted) else tx.now
     if cause is None:
         own = id or derived_id(SOURCE, payload.TYPE, scene.lead_id, scene.score_version, tx.now.isoformat())
         return Event.first(payload, source=SOURCE, occurred_at=at, recorded_at=tx.now, id=own)

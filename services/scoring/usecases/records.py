@@ -14,7 +14,7 @@ from services.scoring.domain.decay import moment
 from services.scoring.domain.facts import Activity
 from services.scoring.domain.judge import Judgement
 from services.scoring.domain.person import Person, facts_of, values_of
-from services.scoring.domain.qualify import Outcome
+from services.scoring.domain.qualify import Outcome, Standing
 from services.scoring.domain.scorecard import Model, top_reasons
 from services.scoring.domain.tier import tier_of
 from services.scoring.store.decisions import StoredDecision
@@ -39,13 +39,17 @@ _KINDS = {Outcome.QUALIFY: "qualified", Outcome.CONFIRM: "qualified", Outcome.DE
 
 
 class Scene(NamedTuple):
-    """One judged person with the terms it was judged by: what every record of it is made from."""
+    """One judged person with the terms it was judged by: what every record of it is made from.
+
+    before: the standing that was judged. crossed_us: when what a decision rests on had happened.
+    """
 
     person: Person
+    before: Standing
     judgement: Judgement
     ruling: Ruling
     score_version: int
-    crossed_us: int
+    crossed_us: int = 0
 
     @property
     def lead_id(self) -> LeadId:

@@ -6,7 +6,7 @@ its facts, so what it promises is visible here (DECISIONS section 1).
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -20,12 +20,14 @@ from services.scoring.domain.account import (
 )
 from services.scoring.domain.criteria import FIRMOGRAPHIC
 from services.scoring.domain.decay import micros, moment
+from services.scoring.domain.happened import crossed_us
 from services.scoring.domain.person import Person, known_attributes, person_of
-from services.scoring.store import accounts, decisions, leads
+from services.scoring.store import accounts, decisions, history, leads
 from services.scoring.store.accounts import AccountRow
 from services.scoring.store.decisions import StoredDecision
 from services.scoring.store.leads import Forest
 from services.scoring.usecases.judge_people import SOURCE
+from services.scoring.usecases.pasts import pasts_of
 from services.scoring.usecases.ruling import Ruling
 from services.scoring.usecases.score_leads import Desk
 from shared.contracts.envelope import Event
@@ -52,7 +54,13 @@ async def score_accounts(tx: Tx, *, desk: Desk) -> int:
     events: list[Event[Any]] = []
     for row in rows:
         people = _people(forest, row.account_id, roots[row.account_id])
-        _score(tx, row, people, counts.get(row.account_id, 0), ruling, kept=kept, events=events)
+        before = row.standing
+        entry = _score(tx, row, people, counts.get(row.account_id, 0), ruling, events=events)
+        if entry is not None:
+            crossed_at = moment(await _crossed_us(tx, row.account_id, before, people, ruling))
+            decision, event = _qualified(tx, row, entry, ruling, crossed_at=crossed_at)
+            kept.append(decision)
+            events.append(event)
     await accounts.save_accounts(tx, rows)
     await decisions.add_decisions(tx, kept)
     emit(tx, *events)
@@ -72,65 +80,96 @@ def _score(
     count: int,
     ruling: Ruling,
     *,
-    kept: list[StoredDecision],
     events: list[Event[Any]],
-) -> None:
-    rule, now_us = ruling.rule, micros(tx.now)
+) -> "_Look | None":
+    """Save and tell what one look comes to; returns it when the account qualified by it."""
+    number = row.standing.number
     row.is_customer = any(person.is_customer for person in people)
-    customers = {row.account_id} if row.is_customer else frozenset[AccountId]()
+    look = _look(row.account_id, row.standing, people, ruling, now_us=micros(tx.now), count=count)
+    row.standing = look.standing
+    row.computed_at, row.recheck_at = tx.now, _next_look(tx.now, row.standing, ruling)
+    is_entered = row.standing.number > number
+    shown = _shown(look.score, row.standing, ruling)
+    if shown == row.shown and not is_entered:
+        return None
+    row.shown, row.score_version = shown, row.score_version + 1
+    payload = AccountScored(**_numbers(row, look.score, ruling))
+    row.content = payload.model_dump_json(exclude_none=True)
+    events.append(_event(tx, payload, "scored", row))
+    return look if is_entered else None
+
+
+class _Look(NamedTuple):
+    """What one look at an account comes to; candidate is the person to hand off, if there is one."""
+
+    score: AccountScore
+    shares: Sequence[PersonShare]
+    candidate: PersonShare | None
+    standing: AccountStanding
+
+
+def _look(
+    account_id: AccountId,
+    standing: AccountStanding,
+    people: Sequence[Person],
+    ruling: Ruling,
+    *,
+    now_us: int,
+    count: int,
+) -> _Look:
+    rule = ruling.rule
+    customers = {account_id} if any(person.is_customer for person in people) else frozenset[AccountId]()
     judged = [person_of(person.members, customers=customers) for person in people]
     shares = shares_of(judged, now_us, rule=rule)
     score = score_account(shares, _firmographics(people), people=count, rule=rule)
     candidate = next((share for share in shares if share.may_be_handed_off), None)
-    before = row.standing
-    row.standing = decide_account(
-        before, score, now_us=now_us, agreed=rule.account, has_candidate=candidate is not None
-    )
-    row.computed_at, row.recheck_at = tx.now, _next_look(tx.now, row.standing, ruling)
-    is_entered = row.standing.number > before.number
-    shown = _shown(score, row.standing, ruling)
-    if shown == row.shown and not is_entered:
-        return
-    row.shown, row.score_version = shown, row.score_version + 1
-    payload = AccountScored(**_numbers(row, score, ruling))
-    row.content = payload.model_dump_json(exclude_none=True)
-    events.append(_event(tx, payload, "scored", row))
-    if is_entered and candidate is not None:
-        decision, event = _qualified(tx, row, score, shares, candidate, ruling)
-        kept.append(decision)
-        events.append(event)
+    decided = decide_account(standing, score, now_us=now_us, agreed=rule.account, has_candidate=candidate is not None)
+    return _Look(score, shares, candidate, decided)
+
+
+async def _crossed_us(
+    tx: Tx, account_id: AccountId, before: AccountStanding, people: Sequence[Person], ruling: Ruling
+) -> int:
+    """When it had happened, of its people, that the account qualifies by."""
+    members = [member.lead_id for person in people for member in person.members]
+    pasts = await pasts_of(tx, people, await history.evidence_of(tx, members), ruling)
+
+    def holds(until_us: int, at_us: int) -> bool:
+        then = [past.person_at(until_us) for past in pasts.values()]
+        linked = [person for person in then if person.account_id == account_id]
+        look = _look(account_id, before, linked, ruling, now_us=at_us, count=len(linked))
+        return look.standing.number > before.number
+
+    instants = {at_us for past in pasts.values() for at_us in past.instants}
+    return crossed_us(instants, micros(tx.now), holds=holds)
 
 
 def _qualified(
-    tx: Tx,
-    row: AccountRow,
-    score: AccountScore,
-    shares: Sequence[PersonShare],
-    candidate: PersonShare,
-    ruling: Ruling,
+    tx: Tx, row: AccountRow, look: _Look, ruling: Ruling, *, crossed_at: datetime
 ) -> tuple[StoredDecision, Event[Any]]:
+    assert look.candidate is not None, "an account without somebody to hand off does not qualify"
     decision_id = derived_id("scoring", "account_qualified", row.account_id, row.standing.number)
     payload = AccountQualified(
-        **_numbers(row, score, ruling),
-        lead_id=candidate.lead_id,
+        **_numbers(row, look.score, ruling),
+        lead_id=look.candidate.lead_id,
         decision_id=decision_id,
         number=row.standing.number,
         product=ruling.rule.product,
     )
     content = {
         **payload.model_dump(mode="json", exclude_none=True),
-        "shares": [[str(share.lead_id), share.engagement, share.is_active] for share in shares],
+        "shares": [[str(share.lead_id), share.engagement, share.is_active] for share in look.shares],
     }
     decision = StoredDecision(
         decision_id=decision_id,
-        lead_id=candidate.lead_id,
+        lead_id=look.candidate.lead_id,
         account_id=row.account_id,
         kind="account_qualified",
         number=row.standing.number,
         decided_at=tx.now,
         content=orjson.dumps(content).decode(),
     )
-    event = Event.first(payload, source=SOURCE, occurred_at=tx.now, recorded_at=tx.now, id=decision_id)
+    event = Event.first(payload, source=SOURCE, occurred_at=crossed_at, recorded_at=tx.now, id=decision_id)
     return decision, event
 
 

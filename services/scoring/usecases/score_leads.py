@@ -86,7 +86,7 @@ async def rescan_leads(tx: Tx, *, desk: Desk) -> int:
     if not roots:
         await terms.end_rescan(tx, position)
         return 0
-    await _score_again(tx, roots, desk=desk, is_wanted=lambda _: True)
+    await _score_again(tx, roots, desk=desk, is_wanted=lambda _: True, is_rescan=True)
     await terms.move_rescan(tx, position, roots[-1])
     return len(roots)
 
@@ -107,14 +107,19 @@ async def _append(tx: Tx, changes: Changes, ruling: Ruling) -> list[Activity]:
 
 
 async def _score_again(
-    tx: Tx, roots: Iterable[LeadId], *, desk: Desk, is_wanted: Callable[[leads.LeadRow], bool]
+    tx: Tx,
+    roots: Iterable[LeadId],
+    *,
+    desk: Desk,
+    is_wanted: Callable[[leads.LeadRow], bool],
+    is_rescan: bool = False,
 ) -> None:
     await terms.hold_terms(tx)
     ruling = await desk.terms.ruling(tx)
     forest = await leads.lock_trees(tx, list(roots))
     await refold_stale(tx, forest, ruling)
     wanted = [row.lead_id for row in forest.rows.values() if row.root_id == row.lead_id and is_wanted(row)]
-    await judge_people(tx, forest, wanted, ruling, salt=desk.salt, causes={})
+    await judge_people(tx, forest, wanted, ruling, salt=desk.salt, causes={}, is_rescan=is_rescan)
 
 
 def _is_root(forest: leads.Forest, lead_id: LeadId) -> bool:

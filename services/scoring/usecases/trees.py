@@ -53,7 +53,7 @@ async def refold_stale(
 
 def put_records(forest: Forest, changes: Changes) -> None:
     """Put each record in its member's place, by version."""
-    for lead_id, record in changes.records:
+    for lead_id, record, _ in changes.records:
         row = forest.rows[lead_id]
         row.member = with_record(row.member, record)
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from services.scoring.consumer import handlers
 from services.scoring.usecases.ruling import Terms
+from services.scoring.usecases.score_accounts import score_accounts
 from services.scoring.usecases.score_leads import Desk, recheck_leads, rescan_leads
 from shared.contracts.envelope import Event
 from shared.db.engine import Database, reading, transaction
@@ -55,6 +56,11 @@ class ScoringDesk:
         """One slice of the rescan under new terms."""
         async with transaction(self.database, "rechecks") as tx:
             return await rescan_leads(tx, desk=self.desk)
+
+    async def accounts(self) -> int:
+        """One round of what is due of accounts."""
+        async with transaction(self.database, "rechecks") as tx:
+            return await score_accounts(tx, desk=self.desk)
 
     async def emitted(self, name: str = "") -> list[dict[str, Any]]:
         """Payloads of the events emitted so far whose type contains the name, in order."""
