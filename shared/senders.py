@@ -1,13 +1,12 @@
 """What a sender adapter is, and the signature schemes of senders as pure functions.
 
-Ingest, feedback's adapters and handoff's Slack door share it. It knows bytes, headers and secrets, nothing of sources
+Ingest's front door and adapters share it. It knows bytes, headers and secrets, nothing of sources
 or leads. Invariant: a verifier never raises for what the outside sent; a malformed proof is simply no proof, and every
 comparison with something secret is `hmac.compare_digest`.
 """
 
 import base64
 import binascii
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -28,8 +27,6 @@ __all__ = [
     "decoded_base64",
     "is_ecdsa_p256_signed",
     "is_fresh",
-    "is_hmac_signed",
-    "is_same_secret",
 ]
 
 # A captured request is worth nothing after this; a sender's clock may be off by as much, either way (SENDERS 3.5).
@@ -91,11 +88,6 @@ class SenderAdapter(Protocol[Parsed_co]):
         """What the request says, in our words."""
 
 
-def is_same_secret(given: str, expected: str) -> bool:
-    """Constant-time equality of two texts; an empty expectation is never met (no secret = closed)."""
-    return bool(expected) and hmac.compare_digest(given.encode(errors="replace"), expected.encode(errors="replace"))
-
-
 def is_fresh(timestamp: str, now: float, *, tolerance_seconds: float = SIGNED_TIME_TOLERANCE_SECONDS) -> bool:
     """Whether a signed unix timestamp (seconds, plain ASCII digits) lies within the tolerance, past and future."""
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > _TIMESTAMP_DIGITS_MAX:
@@ -111,15 +103,6 @@ def decoded_base64(text: str) -> bytes | None:
     except (binascii.Error, UnicodeEncodeError, ValueError):
         return None
     return decoded if base64.b64encode(decoded) == encoded else None  # unused bits of the last sign must be zero
-
-
-def is_hmac_signed(signed: bytes, given: str, *, key: bytes, digest: str = "sha256", encoding: str = "hex") -> bool:
-    """Whether `given` is the HMAC of `signed` under `key`, as lower-case "hex" or standard "base64"."""
-    if not key:
-        return False
-    made = hmac.new(key, signed, digest).digest()
-    text = made.hex() if encoding == "hex" else base64.b64encode(made).decode("ascii")
-    return hmac.compare_digest(given.encode(errors="replace"), text.encode())
 
 
 def is_ecdsa_p256_signed(signed: bytes, given: str, *, public_key: str) -> bool:

@@ -92,11 +92,6 @@ def total_of(probability: float) -> float:
     return POINTS_PER_DOUBLING * log2(probability / (1.0 - probability))
 
 
-def shown_score(total: float, p_threshold: float, *, qualify: int = 65) -> int:
-    """The score 0 to 100 a person sees: clamp(qualify + S - S_T, 0, 100), S_T = total_of(p_threshold)."""
-    return round(min(100.0, max(0.0, qualify + total - total_of(p_threshold))))
-
-
 def number_of(value: str) -> float | None:
     """The number a fact's text stands for: true is 1, false is 0; None when it is none or not finite."""
     if value in {"true", "false"}:

@@ -29,6 +29,7 @@ RHO_SQUARED = 1 / 500
 WORKED_MIN = 100
 RATIO_LOW, RATIO_HIGH = 0.9, 1.1
 ECE_SLACK = 0.01
+BEST_SHARE = 0.10
 BEST_LOSS_SHARE = 0.9
 BEST_DOUBT_MAX = 0.2
 SLICE_MIN = 100
@@ -86,12 +87,12 @@ class GateSheet:
         return GateSheet(lines=(*self.lines, line), metrics=self.metrics)
 
 
-def judge(compared: Compared, *, honest: GateLine, capacity_share: float | None = None) -> GateSheet:
+def judge(compared: Compared, *, honest: GateLine) -> GateSheet:
     """G1 to G5 on the same outcomes; G5 is judged where facts are at hand, G6 is added where the card is served."""
     lines = (
         better(compared),
         calibrated(compared),
-        top_of_list(compared, capacity_share=capacity_share),
+        top_of_list(compared),
         slices_hold(compared),
         honest,
     )
@@ -143,22 +144,17 @@ def calibrated(compared: Compared) -> GateLine:
     return GateLine(test="G2", is_passed=is_near and ours <= theirs + ECE_SLACK, detail=detail)
 
 
-def top_of_list(compared: Compared, *, capacity_share: float | None = None) -> GateLine:
-    """G3: bootstrap chance that the best tenth (and the list at capacity) wins over 10 % less is below .2."""
-    shares = {"best 10 %": 0.10} | ({} if capacity_share is None else {"at capacity": capacity_share})
-    told: list[str] = []
-    is_passed = len(compared.won) > 0
-    for name, share in shares.items():
-        if not len(compared.won):
-            break
-        doubt = _chance_worse(compared, share)
-        ours = wins_in_best(compared.won, compared.challenger, share=share)
-        theirs = wins_in_best(compared.won, compared.champion, share=share)
-        is_passed = is_passed and doubt < BEST_DOUBT_MAX
-        told.append(
-            f"{name}: {ours:.1f} wins against {theirs:.1f}, chance of over 10 % fewer {doubt:.3f} (< {BEST_DOUBT_MAX})"
-        )
-    return GateLine(test="G3", is_passed=is_passed, detail="; ".join(told) or NOTHING)
+def top_of_list(compared: Compared) -> GateLine:
+    """G3: bootstrap chance that the best tenth wins over 10 % less is below .2."""
+    if not len(compared.won):
+        return GateLine(test="G3", is_passed=False, detail=NOTHING)
+    doubt = _chance_worse(compared)
+    ours = wins_in_best(compared.won, compared.challenger, share=BEST_SHARE)
+    theirs = wins_in_best(compared.won, compared.champion, share=BEST_SHARE)
+    detail = (
+        f"best 10 %: {ours:.1f} wins against {theirs:.1f}, chance of over 10 % fewer {doubt:.3f} (< {BEST_DOUBT_MAX})"
+    )
+    return GateLine(test="G3", is_passed=doubt < BEST_DOUBT_MAX, detail=detail)
 
 
 def slices_hold(compared: Compared) -> GateLine:
@@ -216,16 +212,16 @@ def metrics(compared: Compared) -> dict[str, float]:
     return {name: value for name, value in told.items() if value == value}  # noqa: PLR0124 - a nan is no figure
 
 
-def _chance_worse(compared: Compared, share: float) -> float:
-    """Bootstrap P(challenger's wins in the best share < 90 % of the champion's), over resampled leads."""
+def _chance_worse(compared: Compared) -> float:
+    """Bootstrap P(challenger's wins in the best tenth < 90 % of the champion's), over resampled leads."""
     n = len(compared.won)
     dice = np.random.default_rng(RESAMPLE_SEED)
     worse = 0
     for _ in range(RESAMPLES):
         rows = dice.integers(0, n, n)
         won = compared.won[rows]
-        ours = wins_in_best(won, compared.challenger[rows], share=share)
-        theirs = wins_in_best(won, compared.champion[rows], share=share)
+        ours = wins_in_best(won, compared.challenger[rows], share=BEST_SHARE)
+        theirs = wins_in_best(won, compared.champion[rows], share=BEST_SHARE)
         worse += bool(ours < BEST_LOSS_SHARE * theirs)
     return worse / RESAMPLES
 

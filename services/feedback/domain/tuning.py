@@ -26,8 +26,6 @@ SOFT_ROUNDS = 15
 NEWTON_STEPS = 6
 POINTS_PENALTY = 0.3
 C_DEFAULT = 0.1
-C_CHOICES = (0.03, 0.1, 0.3)
-FOLDS = 5
 # Keeps the Hessian of a separable set invertible; far below any penalty above.
 JITTER = 1e-9
 LOGIT_MAX = 30.0
@@ -55,11 +53,6 @@ def may_fit_scorecard(labels: Labels) -> bool:
     return _enough(labels, SCORECARD_MATURED_MIN, SCORECARD_WINS_MIN)
 
 
-def fit_platt(points: Array, labels: Labels, known: Curves) -> Fit:
-    """Fit z = beta_0 + a * ln 2 * points / 20, a >= 0: the scorecard without facts."""
-    return fit_scorecard(points, {}, labels, known)
-
-
 def fit_scorecard(
     points: Array | None, columns: Mapping[str, Column], labels: Labels, known: Curves, *, c: float = C_DEFAULT
 ) -> Fit:
@@ -81,24 +74,6 @@ def fit_scorecard(
         probabilities=_sigmoid(matrix @ weights),
         c=c,
     )
-
-
-def choose_c(points: Array | None, columns: Mapping[str, Column], labels: Labels) -> float:
-    """The C of C_CHOICES with the least log loss over FOLDS interleaved folds, judged on hard labels only."""
-    hard = ~labels.mask(Standing.OPEN)
-    won = labels.mask(Standing.WON).astype(np.float64)
-    fold = np.arange(len(labels.rows)) % FOLDS
-    facts = tuple(code(name, columns[name]) for name in sorted(columns))
-    losses: dict[float, float] = {}
-    for c in C_CHOICES:
-        matrix, penalties = _matrix(points, facts, columns, len(labels.rows), c)
-        probabilities = np.zeros(len(won))
-        for held in range(FOLDS):
-            train, test = fold != held, fold == held
-            weights = newton(matrix[train & hard], won[train & hard], penalties)
-            probabilities[test] = _sigmoid(matrix[test] @ weights)
-        losses[c] = log_loss(won[hard], probabilities[hard])
-    return min(C_CHOICES, key=lambda each: (losses[each], each))
 
 
 def predict(fit: Fit, points: Array, columns: Mapping[str, Column]) -> Array:

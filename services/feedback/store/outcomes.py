@@ -36,11 +36,6 @@ _LEARNED = text(
      order by recorded_at, outcome_id limit :most
     """
 )
-_CURRENT_BETWEEN = text(
-    """
-    select * from current_outcome where occurred_at >= :since and occurred_at < :until order by occurred_at, outcome_id
-    """
-)
 # Openings come along although they end nothing: one that supersedes a win takes the win back.
 _ENDINGS = text(
     """
@@ -150,11 +145,6 @@ async def learned_since(tx: ReadTx, since: datetime, *, after: tuple[datetime, U
     """Outcomes learned at or after `since`, behind `after`, in order of when they were learned, then of id."""
     rows = await tx.execute(_LEARNED, {"since": since, "after_at": after[0], "after_id": after[1], "most": most})
     return [_outcome(row) for row in rows]
-
-
-async def current_between(tx: ReadTx, since: datetime, until: datetime) -> list[OutcomeRow]:
-    """Standing outcomes that happened in [since, until)."""
-    return [_outcome(row) for row in await tx.execute(_CURRENT_BETWEEN, {"since": since, "until": until})]
 
 
 async def endings_as_of(tx: ReadTx, as_of: datetime) -> list[Ending]:

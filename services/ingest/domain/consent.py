@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from shared.contracts.kinds import Consent, ConsentPurpose
+from shared.contracts.kinds import Consent
 
 __all__ = [
     "OWN_ACTS",
-    "Permissions",
     "Standing",
     "Statement",
     "UnknownMeans",
     "folded",
     "is_allowed",
-    "permissions",
+    "is_tied_to_person",
     "stated",
 ]
 
@@ -69,18 +68,6 @@ class Standing:
         return self.source.consent if self.source is not None else Consent.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Permissions:
-    """What may happen with an activity of a person; `sharing` is of endpoints marked so."""
-
-    is_tied_to_person: bool
-    is_scored: bool
-    is_routed: bool
-    reaches_crm: bool
-    reaches_endpoints: bool
-    reaches_sharing: bool
-
-
 def stated(standing: Standing, statement: Statement) -> tuple[Standing, bool]:
     """The standing after a statement, and whether it conflicts: somebody else says granted against a withdrawal."""
     former: Statement | None = getattr(standing, statement.voice)
@@ -102,17 +89,6 @@ def is_allowed(consent: Consent, unknown_means: UnknownMeans) -> bool:
     return consent is Consent.GRANTED or (consent is Consent.UNKNOWN and unknown_means == "scored")
 
 
-def permissions(consent: Consent, *, asked_for_contact: bool, is_gpc: bool, unknown_means: UnknownMeans) -> Permissions:
-    """One row of the table of SECURITY section 8. `asked_for_contact`: the activity is the person's own request."""
-    allowed = is_allowed(consent, unknown_means)
-    return Permissions(
-        is_tied_to_person=consent is not Consent.WITHDRAWN or asked_for_contact,
-        is_scored=allowed,
-        is_routed=allowed or asked_for_contact,
-        reaches_crm=allowed or asked_for_contact,
-        reaches_endpoints=allowed,
-        reaches_sharing=allowed and not is_gpc,
-    )
-
-
-PURPOSES: Final = tuple(ConsentPurpose)
+def is_tied_to_person(consent: Consent, *, asked_for_contact: bool) -> bool:
+    """Whether an activity is kept as this person's: after a withdrawal only what is the person's own request."""
+    return consent is not Consent.WITHDRAWN or asked_for_contact

@@ -52,8 +52,8 @@ class Merge:
 class Resolution:
     """The answer to one claim.
 
-    `member_id` owned the strongest key given (or owns it now), `root_id` is its person now. `adopted` are keys that got
-    their first owner, `moved` is the anonymous key that changed hands.
+    `member_id` owned the strongest key given (or owns it now), `root_id` is its person now. `moved` is the
+    anonymous key that changed hands.
     """
 
     member_id: UUID
@@ -63,7 +63,6 @@ class Resolution:
     is_ambiguous: bool = False
     is_refused_merge: bool = False
     merges: tuple[Merge, ...] = ()
-    adopted: tuple[Key, ...] = ()
     moved: Key | None = None
 
 
@@ -116,9 +115,8 @@ class Identities:
         if owner is None:
             owner = new_id
             self._add(Member(new_id, new_id, None, is_known=False, created_at=now, identity_version=1))
-        adopted = tuple(key for key in keys if key not in self.owners)
-        for key in adopted:
-            self.owners[key] = owner
+        for key in keys:
+            self.owners.setdefault(key, owner)
         if moved is not None:
             self.owners[moved] = owner
         became_known = self._know(owner, keys)
@@ -130,7 +128,6 @@ class Identities:
             is_ambiguous=is_ambiguous,
             is_refused_merge=is_refused or (owner_ambiguous and is_verified),
             merges=tuple(merges),
-            adopted=adopted,
             moved=moved,
         )
 

@@ -74,7 +74,7 @@ def test_a_miscalibrated_challenger_fails_the_second_test() -> None:
 def test_a_list_with_fewer_wins_at_its_top_fails_the_third_test() -> None:
     fair = compared()
     upside_down = Compared(fair.won, fair.challenger, 1 - fair.challenger, fair.propensity, {})
-    assert not top_of_list(upside_down, capacity_share=0.3).is_passed
+    assert not top_of_list(upside_down).is_passed
 
 
 def test_a_slice_that_is_worse_fails_the_fourth_test() -> None:

@@ -6,8 +6,6 @@ import pytest
 from services.feedback.domain.coding import Column, code, design, export
 from services.feedback.domain.labels import Labels, curves, label
 from services.feedback.domain.tuning import (
-    choose_c,
-    fit_platt,
     fit_scorecard,
     may_calibrate,
     may_fit_scorecard,
@@ -15,7 +13,7 @@ from services.feedback.domain.tuning import (
     shift,
     to_card,
 )
-from shared.contracts.model_card import ModelCard, probability_of, shown_score, total_of
+from shared.contracts.model_card import ModelCard, probability_of
 from tests.support.builders.feedback import days, ending, handed
 
 N = 300
@@ -37,7 +35,7 @@ def test_platt_finds_the_slope_and_the_level() -> None:
     points = np.arange(N) % 100
     chance = [probability_of(float(each) - 60) for each in points]
     found = labelled(chance)
-    card = to_card(fit_platt(points.astype(float), found, curves(found, horizon_days=90)), agreement_version=1)
+    card = to_card(fit_scorecard(points.astype(float), {}, found, curves(found, horizon_days=90)), agreement_version=1)
     assert card.family == "points_platt"
     assert 0.7 < card.a < 1.4
     assert card.p_win(60, {}) == pytest.approx(0.5, abs=0.12)
@@ -46,7 +44,7 @@ def test_platt_finds_the_slope_and_the_level() -> None:
 def test_points_that_do_not_rank_get_no_weight() -> None:
     points = np.arange(N) % 100
     found = labelled([probability_of(40.0 - each) for each in points])
-    card = to_card(fit_platt(points.astype(float), found, curves(found, horizon_days=90)), agreement_version=1)
+    card = to_card(fit_scorecard(points.astype(float), {}, found, curves(found, horizon_days=90)), agreement_version=1)
     assert card.a == 0
 
 
@@ -63,7 +61,6 @@ def test_a_scorecard_corrects_what_was_signed() -> None:
     assert card.p_win(50, low) < 0.4
     assert card.total(50, high) == card.base + card.signed_part(50) + sum(card.reasons(high).values())
     assert np.array_equal(predict(fit, points, columns), fit.probabilities)
-    assert choose_c(points, columns, found) in {0.03, 0.1, 0.3}
 
 
 def test_the_same_rows_give_the_same_card() -> None:
@@ -118,8 +115,3 @@ def test_the_fast_speed_moves_the_level_to_what_was_observed() -> None:
     probabilities = np.full(200, 0.5)
     moved = shift(card, probabilities, observed_wins=40)
     assert probability_of(moved.base) == pytest.approx(0.2, abs=0.02)
-
-
-def test_a_score_of_65_always_means_the_agreed_probability() -> None:
-    assert shown_score(total_of(0.3), 0.3) == 65
-    assert shown_score(total_of(0.3) + 20, 0.3) == 85

@@ -1,11 +1,10 @@
 """Consent, machine activity, profiles: one rule per test."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import product
 
 import pytest
 
-from services.ingest.domain.consent import Permissions, Standing, Statement, is_allowed, permissions, stated
+from services.ingest.domain.consent import Standing, Statement, is_allowed, is_tied_to_person, stated
 from services.ingest.domain.machine import MailActivity, Verdict, at_first_sight, judged, user_agent_family
 from services.ingest.domain.profile import attributes, mail_domain_kind, newest
 from shared.contracts.kinds import Consent
@@ -14,23 +13,11 @@ from shared.ids import derived_id
 AT = datetime(2026, 6, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 
-# The table of SECURITY section 8: tied to a person, scored, routed, CRM, other endpoints.
-TABLE = {
-    ("granted", False): (True, True, True, True, True),
-    ("granted", True): (True, True, True, True, True),
-    ("unknown", False): (True, False, False, False, False),
-    ("unknown", True): (True, False, True, True, False),
-    ("withdrawn", False): (False, False, False, False, False),
-    ("withdrawn", True): (True, False, True, True, False),
-}
 
-
-@pytest.mark.parametrize(("row", "is_gpc"), list(product(TABLE, (False, True))))
-def test_the_twelve_cases_of_consent(row: tuple[str, bool], *, is_gpc: bool) -> None:
-    consent, asked = row
-    found = permissions(Consent(consent), asked_for_contact=asked, is_gpc=is_gpc, unknown_means="")
-    tied, scored, routed, crm, endpoints = TABLE[row]
-    assert found == Permissions(tied, scored, routed, crm, endpoints, endpoints and not is_gpc)
+@pytest.mark.parametrize("consent", list(Consent))
+def test_after_a_withdrawal_only_what_the_person_asked_for_is_kept_as_theirs(consent: Consent) -> None:
+    assert is_tied_to_person(consent, asked_for_contact=True)
+    assert is_tied_to_person(consent, asked_for_contact=False) is (consent is not Consent.WITHDRAWN)
 
 
 @pytest.mark.parametrize(("means", "allowed"), [("", False), ("not_scored", False), ("scored", True)])

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.ingest.domain.activity import channel_of, kind_of, placed
-from services.ingest.domain.consent import OWN_ACTS, permissions
+from services.ingest.domain.consent import OWN_ACTS, is_tied_to_person
 from services.ingest.domain.machine import MailActivity, Verdict, at_first_sight, judged, user_agent_family
 from services.ingest.domain.observation import Observation
 from services.ingest.domain.source import SourceSettings
@@ -45,13 +45,8 @@ def kind_and_place(draft: Draft, item: Item) -> tuple[str, dict[str, str | None]
 def record(draft: Draft, member_id: UUID, item: Item, kind: str, fields: dict[str, str | None]) -> None:
     """Note one activity of this lead, or count it without a person where consent was withdrawn."""
     observation = item.observation
-    may = permissions(
-        consent_of_tree(draft, member_id),
-        asked_for_contact=kind in ASKING or observation.direction == "sales",
-        is_gpc=item.delivery.request.is_gpc,
-        unknown_means=draft.unknown_means,
-    )
-    if not may.is_tied_to_person:
+    asked = kind in ASKING or observation.direction == "sales"
+    if not is_tied_to_person(consent_of_tree(draft, member_id), asked_for_contact=asked):
         draft.result(item).counted += 1
         draft.count_without_person(item, kind)
         return
