@@ -12,10 +12,8 @@ from shared.contracts.leads import LeadConsentChanged, LeadIdentified, LeadLinke
 from shared.contracts.scores import LeadScored
 from shared.ids import AccountId, LeadId
 
-__all__ = ["TREE_MAX", "Lead", "consented", "erased", "identified", "linked", "moved", "new_lead", "scored", "view_of"]
+__all__ = ["Lead", "consented", "erased", "identified", "linked", "moved", "new_lead", "scored", "view_of"]
 
-# DECISIONS 1: a person's tree has at most so many members; ingest refuses more, so more here is a broken stream.
-TREE_MAX = 50
 # Without these two a person may be neither scored nor called; `sharing` is about others.
 _ROUTING_PURPOSES = frozenset({ConsentPurpose.PROFILING.value, ConsentPurpose.CONTACT.value})
 

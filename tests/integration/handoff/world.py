@@ -15,11 +15,11 @@ from services.handoff.store import reps
 from services.handoff.store.ledger import LEDGER
 from services.handoff.usecases import commanding, firing
 from services.handoff.usecases.commanding import Commanded
-from services.handoff.usecases.refolding import refold
 from shared.contracts.envelope import Event
 from shared.db.engine import Database, Tx, reading, transaction
 from shared.db.ledger import find_gaps
 from shared.ids import HandoffId, UserId, new_id
+from tests.integration.handoff.refolding import refold
 from tests.support.builders.handoff import NOON, agreement_event, rep_row
 from tests.support.world import set_world
 

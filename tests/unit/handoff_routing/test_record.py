@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.handoff.domain.routing import explain, replay, reps_named, route, simulate, why_not
+from services.handoff.domain.routing import explain, replay, reps_named, route, why_not
 from services.handoff.domain.routing.record import FORMAT
 from services.handoff.domain.things import RoutingInput
 from tests.support.builders.handoff_routing import (
@@ -139,19 +139,3 @@ def test_explain_says_refusals_and_attachments() -> None:
     assert explain(attached, names=NAMES)[0].startswith("It joins handoff L2: open handoff")
     owned = record(round_of([need(1, account_owner=rep_id("anna"))], reps=[rep("anna")]))
     assert explain(owned, names=NAMES)[0] == "Anna gets it: owns the account (agreement version 1)."
-
-
-def test_a_draft_is_asked_what_it_would_have_done() -> None:
-    reps = [rep("anna"), rep("ben")]
-    asked = round_of(
-        [need(name, minute=name) for name in range(4)], pools=[pool("default", ["anna", "ben"])], reps=reps
-    )
-    stored = records(asked)
-    places = [{"rep": str(rep_id("anna")), "load_max": 9}]
-    draft = {**POLICY, "pools": [{"name": "default", "members": places}]}
-    what_if = simulate(stored, draft=draft)
-    assert (what_if.decisions, what_if.leads_per_rep, what_if.queued) == (4, {rep_id("anna"): 4}, 0)
-    assert {flip.after for flip in what_if.flips} == {str(rep_id("anna"))}
-    assert len(what_if.flips) == 2
-    nobody = simulate(stored, draft={**POLICY, "pools": [{"name": "new"}]})
-    assert (nobody.queued, len(nobody.flips)) == (4, 4)

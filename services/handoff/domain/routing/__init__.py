@@ -1,7 +1,7 @@
 """To whom: runs the agreement's ordered rules over the handoffs that need a rep, and keeps why.
 
-`route` decides one round, `replay` recomputes one stored decision, `explain` and `why_not` say it in sentences,
-`simulate` asks what a draft policy would have done. All pure; the same input gives the same answer on any machine.
+`route` decides one round, `replay` recomputes one stored decision, `explain` and `why_not` say it in sentences.
+All pure; the same input gives the same answer on any machine.
 """
 
 from services.handoff.domain.routing.explain import explain, why_not
@@ -9,13 +9,10 @@ from services.handoff.domain.routing.policy import Policy, check_policy, read_po
 from services.handoff.domain.routing.recompute import Replayed, replay
 from services.handoff.domain.routing.record import reps_named
 from services.handoff.domain.routing.round import order_of_service, route
-from services.handoff.domain.routing.simulate import Flip, Simulated, simulate
 
 __all__ = [
-    "Flip",
     "Policy",
     "Replayed",
-    "Simulated",
     "check_policy",
     "explain",
     "order_of_service",
@@ -23,6 +20,5 @@ __all__ = [
     "replay",
     "reps_named",
     "route",
-    "simulate",
     "why_not",
 ]

@@ -6,7 +6,7 @@ one is named by the agreement at once.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -26,7 +26,6 @@ __all__ = [
     "Rule",
     "ToPool",
     "all_rules",
-    "params_to_json",
     "read_params",
     "rule",
 ]
@@ -142,11 +141,6 @@ def read_params(params: type[P], values: Mapping[str, Any], *, pointer: str = ""
         elif not isinstance(values[name], _json_type(hints[name])):
             raise PolicyInvalid(f"{pointer}/{name}", f"must be {_json_type(hints[name]).__name__}")
     return params(**values)
-
-
-def params_to_json(params: object) -> dict[str, Any]:
-    """The JSON values that `read_params` reads back."""
-    return asdict(cast("Any", params))
 
 
 def _json_type(hint: Any) -> type:  # noqa: ANN401 - a type expression
