@@ -269,7 +269,7 @@ def _with_particulars(row: HandoffRow, payload: HandoffEvent, at: datetime) -> H
         case HandoffRejected():
             return replace(row, reason_code=payload.reason_code)
         case HandoffTouched():
-            return replace(row, touched_at=row.touched_at or payload.touched_at)
+            return replace(row, touched_at=min(row.touched_at or payload.touched_at, payload.touched_at))
         case HandoffPaused():
             return replace(row, reason_code=payload.reason_code, paused_until=payload.until_at)
         case HandoffEscalated() if not isinstance(payload, HandoffRetracted):

@@ -99,8 +99,8 @@ class HandoffRecord:
 
     @property
     def touched_at(self) -> datetime | None:
-        """When Sales first tried to reach the lead."""
-        return _at(self._first("touched"))
+        """When Sales first tried to reach the lead: the earliest try, however late we learned of it."""
+        return min((step.at for step in self.steps if step.kind == "touched"), default=None)
 
     @property
     def rejections(self) -> tuple[Step, ...]:

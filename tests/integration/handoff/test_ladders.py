@@ -242,3 +242,19 @@ async def test_a_call_that_overtook_the_qualification_counts_the_same(database_o
             histories.append(await world.events(lead_id("kim")))
             assert await world.gaps() == []
     assert histories[0] == histories[1] == ["opened", "assigned", "accepted", "touched"]
+
+
+async def test_a_clock_of_a_lead_imported_in_arrears_counts_from_when_somebody_could_act(
+    database_of: DatabaseOf,
+) -> None:
+    async with world_of(database_of) as world:
+        await world.reps(*crew("anna"))
+        await world.agreement({"default": [member(rep_id("anna"))]})
+        crossed = NOON - timedelta(days=40)
+        await world.take(identified("kim"), qualified("kim", at=crossed))
+        handoff = await world.handoff_of(lead_id("kim"))
+        assert (handoff.state, handoff.qualified_at, handoff.opened_at) == ("assigned", crossed, NOON)
+        clocks = await world.rows("select armed_at, due_at, fire_at, state from clock where state = 'armed'")
+        assert [(each.armed_at, each.due_at > NOON, each.fire_at > NOON) for each in clocks] == [(NOON, True, True)]
+        assert await world.fire() == 0
+        assert await world.rows("select 1 from escalation") == []

@@ -183,6 +183,17 @@ def test_any_order_of_a_handoffs_events_ends_in_the_latest_state() -> None:
         assert (row.state, row.seq, row.last_name) == ("working", 3, "touched")
 
 
+def test_the_first_touch_is_the_earliest_however_late_we_learned_of_it() -> None:
+    row: HandoffRow | None = None
+    for seq, ago in ((2, 1), (3, 4), (4, 2)):
+        touched_at = NOW - timedelta(hours=ago)
+        row = fold_handoff(
+            row, event(handoff_event(HandoffTouched, seq=seq, token=2, state="working", touched_at=touched_at))
+        )
+    assert row is not None
+    assert row.touched_at == NOW - timedelta(hours=4)
+
+
 def test_what_single_events_add_to_a_handoff() -> None:
     owner = named("user", "priya")
 

@@ -16,6 +16,13 @@ def test_a_touch_counts_from_when_it_happened_not_from_when_it_was_told() -> Non
     assert (told.kind, told.at, told.recorded_at) == ("touched", hours(2), hours(9))
 
 
+def test_the_first_touch_is_the_earliest_however_late_we_learned_of_it() -> None:
+    found = record(
+        "kim", step(1, "opened"), step(2, "touched", at=hours(5)), step(3, "touched", at=hours(2)), step(4, "closed")
+    )
+    assert found.touched_at == hours(2)
+
+
 def test_an_opening_carries_its_decision_and_propensity() -> None:
     decision = derived_id("decision")
     told = step_of(handoff_event(HandoffOpened, "kim", 1, policy="explored", propensity=0.05, decision_id=decision))
