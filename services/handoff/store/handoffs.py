@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select, text
 
 from services.handoff.domain.lifecycle import ClockKind, Handoff, State
-from services.handoff.domain.lifecycle.states import OPEN, Carried
+from services.handoff.domain.lifecycle.states import OPEN, Carried, Deal
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.store.clocks import clocks_of
 from services.handoff.store.rows import in_ids, insert_rows, upsert_rows
@@ -268,7 +268,7 @@ def _kept(row: Row[Any], clocks: Mapping[int, StoredClock]) -> Kept:
         missed_touches=tuple(row.missed_touches),
         result=row.result,
         reason_code=row.reason_code,
-        crm_version=row.crm_version,
+        deals=tuple(Deal(None if each[0] is None else UUID(each[0]), *each[1:]) for each in row.deals),
         has_deal=row.has_deal,
         merged_into=None if row.merged_into is None else HandoffId(row.merged_into),
         is_superseded=row.is_superseded,
@@ -281,7 +281,9 @@ def _user(value: UUID | None) -> UserId | None:
     return None if value is None else UserId(value)
 
 
-_PLAIN = tuple(name for name in Handoff.__slots__ if name not in {"clocks", "carried", "tried", "missed_touches"})
+_PLAIN = tuple(
+    name for name in Handoff.__slots__ if name not in {"clocks", "carried", "deals", "tried", "missed_touches"}
+)
 
 
 def _row(value: Handoff, times: Times, now: datetime) -> dict[str, Any]:
@@ -289,6 +291,7 @@ def _row(value: Handoff, times: Times, now: datetime) -> dict[str, Any]:
     row |= {name: getattr(times, name) for name in Times.__slots__}
     return row | {
         "carried": [[each.number, each.kind, each.level] for each in value.carried],
+        "deals": [[each.id, each.version, each.result, each.reason_code] for each in value.deals],
         "tried": list(value.tried),
         "missed_touches": list(value.missed_touches),
         "changed_at": now,

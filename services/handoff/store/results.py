@@ -28,6 +28,11 @@ class Result:
     reason_code: str | None
     occurred_at: datetime
 
+    @property
+    def deal_id(self) -> UUID | None:
+        """The deal it is about, if it is about one."""
+        return self.id if self.version else None
+
 
 async def keep_result(tx: Tx, result: Result) -> None:
     """Keep the newest version of a deal's result."""

@@ -4,6 +4,7 @@ from services.handoff.tables.clocks import absence, calendar, clock, clock_tick,
 from services.handoff.tables.dispatches import attempt, dispatch, endpoint, endpoint_secret, lane, lead_version
 from services.handoff.tables.handoffs import (
     assignment,
+    deal,
     evidence,
     handoff,
     handoff_event,
@@ -29,6 +30,7 @@ __all__ = [
     "clock",
     "clock_tick",
     "connector",
+    "deal",
     "dispatch",
     "endpoint",
     "endpoint_secret",

@@ -24,6 +24,7 @@ from shared.db.columns import at, big_number, flag, ident, jsonb, number, words
 __all__ = [
     "OPEN_SQL",
     "assignment",
+    "deal",
     "evidence",
     "handoff",
     "handoff_event",
@@ -73,7 +74,7 @@ handoff = Table(
     Column("missed_touches", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
     words("result", null=True),
     words("reason_code", null=True),
-    big_number("crm_version", default=0),
+    jsonb("deals", default="[]"),  # id, version, result, reason
     flag("has_deal", default=False),
     ident("merged_into", null=True),
     flag("is_superseded", default=False),
@@ -165,6 +166,17 @@ sales_activity = Table(
     at("recorded_at"),
     Index("sales_activity_lead", "lead_id"),
     Index("sales_activity_recorded", "recorded_at"),
+)
+
+# Which lead a deal was last told of, and the handoff that counts it: written under the locks of both.
+deal = Table(
+    "deal",
+    METADATA,
+    ident("id", key=True),
+    ident("lead_id"),
+    number("version"),
+    ident("handoff_id", null=True),
+    at("changed_at"),
 )
 
 # What became of a lead before its handoff had an owner: it may have overtaken the opening (bounded by age).

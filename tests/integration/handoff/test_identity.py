@@ -1,15 +1,12 @@
 """Merges, splits, consent, erasure: nobody's work stops, of two open cycles one stays, the withdrawn are let go."""
 
-from datetime import datetime, timedelta
-
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.things import Actor, ActorKind
 from shared.contracts.kinds import Consent, ConsentPurpose
 from shared.contracts.leads import LeadConsentChanged, LeadErased, LeadMerged, LeadSplit
-from shared.contracts.outcomes import OpportunityChanged
-from shared.ids import UserId, new_id
+from shared.ids import UserId
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
-from tests.support.builders.handoff import NOON, demoted, event_of, identified, lead_id, qualified, rep_id
+from tests.support.builders.handoff import demoted, event_of, identified, lead_id, qualified, rep_id
 
 
 async def _two(world: World) -> None:
@@ -124,85 +121,6 @@ async def test_a_demotion_that_overtakes_its_qualification_leaves_the_same_histo
         await world.take(qualified("kim"))
         kim = await world.handoff_of(lead_id("kim"))
         assert (kim.state, kim.result, kim.cycle) == ("nurture", "revoked", 1)
-
-
-async def test_a_deal_goes_its_way_by_object_version(database_of: DatabaseOf) -> None:
-    async with world_of(database_of) as world:
-        await _two(world)
-        await world.take(qualified("kim"))
-        handoff = await world.handoff_of(lead_id("kim"))
-        await world.touch(handoff.id, handoff.owner_id)
-
-        def deal(result: str, version: int) -> OpportunityChanged:
-            return OpportunityChanged(
-                opportunity_id=new_id(),
-                lead_id=lead_id("kim"),
-                system="crm",
-                external_id="1",
-                crm_status=result,
-                result=result,
-                occurred_at=NOON,
-                recorded_at=NOON,
-                object_version=version,
-            )
-
-        await world.take(event_of(deal("open", 1)))
-        assert (await world.handoff(handoff.id)).state == "opportunity"
-        await world.take(event_of(deal("won", 3)))
-        assert (await world.handoff(handoff.id)).state == "won"
-        await world.take(event_of(deal("lost", 2)))
-        assert (await world.handoff(handoff.id)).state == "won"
-        await world.take(event_of(deal("lost", 4)))
-        assert (await world.handoff(handoff.id)).state == "lost"
-        await world.take(event_of(deal("open", 5)))
-        reopened = await world.handoff(handoff.id)
-        assert (reopened.state, reopened.owner_id) == ("opportunity", handoff.owner_id)
-        assert await world.gaps() == []
-
-
-async def test_a_result_that_comes_before_the_owner_is_taken_when_there_is_one(database_of: DatabaseOf) -> None:
-    async with world_of(database_of) as world:
-        await _two(world)
-
-        def deal(result: str, version: int, at: datetime) -> OpportunityChanged:
-            return OpportunityChanged(
-                opportunity_id=lead_id("deal"),
-                lead_id=lead_id("kim"),
-                system="crm",
-                external_id="1",
-                crm_status=result,
-                result=result,
-                occurred_at=at,
-                recorded_at=at,
-                object_version=version,
-            )
-
-        await world.take(event_of(deal("won", 2, NOON)))
-        await world.take(event_of(deal("open", 1, NOON)))
-        await world.take(qualified("kim"))
-        assert (await world.handoff_of(lead_id("kim"))).state == "won"
-        assert await world.events(lead_id("kim")) == ["opened", "assigned", "disposed", "closed"]
-        assert await world.rows("select id from kept_result") == []
-        assert await world.gaps() == []
-
-
-async def test_a_deal_from_before_the_lead_qualified_is_another_story(database_of: DatabaseOf) -> None:
-    async with world_of(database_of) as world:
-        await _two(world)
-        old = OpportunityChanged(
-            opportunity_id=lead_id("deal"),
-            lead_id=lead_id("kim"),
-            system="crm",
-            external_id="1",
-            crm_status="won",
-            result="won",
-            occurred_at=NOON - timedelta(days=30),
-            recorded_at=NOON,
-            object_version=1,
-        )
-        await world.take(event_of(old), qualified("kim"))
-        assert (await world.handoff_of(lead_id("kim"))).state == "assigned"
-        assert await world.gaps() == []
 
 
 async def test_a_rejection_reroutes_or_closes_by_its_reason(database_of: DatabaseOf) -> None:

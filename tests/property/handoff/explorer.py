@@ -28,6 +28,7 @@ Reducer = Callable[[Handoff | None, inputs.Input, Policy], Decision]
 ANNA, BERT = UserId(UUID(int=1)), UserId(UUID(int=2))
 LEAD, OTHER_ROOT = LeadId(UUID(int=11)), LeadId(UUID(int=12))
 DECISION = DecisionId(UUID(int=21))
+DEAL = UUID(int=31)
 MANAGER = Actor(ActorKind.MANAGER)
 
 POLICY = Policy(
@@ -152,6 +153,8 @@ def _messages(handoff: Handoff) -> Iterator[inputs.Input]:
     yield inputs.CrmResult(result="won", version=1)
     yield inputs.CrmResult(result="lost", version=2, reason_code="price")
     yield inputs.CrmResult(result="open", version=3)
+    yield inputs.CrmResult(result="lost", version=1, deal_id=DEAL)
+    yield inputs.CrmResult(result="moved", version=2, deal_id=DEAL)
 
 
 def _commands(token: int) -> Iterator[inputs.Input]:

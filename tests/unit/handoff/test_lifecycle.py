@@ -34,6 +34,7 @@ from tests.unit.handoff.machine import (
 )
 
 OTHER = LeadId(UUID(int=12))
+DEAL, SECOND_DEAL = UUID(int=31), UUID(int=32)
 ALL = (
     "qualified", "queued", "assigned", "accepted", "paused", "working", "opportunity", "won", "lost", "nurture",
     "disqualified", "suppressed", "merged",
@@ -94,6 +95,11 @@ OK = [
     ("won", inputs.CrmResult(result="open", version=2), "opportunity", ["disposed"]),
     ("lost", inputs.CrmResult(result="open", version=2), "opportunity", ["disposed"]),
     ("won", inputs.CrmResult(result="lost", version=2), "lost", ["closed"]),
+    ("won", inputs.CrmResult(result="won", version=2), "won", []),
+    ("won", inputs.CrmResult(result="lost", version=1, deal_id=DEAL), "won", []),
+    ("lost", inputs.CrmResult(result="won", version=1, deal_id=DEAL), "won", ["closed"]),
+    ("lost", inputs.CrmResult(result="open", version=1, deal_id=DEAL), "opportunity", ["disposed"]),
+    ("won", inputs.CrmResult(result="moved", version=2), "working", ["disposed"]),
     *[(state, inputs.Withdraw(), "suppressed", ["closed"]) for state in ALL if state not in {"suppressed", "merged"}],
     *[
         (state, inputs.Merge(into=HandoffId(UUID(int=99)), root_lead_id=OTHER), "merged", ["closed"])
@@ -153,7 +159,7 @@ REFUSED = [
     ("queued", inputs.Touch(token=2), "invalid", "not_in_queued"),
     ("queued", inputs.Touch(), "stale", "not_owned"),
     ("won", inputs.CrmResult(result="won", version=1), "stale", "older_version"),
-    ("won", inputs.CrmResult(result="won", version=2), "stale", "already_so"),
+    ("opportunity", inputs.CrmResult(result="moved", version=1, deal_id=DEAL), "stale", "no_such_deal"),
     ("working", inputs.CrmResult(result="won", version=1), "stale", "no_opportunity"),
     ("suppressed", inputs.Withdraw(), "stale", "already_ended"),
     ("won", inputs.Merge(into=HandoffId(UUID(int=99)), root_lead_id=OTHER), "stale", "closed"),
@@ -353,6 +359,22 @@ def test_a_lost_deal_may_suppress() -> None:
     decision = decide(in_state("opportunity"), event, policy)
     assert decision.handoff is not None
     assert (decision.handoff.state, decision.handoff.clocks) == (State.SUPPRESSED, ())
+
+
+def test_an_older_version_is_told_from_a_newer_one_that_said_the_same() -> None:
+    handoff = run(
+        in_state("opportunity"),
+        inputs.CrmResult(result="won", version=1, deal_id=DEAL),
+        inputs.CrmResult(result="won", version=3, deal_id=DEAL),
+    )
+    late = decide(handoff, inputs.CrmResult(result="lost", version=2, deal_id=DEAL), POLICY)
+    assert (late.verdict, late.why) == (Verdict.STALE, "older_version")
+
+
+def test_a_low_version_of_a_second_deal_is_news() -> None:
+    handoff = run(in_state("opportunity"), inputs.CrmResult(result="lost", version=9, deal_id=DEAL))
+    won = run(handoff, inputs.CrmResult(result="won", version=1, deal_id=SECOND_DEAL))
+    assert (won.state, len(won.deals)) == (State.WON, 2)
 
 
 def test_closing_stops_what_is_pending_and_ends_the_assignment() -> None:

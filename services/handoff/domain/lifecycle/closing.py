@@ -1,5 +1,7 @@
 """How it ends, and what may come after: won, lost, reopened, withdrawn, merged, split, enrolled, superseded."""
 
+from collections.abc import Iterable
+
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.lifecycle.change import Change, stale
 from services.handoff.domain.lifecycle.effects import Decision, Repointed
@@ -8,43 +10,41 @@ from services.handoff.domain.lifecycle.states import (
     OPEN,
     ClockKind,
     ClockState,
+    Deal,
     Handoff,
     Policy,
     RouteWord,
     State,
 )
 
-__all__ = ["crm_result", "enrol", "merge", "repoint", "split", "supersede", "withdraw"]
+__all__ = ["crm_result", "enrol", "merge", "repoint", "split", "standing", "supersede", "withdraw"]
 
 _STALES = frozenset({ClockKind.STALE})
-_ENDED_BY_CRM = {"won": State.WON, "lost": State.LOST}
+_STATE_OF_RESULT = {"won": State.WON, "open": State.OPPORTUNITY, "lost": State.LOST}
+_STANDS_BY_DEALS = frozenset(_STATE_OF_RESULT.values())
 
 
 def crm_result(handoff: Handoff, event: inputs.CrmResult, policy: Policy) -> Decision:
-    """Won, lost or open again, by object version; a correction between won and lost is one step."""
-    if event.version <= handoff.crm_version:
+    """A deal is open, won, lost or somebody else's now, by its own version; all deals together say where it stands."""
+    before = next((deal for deal in handoff.deals if deal.id == event.deal_id), None)
+    if before is not None and event.version <= before.version:
         return stale(handoff, "older_version")
-    state = _ENDED_BY_CRM.get(event.result)
-    change = Change(handoff)
-    change.set(crm_version=event.version)
-    if handoff.state is State.OPPORTUNITY:
-        if state is None:
-            change.set(has_deal=True)
-            change.announce("rescheduled")
-            return change.done()
-        _end_with(change, event, state, policy)
-        return change.done()
-    if handoff.state not in {State.WON, State.LOST} or handoff.is_superseded:
+    if before is None and event.result == "moved":
+        return stale(handoff, "no_such_deal")
+    if handoff.state not in _STANDS_BY_DEALS or handoff.is_superseded:
         return stale(handoff, "no_opportunity")
-    if state is handoff.state:
-        return stale(handoff, "already_so")
-    if state is None:
-        _reopen(change)
-        return change.done()
-    change.enter(state)
-    change.set(reason_code=event.reason_code)
-    change.close(event.result)
+    told = Deal(event.deal_id, event.version, event.result, event.reason_code)
+    others = (deal for deal in handoff.deals if deal.id != event.deal_id)
+    change = Change(handoff)
+    change.set(deals=tuple(sorted((*others, told), key=lambda deal: str(deal.id))))
+    _stand_by_deals(change, policy)
     return change.done()
+
+
+def standing(deals: Iterable[Deal]) -> Deal | None:
+    """The deal that says where the handoff stands: a won one, else an open one, else a lost one; None without any."""
+    by_result = {deal.result: deal for deal in deals}
+    return next((by_result[word] for word in ("won", "open", "lost") if word in by_result), None)
 
 
 def withdraw(handoff: Handoff, event: inputs.Withdraw, _policy: Policy) -> Decision:
@@ -119,19 +119,31 @@ def supersede(handoff: Handoff, _event: inputs.Supersede, _policy: Policy) -> De
     return change.done()
 
 
-def _end_with(change: Change, event: inputs.CrmResult, state: State, policy: Policy) -> None:
-    change.enter(state, ended="closed", meets=_STALES)
-    change.set(reason_code=event.reason_code, has_deal=True)
-    change.close(event.result)
-    route = policy.lost.get(event.reason_code or "")
-    if state is State.LOST and route is not None and route.route is RouteWord.SUPPRESS:
-        change.enter(State.SUPPRESSED, result=event.result)
+def _stand_by_deals(change: Change, policy: Policy) -> None:
+    """Go where the deals say. Without any left its owner must say again what becomes of it."""
+    before = change.handoff.state
+    deal = standing(change.handoff.deals)
+    state = State.WORKING if deal is None else _STATE_OF_RESULT[deal.result]
+    if state in CLOSED and deal is not None:
+        if state is not before:
+            change.enter(state, ended="closed", meets=_STALES)
+            change.set(has_deal=True)
+            change.close(deal.result)
+        change.set(reason_code=deal.reason_code)
+        _suppress_if_told(change, policy)
+    elif state is not before:
+        owner = change.handoff.owner_id or change.handoff.former_owner_id
+        assert owner is not None, "won and lost come from an owned state"
+        change.enter(state, owner=owner)
+        change.set(reason_code=None, has_deal=deal is not None)
+        change.announce("disposed", disposition="reopened")
+    elif not change.handoff.has_deal:
+        change.set(has_deal=True)
+        change.announce("rescheduled")
 
 
-def _reopen(change: Change) -> None:
-    """A correction within the cycle: its last owner has it again."""
-    owner = change.handoff.former_owner_id
-    assert owner is not None, "won and lost come from an owned state"
-    change.enter(State.OPPORTUNITY, owner=owner)
-    change.set(reason_code=None)
-    change.announce("disposed", disposition="reopened")
+def _suppress_if_told(change: Change, policy: Policy) -> None:
+    """A lost deal's reason may end all contact."""
+    route = policy.lost.get(change.handoff.reason_code or "")
+    if change.handoff.state is State.LOST and route is not None and route.route is RouteWord.SUPPRESS:
+        change.enter(State.SUPPRESSED, result=change.handoff.result)

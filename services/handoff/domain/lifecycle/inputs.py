@@ -7,6 +7,7 @@ idempotent by versions. Facts a guard needs (is the rep on, is there room) are r
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
+from uuid import UUID
 
 from services.handoff.domain.things import SYSTEM, Actor
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
@@ -220,10 +221,14 @@ class RepOff(_Base):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrmResult(_Base):
-    """What the CRM says of the opportunity, by object version: a lower or equal one does nothing."""
+    """What is said of one deal, by its version: a lower or equal one does nothing; None is no deal in particular.
 
-    result: Literal["open", "won", "lost"]
+    moved: the deal is another lead's now.
+    """
+
+    result: Literal["open", "won", "lost", "moved"]
     version: int
+    deal_id: UUID | None = None
     reason_code: str | None = None
 
 

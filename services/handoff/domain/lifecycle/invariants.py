@@ -1,9 +1,17 @@
 """What must hold of every handoff, in one function: for the machine's tests, the explorer, replay and the ledger."""
 
 from services.handoff.domain.lifecycle.change import CLOCKS_OF
+from services.handoff.domain.lifecycle.closing import standing
 from services.handoff.domain.lifecycle.states import CLOSED, OPEN, OWNED, ClockKind, Handoff, State
 
 __all__ = ["broken"]
+
+# What the deals of a handoff in these states say together; in the others they say nothing.
+_SAID_OF_DEALS: dict[State, set[str | None]] = {
+    State.WON: {"won"},
+    State.LOST: {"lost"},
+    State.OPPORTUNITY: {None, "open"},
+}
 
 
 def broken(handoff: Handoff) -> list[str]:
@@ -26,6 +34,14 @@ def broken(handoff: Handoff) -> list[str]:
         "owner_was_assigned": handoff.owner_id is None or handoff.attempt > 0,
         "closed_has_a_result": handoff.state not in CLOSED or handoff.result is not None,
         "open_has_no_result": handoff.state not in OPEN or handoff.result is None,
+        "one_value_of_a_deal": len({deal.id for deal in handoff.deals}) == len(handoff.deals),
+        "stands_by_its_deals": _stands_by_deals(handoff),
         "counters_begin_at_one": handoff.token >= 1 and handoff.seq >= 1 and handoff.cycle >= 1,
     }
     return [name for name, holds in checks.items() if not holds]
+
+
+def _stands_by_deals(handoff: Handoff) -> bool:
+    deal = standing(handoff.deals)
+    said = None if deal is None else deal.result
+    return said in _SAID_OF_DEALS.get(handoff.state, {said})

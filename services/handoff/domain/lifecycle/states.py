@@ -6,6 +6,7 @@ Frozen, without time and I/O: a clock here is a promise with its rungs; when it 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from uuid import UUID
 
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
 
@@ -19,6 +20,7 @@ __all__ = [
     "Clock",
     "ClockKind",
     "ClockState",
+    "Deal",
     "Handoff",
     "Policy",
     "ReasonRoute",
@@ -99,6 +101,16 @@ class Carried:
     level: int
 
 
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A deal as last told: open, won, lost, or moved to another lead. id None: told of no deal in particular."""
+
+    id: UUID | None
+    version: int
+    result: str
+    reason_code: str | None = None
+
+
 class RouteWord(StrEnum):
     """Where a reason leads (DECISIONS 4)."""
 
@@ -177,7 +189,7 @@ class Handoff:
     missed_touches: tuple[int, ...] = field(default=())  # breached touch clocks that late evidence may still turn
     result: str | None = None
     reason_code: str | None = None
-    crm_version: int = 0
+    deals: tuple[Deal, ...] = ()  # by id, one each
     has_deal: bool = False
     merged_into: HandoffId | None = None  # the handoff that stayed when a merge ended this one
     is_superseded: bool = False  # a later cycle of the same scope opened
