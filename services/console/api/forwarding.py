@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from services.console.commands.forward import BODY_BYTES_MAX, answer_headers, forward
-from services.console.usecases.narrow import check_person, is_list_of_people, only_seen
+from services.console.usecases.narrow import check_person, is_narrowed, only_seen
 from shared.db.engine import reading
 from shared.web.auth import Principal, requires
 
@@ -20,7 +20,7 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 async def forward_route(
     request: Request, path: str, principal: Annotated[Principal, Depends(requires("any"))]
 ) -> Response:
-    """Forward one request to its owner; a rep reads the people of its own handoffs."""
+    """Forward one request to its owner; reps and managers read the people in their view."""
     async with reading(request.app.state.database) as tx:
         await check_person(tx, principal, path)
     answer = await forward(
@@ -33,7 +33,7 @@ async def forward_route(
         principal=principal,
     )
     content = answer.content
-    if content and answer.is_success and is_list_of_people(principal, path):
+    if content and answer.is_success and is_narrowed(principal, path):
         async with reading(request.app.state.database) as tx:
             content = await only_seen(tx, principal, content)
     return Response(content, status_code=answer.status_code, headers=answer_headers(answer))

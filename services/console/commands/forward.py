@@ -16,6 +16,8 @@ __all__ = ["BODY_BYTES_MAX", "answer_headers", "forward"]
 
 BODY_BYTES_MAX = 16 * 1024 * 1024  # an import; each owner's own bound is lower
 FORWARD_SECONDS = 30.0
+# Client or owner could read such a path as another one than was judged here.
+_NOT_IN_PATHS = frozenset({"", ".", ".."})
 _SENT = ("accept", "content-type", "idempotency-key", "if-match", "if-none-match", "request-id", "content-language")
 _ANSWERED = (
     "content-type",
@@ -44,7 +46,7 @@ async def forward(
 ) -> ServiceAnswer:
     """Send one request to its owner and return the answer as it is. Raises NotFound for a path nobody owns."""
     owner = owner_of(path)
-    if owner is None:
+    if owner is None or not _NOT_IN_PATHS.isdisjoint(path.split("/")) or "\\" in path:
         raise NotFound("There is no such path; see the OpenAPI documents of the services.")
     sent = {name: headers[name] for name in _SENT if name in headers}
     target = f"/v1/{quote(path)}" + (f"?{query}" if query else "")  # the path came decoded: an id may hold a "?"

@@ -1,16 +1,29 @@
 """Who sees which page and which rows. The owner services decide about commands again; this decides about reading here.
 
-A rep sees own and offered handoffs, a manager those of the team and those without owner, all other roles see all.
+A rep sees own and offered handoffs, a manager those of the team and those without owner (one without a team manages
+nobody), all other roles see all. Reps and managers see the people of handoffs in their view and no others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from services.console.domain.records import HandoffRow, UserRow
 
-__all__ = ["PAGES", "Page", "Role", "Viewer", "home_of", "may_open", "sees_handoff", "sees_user", "team_of_role"]
+__all__ = [
+    "PAGES",
+    "Page",
+    "Reach",
+    "Role",
+    "Viewer",
+    "home_of",
+    "may_open",
+    "reach_of",
+    "sees_handoff",
+    "sees_unowned",
+    "sees_user",
+]
 
 
 class Role(StrEnum):
@@ -44,8 +57,16 @@ class Viewer:
     team_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whose handoffs are in view: those of these users (None: everybody's), and those that nobody holds."""
+
+    owner_ids: frozenset[UUID] | None
+    has_unowned: bool
+
+
 _ALL = frozenset(Role)
-_LEADING = _ALL - {Role.REP}
+_NARROW = frozenset({Role.REP, Role.MANAGER})  # the roles that see some rows only
 
 PAGES = (
     Page("queue", "/queue", "My queue", "q", "Work", frozenset({Role.REP, Role.MANAGER})),
@@ -76,21 +97,29 @@ def may_open(page: str, role: Role) -> bool:
 
 def sees_handoff(viewer: Viewer, handoff: HandoffRow, users: Mapping[UUID, UserRow]) -> bool:
     """Whether a handoff is a row in this person's view."""
-    if viewer.role is Role.REP:
-        return handoff.owner_id == viewer.user_id
-    owner = users.get(handoff.owner_id) if handoff.owner_id else None
-    return owner is None or sees_user(viewer, owner)
+    if viewer.role not in _NARROW:
+        return True
+    if handoff.owner_id is None:
+        return sees_unowned(viewer)
+    owner = users.get(handoff.owner_id)
+    return handoff.owner_id == viewer.user_id or (owner is not None and sees_user(viewer, owner))
 
 
 def sees_user(viewer: Viewer, owner: UserRow) -> bool:
-    """Whether what this user holds is in view; who has no team is of every team."""
-    if viewer.role is Role.REP:
-        return owner.user_id == viewer.user_id
-    return viewer.role is not Role.MANAGER or viewer.team_id is None or owner.team_id in {None, viewer.team_id}
+    """Whether what this user holds is in view."""
+    if viewer.role not in _NARROW or owner.user_id == viewer.user_id:
+        return True
+    return viewer.role is Role.MANAGER and viewer.team_id is not None and owner.team_id == viewer.team_id
 
 
-def team_of_role(role: Role) -> str:
-    """The team a role speaks for; revops and admins serve both."""
-    if role in {Role.REP, Role.MANAGER}:
-        return "Sales"
-    return "Marketing" if role is Role.MARKETER else "Both teams"
+def sees_unowned(viewer: Viewer) -> bool:
+    """Whether what nobody holds is in view: of the managers those who have a team to give it to."""
+    return viewer.role not in _NARROW or (viewer.role is Role.MANAGER and viewer.team_id is not None)
+
+
+def reach_of(viewer: Viewer, users: Iterable[UserRow]) -> Reach:
+    """The same rule as a condition for the store."""
+    if viewer.role not in _NARROW:
+        return Reach(None, has_unowned=True)
+    owners = {user.user_id for user in users if sees_user(viewer, user)}
+    return Reach(frozenset({*owners, viewer.user_id}), has_unowned=sees_unowned(viewer))

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from services.console.domain.clocks import clock_face
 from services.console.domain.lead import score_why, stage_of, why_this_rep
 from services.console.domain.records import HandoffRow, LeadRow, UserRow
-from services.console.domain.rights import Role, Viewer, sees_handoff
+from services.console.domain.rights import Reach, Role, Viewer, reach_of, sees_handoff
 from services.console.domain.timeline import GROUPS, timeline_of
 from services.console.domain.words import label
 from services.console.pages.funnel import period_of
@@ -40,7 +40,7 @@ async def show_leads(visit: Visiting, q: str = "", step: str = "", days: int = 9
     ids, failed = await _chosen_ids(visit, q=q.strip(), step=step, days=days)
     async with reading(visit.database) as tx:
         users = await people.users(tx)
-        rows = await _rows(tx, visit, ids, after)
+        rows = await _rows(tx, reach_of(visit.viewer, users.values()), ids, after)
         entries = await _entries(tx, rows, visit.viewer, users, is_chosen=ids is not None)
         drawing = await frame(visit, tx, [row.lead_id for row in rows])
         last = rows[-1] if ids is None and len(rows) == pages.LIST_ROWS else None
@@ -65,7 +65,7 @@ async def find_leads(visit: Visiting, q: str = "") -> JSONResponse:
     ids, _ = await _chosen_ids(visit, q=q.strip(), step="", days=90)
     async with reading(visit.database) as tx:
         users = await people.users(tx)
-        rows = await _rows(tx, visit, (ids or [])[:FOUND_MOST], "")
+        rows = await _rows(tx, reach_of(visit.viewer, users.values()), (ids or [])[:FOUND_MOST], "")
         entries = await _entries(tx, rows, visit.viewer, users, is_chosen=True)
     names = await visit.profiles.of(entry["lead"].lead_id for entry in entries)
     found = []
@@ -141,7 +141,7 @@ async def _decision(visit: Visit, handoff: HandoffRow | None) -> tuple[Any, str]
 
 def _sees_person(viewer: Viewer, handoffs: Iterable[HandoffRow], users: dict[UUID, UserRow]) -> bool:
     """Marketing, revops and admins see everybody; reps and managers the people of handoffs in their view."""
-    if viewer.role in {Role.MARKETER, Role.REVOPS, Role.ADMIN, Role.MANAGER}:
+    if viewer.role not in {Role.REP, Role.MANAGER}:
         return True
     return any(sees_handoff(viewer, handoff, users) for handoff in handoffs)
 
@@ -167,12 +167,11 @@ def _ids(values: Iterable[Any]) -> list[UUID]:
     return [UUID(str(one.get("lead_id") or one.get("id")) if isinstance(one, dict) else str(one)) for one in values]
 
 
-async def _rows(tx: ReadTx, visit: Visit, ids: list[UUID] | None, after: str) -> list[LeadRow]:
+async def _rows(tx: ReadTx, reach: Reach, ids: list[UUID] | None, after: str) -> list[LeadRow]:
     if ids is not None:
         found = await pages.leads_by_id(tx, ids)
         return list({row.lead_id: row for one in ids if (row := found.get(one))}.values())
-    owner = visit.user.user_id if visit.viewer.role is Role.REP else None
-    return await pages.leads_by_score(tx, after=_key(after), owner_id=owner)
+    return await pages.leads_by_score(tx, after=_key(after), reach=reach)
 
 
 async def _entries(

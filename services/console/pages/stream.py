@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from services.console.domain.agreement import in_force
 from services.console.domain.queue import MINE, QueueItem
 from services.console.domain.resume import resume_from
-from services.console.domain.rights import Role, sees_handoff, sees_user
+from services.console.domain.rights import Role, reach_of, sees_handoff
 from services.console.domain.timeline import timeline_of
 from services.console.pages.items import visible
 from services.console.pages.leads import lead_values
@@ -128,12 +128,11 @@ class _Stream:
             found = await pages.person(tx, self._lead_id)
             self._members = frozenset(found.members) if found else frozenset()
 
-    async def _owners_in_view(self, tx: ReadTx) -> list[UUID]:
-        """Whose handoffs are rows of this person's page."""
-        viewer = self._visit.viewer
-        if self._page == "queue" or viewer.role is Role.REP:
-            return [viewer.user_id]
-        return [user.user_id for user in (await people.users(tx)).values() if sees_user(viewer, user)]
+    async def _owners_in_view(self, tx: ReadTx) -> frozenset[UUID]:
+        """Whose handoffs may stand on this page; empty for who sees all, whose rows never leave the view."""
+        if self._page == "queue":
+            return frozenset({self._visit.user.user_id})
+        return reach_of(self._visit.viewer, (await people.users(tx)).values()).owner_ids or frozenset()
 
     async def _is_signed_in(self) -> bool:
         prover: Prover = self._visit.request.app.state.authenticate

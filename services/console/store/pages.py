@@ -19,6 +19,7 @@ from services.console.domain.records import (
     OpportunityRow,
     TimelineRow,
 )
+from services.console.domain.rights import Reach
 from services.console.store.read_model import ACCOUNT, AGREEMENT, HANDOFF, OPPORTUNITY, lead_of, parse
 from shared.db.engine import ReadTx
 
@@ -87,7 +88,7 @@ async def handoffs_of_leads(tx: ReadTx, root_ids: Iterable[UUID]) -> list[Handof
     return [parse(HANDOFF, row.body) for row in found]
 
 
-async def held_before(tx: ReadTx, handoffs: Sequence[HandoffRow], *, owner_ids: Sequence[UUID]) -> set[UUID]:
+async def held_before(tx: ReadTx, handoffs: Sequence[HandoffRow], *, owner_ids: Iterable[UUID]) -> set[UUID]:
     """Those of these handoffs that one of these users has held at some time."""
     found = await tx.execute(
         """
@@ -161,34 +162,41 @@ async def timeline_of(
 
 
 async def leads_by_score(
-    tx: ReadTx, *, after: tuple[int, UUID] | None, owner_id: UUID | None = None, limit: int = LIST_ROWS
+    tx: ReadTx, *, after: tuple[int, UUID] | None, reach: Reach, limit: int = LIST_ROWS
 ) -> list[LeadRow]:
-    """Known people by falling score from a key on; of one rep's handoffs when named."""
-    owned = " and exists (select from handoff where root_lead_id = lead.lead_id and owner_id = :owner_id)"
+    """Known people in view by falling score from a key on."""
     beyond = " and (coalesce(score, -1) < :score or (coalesce(score, -1) = :score and lead_id > :lead_id))"
     found = await tx.execute(
         f"""
         select lead_id, root_id, body from lead where lead_id = root_id and is_known
-        {owned if owner_id else ""}{beyond if after else ""}
+        and {_in_view(reach)}{beyond if after else ""}
          order by coalesce(score, -1) desc, lead_id limit :limit
         """,  # noqa: S608 - fixed texts
-        {"limit": limit}
-        | ({"owner_id": owner_id} if owner_id else {})
-        | ({"score": after[0], "lead_id": after[1]} if after else {}),
+        {"limit": limit} | _reach_values(reach) | ({"score": after[0], "lead_id": after[1]} if after else {}),
     )
     return [lead_of(row) for row in found]
 
 
-async def leads_in_view(tx: ReadTx, lead_ids: Iterable[UUID], *, owner_id: UUID) -> set[UUID]:
-    """Those of these leads whose person has a handoff of this rep."""
+async def leads_in_view(tx: ReadTx, lead_ids: Iterable[UUID], *, reach: Reach) -> set[UUID]:
+    """Those of these leads whose person has a handoff in view."""
     found = await tx.execute(
-        """
-        select lead_id from lead where lead_id = any(:ids)
-           and exists (select from handoff where root_lead_id = lead.root_id and owner_id = :owner_id)
-        """,
-        {"ids": list(lead_ids), "owner_id": owner_id},
+        f"select lead_id from lead where lead_id = any(:lead_ids) and {_in_view(reach)}",  # noqa: S608 - fixed texts
+        {"lead_ids": list(lead_ids)} | _reach_values(reach),
     )
     return set(found.scalars())
+
+
+def _in_view(reach: Reach) -> str:
+    """The condition on a `lead` that its person has a handoff within reach."""
+    if reach.owner_ids is None:
+        return "true"
+    unowned = " or owner_id is null" if reach.has_unowned else ""
+    owned = f"owner_id = any(:owner_ids){unowned}"
+    return f"exists (select from handoff where root_lead_id = lead.root_id and ({owned}))"
+
+
+def _reach_values(reach: Reach) -> dict[str, object]:
+    return {} if reach.owner_ids is None else {"owner_ids": list(reach.owner_ids)}
 
 
 async def agreements(tx: ReadTx) -> list[AgreementRow]:

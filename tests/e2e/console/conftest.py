@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
@@ -26,6 +27,7 @@ ROLES = {
     "robin": "revops",
     "ada": "admin",
 }
+IN_TEAM = frozenset({"priya", "jonas", "mia"})  # a manager sees the rows of the own team
 NAMES = {
     "priya": "Priya Nair",
     "jonas": "Jonas Weber",
@@ -43,6 +45,7 @@ class Scene:
 
     stack: BatonStack
     users: dict[str, str] = field(default_factory=dict)
+    team_id: str = ""
     number: int = 0
     domain: str = field(default_factory=lambda: f"{new_id().hex[-10:]}.test")
 
@@ -54,7 +57,8 @@ class Scene:
         return f"{who}@{self.domain}"
 
     def principal(self, who: str) -> Principal:
-        return Principal("user", self.users[who], ROLES[who])  # type: ignore[arg-type]  # a role of the table above
+        team_id = UUID(self.team_id) if who in IN_TEAM else None
+        return Principal("user", self.users[who], ROLES[who], team_id)  # type: ignore[arg-type]  # a role of the table above
 
     async def call(self, service: str, method: str, path: str, **named: Any) -> Any:  # noqa: ANN401
         return await self.stack.calls.call(service, method, path, **named)
@@ -113,8 +117,12 @@ class Scene:
 @pytest_asyncio.fixture(scope="session")
 async def scene(baton_stack: BatonStack) -> Scene:
     made = Scene(baton_stack)
+    team = await made.call("handoff", "POST", "/v1/teams", body={"name": f"Team of {made.domain}"})
+    made.team_id = team["id"]
     for who, role in ROLES.items():
         body = {"email": made.user_name(who), "name": NAMES[who], "role": role, "password": PASSWORD}
+        if who in IN_TEAM:
+            body["team_id"] = made.team_id
         user = await made.call("console", "POST", "/v1/users", body=body)
         made.users[who] = user["user_id"]
     hours = [[[0, 1440]] for _ in range(7)]
@@ -132,7 +140,12 @@ async def scene(baton_stack: BatonStack) -> Scene:
             "PUT",
             f"/v1/reps/{made.users[who]}",
             principal=made.principal("mia"),
-            body={"name": NAMES[who], "email": made.user_name(who), "calendar": calendar},
+            body={
+                "name": NAMES[who],
+                "email": made.user_name(who),
+                "calendar": calendar,
+                "team_id": made.team_id,
+            },
         )
     await baton_stack.quiet()
     return made

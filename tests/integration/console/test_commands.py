@@ -244,24 +244,86 @@ async def test_v1_is_forwarded_unchanged_with_the_person_in_the_token(make_conso
     assert asked[1]["authorization"].startswith("Bearer ")
 
 
-async def test_a_rep_reads_over_v1_only_the_people_of_its_own_handoffs(make_console: Make) -> None:
-    anna, boris = str(named("lead", "anna")), str(named("lead", "boris"))
+async def test_reps_and_managers_read_over_v1_only_the_people_in_their_view(make_console: Make) -> None:
+    anna, boris, cleo = (str(named("lead", name)) for name in ("anna", "boris", "cleo"))
+    team, decision = named("team", "one"), named("decision", "boris")
     async with owner_service() as owner:
         console = await make_console(ingest=owner.base, scoring=owner.base)
-        rep, marketer = await console.user("Priya Nair"), await console.user("Mo Marketer", Role.MARKETER)
-        own = handoff_event(owner=rep.user_id)
-        await console.fold(event(identified()), event(identified("boris")), event(own))
-        owner.answer = {"leads": [{"id": anna}, {"id": boris}], "next": "more"}
+        rep = await console.user("Priya Nair", team_id=team)
+        other = await console.user("Jonas Weber", team_id=named("team", "two"))
+        manager = await console.user("Mia Manager", Role.MANAGER, team_id=team)
+        await console.fold(*(event(identified(name)) for name in ("anna", "boris", "cleo")))
+        await console.fold(event(handoff_event(owner=rep.user_id)))
+        await console.fold(event(handoff_event(handoff="theirs", lead="boris", owner=other.user_id)))
+        paths = (f"/v1/leads/{anna}", f"/v1/leads/{boris}", f"/v1/scores/{boris}", f"/v1/leads/{cleo}")
+        for user in (rep, manager):
+            async with console.browser() as browser:
+                await browser.sign_in(user)
+                owner.answer = {"leads": [{"id": anna}, {"id": boris}, {"id": cleo}], "next": "more"}
+                seen = (await browser.client.get("/v1/leads")).json()
+                assert seen == {"leads": [{"id": anna}], "next": "more"}, user.role
+                got = [(await browser.client.get(path)).status_code for path in paths]
+                assert got == [200, 404, 404, 404], user.role
+                assert (await browser.client.get("/v1/leads/nobody")).status_code == 200  # its owner says so
+                owner.answer = {"lead_id": boris}
+                assert (await browser.client.get(f"/v1/score-decisions/{decision}")).status_code == 404
+                owner.answer = {"lead_ids": [boris, anna]}
+                assert (await browser.client.get("/v1/accounts/one")).json() == {"lead_ids": [anna]}
+        for name, role in (("Mo Marketer", Role.MARKETER), ("Rae Revops", Role.REVOPS)):
+            async with console.browser() as browser:
+                await browser.sign_in(await console.user(name, role))
+                assert (await browser.client.get("/v1/accounts/one")).json() == owner.answer, role
+    told = [asked[0] for asked in owner.asked if boris in asked[0] or cleo in asked[0]]
+    assert told == []
+
+
+async def test_a_manager_opens_the_people_of_the_own_team_and_no_others(make_console: Make) -> None:
+    team = named("team", "one")
+    async with owner_service() as ingest:
+        console = await make_console(ingest=ingest.base)
+        ours = await console.user("Priya Nair", team_id=team)
+        theirs = await console.user("Jonas Weber", team_id=named("team", "two"))
+        manager = await console.user("Mia Manager", Role.MANAGER, team_id=team)
+        people = {"anna": ours.user_id, "boris": theirs.user_id, "cleo": None}
+        for name, owner_id in people.items():
+            await console.fold(
+                event(identified(name)), event(handoff_event(handoff=name, lead=name, owner=owner_id, state="working"))
+            )
+        await console.fold(event(identified("dora")))  # never handed off
+        ids = {name: str(named("lead", name)) for name in (*people, "dora")}
+        ingest.answer = {"profiles": [], "leads": [{"id": one} for one in ids.values()]}
         async with console.browser() as browser:
-            await browser.sign_in(rep)
-            assert (await browser.client.get("/v1/leads")).json() == {"leads": [{"id": anna}], "next": "more"}
-            paths = (f"/v1/leads/{anna}", f"/v1/leads/{boris}", f"/v1/scores/{boris}", "/v1/leads/nobody")
-            got = [(await browser.client.get(path)).status_code for path in paths]
+            await browser.sign_in(manager)
+            opened = {name: (await browser.client.get(f"/leads/{ids[name]}")).status_code for name in ids}
+            listed = [(await browser.client.get(path)).text for path in ("/leads", "/leads?q=any", "/board")]
+            found = (await browser.client.get("/leads/find?q=any")).json()["leads"]
+    assert opened == {"anna": 200, "boris": 404, "cleo": 200, "dora": 404}
+    assert {one["id"] for one in found} == {ids["anna"], ids["cleo"]}
+    for text in listed:
+        assert [name for name in ids if ids[name] in text] == ["anna", "cleo"]
+
+
+async def test_no_path_with_dots_or_holes_reaches_another_route_than_the_one_that_was_judged(
+    make_console: Make,
+) -> None:
+    boris = named("lead", "boris")
+    async with owner_service() as owner:
+        console = await make_console(ingest=owner.base)
+        user = await console.user("Priya Nair")
         async with console.browser() as browser:
-            await browser.sign_in(marketer)
-            assert (await browser.client.get("/v1/leads")).json() == owner.answer
-    assert got == [200, 404, 404, 200]
-    assert not any(boris in asked[0] for asked in owner.asked)
+            await browser.sign_in(user)
+            for path in (
+                f"sources/%2e%2e/leads/{boris}",
+                f"sources/..%2fleads/{boris}",
+                f"sources/x/%2e%2e/%2e%2e/leads/{boris}",
+                f"leads//{boris}",
+                f"leads/%2e/{boris}",
+                f"leads%2f{boris}",
+                f"leads\\{boris}",
+            ):
+                answer = await browser.client.get(f"/v1/{path}")
+                assert answer.status_code == 404, path
+    assert not any(str(boris) in asked[0] for asked in owner.asked)
 
 
 async def test_a_form_without_its_parked_event_is_unreadable(make_console: Make) -> None:
@@ -276,7 +338,7 @@ async def test_a_form_without_its_parked_event_is_unreadable(make_console: Make)
 async def test_a_form_without_script_is_sent_back_to_its_page(make_console: Make) -> None:
     async with owner_service() as owner:
         console = await make_console(handoff=owner.base)
-        user = await console.user("Mia Manager", Role.MANAGER)
+        user = await console.user("Mia Manager", Role.MANAGER, team_id=named("team", "one"))
         await console.fold(event(handoff_event()))
         async with console.browser() as browser:
             await browser.sign_in(user)

@@ -30,7 +30,7 @@ DANGEROUS = ("<script>alert", "<img src=x", "<svg onload", "<iframe", "<hx-parti
 async def test_a_hostile_text_is_shown_as_text_wherever_it_stands(make_console: Make) -> None:
     async with owner_service() as owner:
         console = await make_console(ingest=owner.base)
-        user = await console.user("Mia Manager", Role.MANAGER)
+        user = await console.user("Mia Manager", Role.MANAGER, team_id=named("team", "one"))
         profiles = []
         for number, text in enumerate(PAYLOADS):
             profile = dict.fromkeys(("name", "title", "company", "email", "phone"), text)

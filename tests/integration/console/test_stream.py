@@ -27,6 +27,7 @@ from tests.support.builders.console import event, handoff_event, identified, nam
 
 Make = Callable[..., Awaitable[Console]]
 DEADLINE_SECONDS = 10.0
+TEAM = named("team", "one")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ async def served(console: Console, *, pace: Pace | None = None) -> AsyncIterator
 
 @asynccontextmanager
 async def signed_in(
-    console: Console, base: str, name: str, role: Role = Role.REP, *, team_id: UUID | None = None
+    console: Console, base: str, name: str, role: Role = Role.REP, *, team_id: UUID = TEAM
 ) -> AsyncIterator[Browser]:
     user = await console.user(name, role, team_id=team_id)
     async with httpx2.AsyncClient(base_url=base, timeout=DEADLINE_SECONDS, trust_env=False) as client:
@@ -253,7 +254,7 @@ async def waiting_for_a_lock(console: Console) -> None:
 async def test_what_changes_while_a_page_is_drawn_comes_by_its_stream(make_console: Make) -> None:
     async with owner_service() as ingest:
         console = await make_console(ingest=ingest.base)
-        user = await console.user("Mia Manager", Role.MANAGER)
+        user = await console.user("Mia Manager", Role.MANAGER, team_id=TEAM)
         await console.fold(event(identified()), event(handoff_event(owner=user.user_id)))
         before, seq = await newest(console), 1
 
@@ -308,9 +309,9 @@ async def test_who_was_away_while_a_lead_left_the_queue_is_told_so(make_console:
 
 async def test_a_row_that_goes_to_another_team_leaves_the_board_of_its_manager(make_console: Make) -> None:
     console = await make_console()
-    one, two = named("team", "one"), named("team", "two")
-    ours, theirs = await console.user("Ours", team_id=one), await console.user("Theirs", team_id=two)
-    async with served(console) as base, signed_in(console, base, "Mia", Role.MANAGER, team_id=one) as browser:
+    ours = await console.user("Ours", team_id=TEAM)
+    theirs = await console.user("Theirs", team_id=named("team", "two"))
+    async with served(console) as base, signed_in(console, base, "Mia", Role.MANAGER) as browser:
         await console.fold(event(handoff_event(owner=ours.user_id)))
         async with opened(browser) as messages:
             await first(messages)

@@ -21,7 +21,7 @@ from services.console.domain.queue import queue_item, queue_of
 from services.console.domain.races import lost_race_sentence
 from services.console.domain.reasons import missing_field
 from services.console.domain.resume import Resume, resume_from
-from services.console.domain.rights import PAGES, Role, Viewer, home_of, may_open, sees_handoff
+from services.console.domain.rights import PAGES, Role, Viewer, home_of, may_open, reach_of, sees_handoff
 from services.console.domain.words import label, line_sentence, plural, points_text, spoken
 from services.console.pages.rendering import initials_of, zone_of
 from shared.errors import NotFound
@@ -116,13 +116,18 @@ def test_rows_are_seen_by_owner_team_or_role() -> None:
         (Role.REP, named("user", "other"), mine): (False, False),
         (Role.MANAGER, named("user", "boss"), mine): (True, True),
         (Role.MANAGER, named("user", "boss"), theirs): (False, True),
-        (Role.MANAGER, named("user", "boss"), None): (True, True),
+        (Role.MANAGER, named("user", "boss"), None): (False, False),  # manages nobody
+        (Role.MANAGER, rep.user_id, None): (True, False),
         (Role.MARKETER, named("user", "mark"), None): (True, True),
         (Role.REVOPS, named("user", "rev"), None): (True, True),
     }
     for (role, user_id, team), wanted in seen.items():
         viewer = Viewer(user_id, role, team)
         assert (sees_handoff(viewer, owned, users), sees_handoff(viewer, free, users)) == wanted, role
+        reach = reach_of(viewer, users.values())  # the store's rule is the same
+        assert (reach.owner_ids is None or rep.user_id in reach.owner_ids, reach.has_unowned) == wanted, role
+    stranger = handoff_row("stranger", owner_id=named("user", "of nobody"))
+    assert not sees_handoff(Viewer(named("user", "boss"), Role.MANAGER, mine), stranger, users)
 
 
 def test_a_lost_race_is_one_sentence_with_who_what_and_when() -> None:
