@@ -14,12 +14,10 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 __all__ = [
     "LOOK_AT_CLOCK_SECONDS",
     "WORLD_CLOCK_VARIABLE",
-    "WallClock",
     "WorldClock",
     "machine_now",
     "monotonic",
@@ -31,13 +29,6 @@ __all__ = [
 WORLD_CLOCK_VARIABLE = "BATON_WORLD_CLOCK_FILE"
 # How often a waiting loop looks whether the world clock was moved: a step of the demo must not cost a second each.
 LOOK_AT_CLOCK_SECONDS = 0.01
-
-
-class WallClock(Protocol):
-    """The port through which code that is handed a clock asks for world time."""
-
-    def now(self) -> datetime:
-        """World time, aware, UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,7 @@ class StillRunning(AppError):
 
     slug, title, status = "still_running", "The first request is still running", 409
 
-    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
+    retry_after: ClassVar[int] = 1
 
 
 class PreconditionFailed(AppError):

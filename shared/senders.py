@@ -88,11 +88,11 @@ class SenderAdapter(Protocol[Parsed_co]):
         """What the request says, in our words."""
 
 
-def is_fresh(timestamp: str, now: float, *, tolerance_seconds: float = SIGNED_TIME_TOLERANCE_SECONDS) -> bool:
+def is_fresh(timestamp: str, now: float) -> bool:
     """Whether a signed unix timestamp (seconds, plain ASCII digits) lies within the tolerance, past and future."""
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > _TIMESTAMP_DIGITS_MAX:
         return False
-    return abs(now - int(timestamp)) <= tolerance_seconds
+    return abs(now - int(timestamp)) <= SIGNED_TIME_TOLERANCE_SECONDS
 
 
 def decoded_base64(text: str) -> bytes | None:

@@ -25,7 +25,7 @@ _HEADERS = {
 }
 
 
-def document(*, version: str, prefix: str = "baton.") -> dict[str, Any]:
+def document(*, version: str) -> dict[str, Any]:
     """The document as plain values, ready to be written as YAML. `deliveries` is left out: only ingest may read it."""
     topics = [topic for name, topic in TOPICS.items() if name != "deliveries"]
     rows = [row for row in CATALOG if row.model is not None]
@@ -39,23 +39,23 @@ def document(*, version: str, prefix: str = "baton.") -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {topic.name: _channel(topic, rows, prefix) for topic in topics},
+        "channels": {topic.name: _channel(topic, rows) for topic in topics},
         "operations": {f"read_{topic.name}": _operation(topic) for topic in topics},
         "components": {"messages": {_name(row): _message(row) for row in rows}},
     }
 
 
-def _channel(topic: Topic, rows: list[EventRow], prefix: str) -> dict[str, Any]:
+def _channel(topic: Topic, rows: list[EventRow]) -> dict[str, Any]:
     configuration: dict[str, Any] = {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms}
     return {
-        "address": f"{prefix}{topic.name}",
+        "address": f"baton.{topic.name}",
         "description": f"Written by {topic.producing_service} alone; keyed by {topic.key}.",
         "messages": {
             _name(row): {"$ref": f"#/components/messages/{_name(row)}"} for row in rows if row.topic == topic.name
         },
         "bindings": {
             "kafka": {
-                "topic": f"{prefix}{topic.name}",
+                "topic": f"baton.{topic.name}",
                 "partitions": 1 if topic.is_single else PARTITIONS_LOCAL,
                 "topicConfiguration": {**configuration, "max.message.bytes": topic.record_bytes_max},
                 "bindingVersion": "0.5.0",

@@ -1,4 +1,4 @@
-"""The command line of a service's process: `python -m services.<name>.app [run|migrate|rebuild] [--role a,b]`."""
+"""The command line of a service's process: `python -m services.<name>.app [run|migrate] [--role a,b]`."""
 
 import argparse
 import asyncio

@@ -23,6 +23,8 @@ __all__ = ["Run", "periodic_loop", "supervised", "watch_event_loop"]
 
 Run = Callable[[Pace], Awaitable[None]]
 FAILURES_MOST = 10
+# A loop that ran this long before it failed starts its count of failures anew.
+STEADY_SECONDS = 60.0
 LAG_LOOK_SECONDS = 0.5
 LAG_ALARM_SECONDS = 1.0
 
@@ -40,7 +42,7 @@ async def supervised(name: str, run: Run, pace: Pace) -> None:
         except Fatal:
             raise
         except Exception as error:
-            if monotonic() - started > 60:
+            if monotonic() - started > STEADY_SECONDS:
                 failures = 0
             is_ours = not (is_transient(error) or (isinstance(error, AppError) and error.retryable))
             failures += is_ours
@@ -53,16 +55,14 @@ async def supervised(name: str, run: Run, pace: Pace) -> None:
             await pace.until(at_most_seconds=back_off_seconds(failures + 1, jitter=jitter()))
 
 
-def periodic_loop(
-    seconds: float, name: str, usecase: Callable[[Tx], Awaitable[None]], *, database: Database, locked: bool
-) -> Run:
+def periodic_loop(seconds: float, name: str, usecase: Callable[[Tx], Awaitable[None]], *, database: Database) -> Run:
     """The loop behind `Runtime.every`."""
 
     async def run(pace: Pace) -> None:
         is_due = True
         while is_due:
             async with transaction(database, "periodic") as tx:
-                if not locked or await try_lock(tx, name):
+                if await try_lock(tx, name):
                     await usecase(tx)
             is_due = await pace.until(at_most_seconds=seconds)
 

@@ -86,11 +86,11 @@ class Runtime:
         self._checked = asyncio.Event()
 
     # ---- what parts use
-    def database(self, workload: Workload = "worker", *, pool_size: int | None = None) -> Database:
+    def database(self, workload: Workload = "worker") -> Database:
         """A pool to this service's database. Take one per workload: "api" has 2 s per statement, "worker" 30 s."""
         database = Database(
             self.settings.service_database_url,
-            pool_size=pool_size or self.settings.pool_size,
+            pool_size=self.settings.pool_size,
             application_name=f"baton-{self.settings.service}-{workload}",
             workload=workload,
             outbox_written=self._databases[0].outbox_written if self._databases else None,
@@ -98,12 +98,11 @@ class Runtime:
         self._databases.append(database)
         return database
 
-    def producer(self, *, linger_ms: int = 1) -> Producer:
+    def producer(self) -> Producer:
         """A producer that is started with the process, tried again until Kafka is there, and stopped with it."""
         producer = Producer(
             self.settings.kafka_bootstrap_servers,
             client_id=f"baton-{self.settings.service}-{self.settings.instance}",
-            linger_ms=linger_ms,
             topic_prefix=self.settings.topic_prefix,
         )
         self._producers.append(producer)
@@ -116,9 +115,9 @@ class Runtime:
         return client
 
     # ---- parts
-    def serve_api(self, app: ASGIApp, *, needs_database: bool = True) -> None:
-        """Serve the public routes. Role: api. The front door needs no database: it is open before PostgreSQL is."""
-        self._serve("api", "api", app, self.settings.listen_api, is_early=not needs_database)
+    def serve_api(self, app: ASGIApp) -> None:
+        """Serve the public routes. Role: api."""
+        self._serve("api", "api", app, self.settings.listen_api)
 
     def serve_internal(
         self,
@@ -176,14 +175,13 @@ class Runtime:
         usecase: Callable[[Tx], Awaitable[None]],
         *,
         database: Database,
-        locked: bool = True,
     ) -> Pace:
         """Run a use case in a transaction of its own every so many machine seconds, and when the world clock moved.
 
-        locked: one process at a time does it. Role: periodic. What is rarer than HOUSEKEEPING_SECONDS keeps house by
+        One process at a time does it. Role: periodic. What is rarer than HOUSEKEEPING_SECONDS keeps house by
         machine time: a step of the world does not wake it.
         """
-        run = periodic_loop(seconds, name, usecase, database=database, locked=locked)
+        run = periodic_loop(seconds, name, usecase, database=database)
         pace = self._add(name, "periodic", run)
         self._parts[-1].is_of_world = seconds < HOUSEKEEPING_SECONDS
         return pace
@@ -284,7 +282,7 @@ class Runtime:
         self.every(FORGET_SECONDS, "forget_old", forget, database=database)
         self.every(VERIFY_SECONDS / (60 if is_demo else 1), "verify", verify, database=database)
 
-    def _serve(self, name: str, role: str, app: ASGIApp, port: int, *, is_early: bool) -> None:
+    def _serve(self, name: str, role: str, app: ASGIApp, port: int, *, is_early: bool = False) -> None:
         server = DrainServer(app)
 
         async def run(pace: Pace) -> None:

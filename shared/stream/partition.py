@@ -25,7 +25,6 @@ __all__ = ["BATCH_SECONDS", "Health", "Partition"]
 
 # Below the watchdog's 15 s and half of max_poll_interval_ms: a longer one would loop for ever on the same records.
 BATCH_SECONDS = 10.0
-TRANSIENT_ALARM_SECONDS = 60.0
 
 
 @dataclass

@@ -15,11 +15,9 @@ MetricName = Literal[
     "baton_consumed_events_total",  # records by verdict: handled, repeat, skipped, parked
     "baton_batches_total",  # batch transactions by end: committed, fenced, transient, failed
     "baton_batch_seconds",  # from the fence to the commit
-    "baton_skipped_events_total",  # events of types this service does not read
     "baton_ignored_versions_total",  # events whose version was lower than the row's
     "baton_stopped_partitions",  # partitions that stopped themselves and wait for a person
     "baton_parked_total",  # parked rows by reason
-    "baton_spool_bytes",  # bytes waiting in the front door's spool
     "baton_accepted_total",  # deliveries answered with 2xx, by lane
     "baton_refused_total",  # deliveries refused, by slug
     "baton_produced_total",  # sends by end: acked, unknown, failed
@@ -30,10 +28,6 @@ MetricName = Literal[
     "baton_clock_jump_seconds",  # a jump of the database's clock
     "baton_clock_breaches_total",  # by cause
     "baton_speed_to_lead_seconds",  # qualified to first touch
-    "baton_dispatch_failures_total",  # by channel
-    "baton_calibration_ratio",  # predicted over actual
-    "baton_exploration_share",  # share of leads drawn for exploration
-    "baton_model_age_seconds",  # since the active model was trained
 ]
 
 _LABELS: dict[MetricName, tuple[str, ...]] = {
@@ -47,7 +41,6 @@ _LABELS: dict[MetricName, tuple[str, ...]] = {
     "baton_produced_total": ("end",),
     "baton_http_requests_total": ("status",),
     "baton_clock_breaches_total": ("cause",),
-    "baton_dispatch_failures_total": ("channel",),
 }
 _HISTOGRAMS: frozenset[MetricName] = frozenset(
     {"baton_batch_seconds", "baton_http_seconds", "baton_clock_lateness_seconds", "baton_speed_to_lead_seconds"}

@@ -11,7 +11,6 @@ __all__ = ["Step", "announce", "install_hook"]
 
 Step = Literal[
     "accept:before_send", "accept:after_ack", "accept:deadline", "accept:before_reply",
-    "spool:after_append", "spool:before_sync", "spool:after_sync", "spool:drain_after_ack", "spool:before_delete",
     "producer:rebuild",
     "partition:after_open", "partition:after_throw_away",
     "batch:after_fetch", "batch:after_fence", "batch:after_inbox", "batch:after_locks", "batch:after_save",
@@ -23,10 +22,7 @@ Step = Literal[
     "command:after_key", "command:after_locks", "command:before_commit", "command:after_commit", "command:before_reply",
     "dispatch:after_claim", "dispatch:before_call", "dispatch:after_call", "dispatch:before_result",
     "dispatch:before_commit", "dispatch:after_commit",
-    "connector:after_fetch", "connector:before_cursor",
     "active:before_switch", "active:after_switch",
-    "rebuild:before_switch",
-    "migrate:mid",
     "periodic:before_commit", "periodic:after_commit",
     "rechecks:after_claim", "rechecks:before_commit", "rechecks:after_commit",
     "tuner:before_commit", "tuner:after_commit",

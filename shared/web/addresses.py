@@ -46,8 +46,8 @@ class AddressRefused(Refused):
 
     slug, title = "address_refused", "This address may not be used"
 
-    def __init__(self, reason: str, *, pointer: str = "/url") -> None:
-        super().__init__(f"The address is refused: {reason}.", errors=[FieldError(pointer, self.slug, reason)])
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The address is refused: {reason}.", errors=[FieldError("/url", self.slug, reason)])
         self.reason = reason
 
 

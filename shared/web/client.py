@@ -5,7 +5,6 @@ the name; so a name that changes its answer between check and connect leads nowh
 """
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -81,7 +80,7 @@ class Fetched:
 class OutboundClient:
     """One per process. Closing it twice is fine."""
 
-    def __init__(self, guard: AddressGuard, *, verify: ssl.SSLContext | bool = True) -> None:
+    def __init__(self, guard: AddressGuard) -> None:
         self.guard = guard
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS),
@@ -89,7 +88,6 @@ class OutboundClient:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=False,
-            verify=verify,
         )
 
     async def send(

@@ -41,7 +41,7 @@ def test_groups_and_causes_are_followed_without_their_messages() -> None:
 
 
 def test_every_metric_is_exposed_under_its_name() -> None:
-    count("baton_skipped_events_total", 2)
+    count("baton_ignored_versions_total", 2)
     gauge("baton_outbox_lag_seconds", 1.5)
     observe("baton_batch_seconds", 0.2)
     text = exposition().decode()
