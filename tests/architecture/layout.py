@@ -1,6 +1,8 @@
 """What the tree must look like: the facts the architecture tests compare it with (STYLE sections 4 and 6)."""
 
+import ast
 import subprocess
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +24,16 @@ def python_files(*folders: str) -> list[Path]:
     return sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
 
 
+@cache
+def syntax(file: Path) -> ast.Module:
+    """The parsed module: five tests walk each, so it is parsed once."""
+    return ast.parse(file.read_text())
+
+
 def tracked(*patterns: str) -> list[Path]:
-    """The files git knows that match, as they lie in the tree."""
-    done = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    """The files that are or may be committed and match, as they lie in the tree: none that git ignores."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 

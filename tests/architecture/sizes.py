@@ -4,7 +4,7 @@ import ast
 import statistics
 import sys
 
-from tests.architecture.layout import ROOT, code_files
+from tests.architecture.layout import ROOT, code_files, syntax
 
 FIELD = {"module median": "45-120", "module p90": "250-350", "function median": "5-9", "function p90": "<= 30"}
 LONG_MODULE, LONG_FUNCTION = 400, 60
@@ -21,7 +21,7 @@ def main() -> None:
     for file in code_files():
         name, text = str(file.relative_to(ROOT)), file.read_text()
         modules[name] = text.count("\n")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(syntax(file)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 functions[f"{name}:{node.name}"] = (node.end_lineno or node.lineno) - node.lineno + 1
     ours = {

@@ -1,7 +1,10 @@
 """What the documents name exists: files, make targets, commands, settings, topics."""
 
+import fnmatch
+import os
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,16 +59,28 @@ def is_path(text: str) -> bool:
     return text.endswith((*FILE_ENDS, "/")) or text.partition("/")[0] in {"services", "shared", "tests", "deploy"}
 
 
+@cache
+def checkout() -> frozenset[str]:
+    """Every file and folder of the checkout, from the root."""
+    files = [file.relative_to(ROOT) for file in tracked()]
+    return frozenset(str(path) for file in files for path in (file, *file.parents))
+
+
 def missing(texts: Iterable[str], places: Iterable[Path]) -> list[str]:
     """The paths among the texts that exist in none of the places."""
-    folders = list(places)
+    folders = [str(place.relative_to(ROOT)) for place in places]
     return [
         path
         for text in texts
         if is_path(text)
         for path in spelled_out(text)
-        if not any(any(folder.glob(PLACEHOLDER.sub("*", path).rstrip("/"))) for folder in folders)
+        if not any(exists(os.path.normpath(f"{folder}/{PLACEHOLDER.sub('*', path)}")) for folder in folders)
     ]
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder of the checkout has this path, in which `*` stands for anything."""
+    return path in checkout() or ("*" in path and bool(fnmatch.filter(checkout(), path)))
 
 
 @each_document

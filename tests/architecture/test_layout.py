@@ -14,6 +14,7 @@ from tests.architecture.layout import (
     STANDARD,
     code_files,
     python_files,
+    syntax,
 )
 
 
@@ -49,14 +50,14 @@ def test_no_class_is_called_manager_or_helper() -> None:
     found = [
         f"{file}: {node.name}"
         for file in code_files()
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(syntax(file))
         if isinstance(node, ast.ClassDef) and node.name.endswith(("Manager", "Helper", "Utils", "Util"))
     ]
     assert found == []
 
 
 def test_every_module_says_what_it_decides() -> None:
-    silent = [str(file) for file in code_files() if not ast.get_docstring(ast.parse(file.read_text()))]
+    silent = [str(file) for file in code_files() if not ast.get_docstring(syntax(file))]
     assert silent == []
 
 
@@ -66,7 +67,7 @@ def test_imports_stand_at_the_top() -> None:
         f"{file}:{inner.lineno}"
         for file in code_files()
         if "cli" not in file.parts
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(syntax(file))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for inner in ast.walk(node)
         if isinstance(inner, ast.Import | ast.ImportFrom)
@@ -89,7 +90,7 @@ def test_tests_patch_nothing_and_skip_nothing() -> None:
     banned_fixtures = {"monkeypatch", "mocker"}
     found = []
     for file in python_files("tests"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(syntax(file)):
             if isinstance(node, ast.arg) and node.arg in banned_fixtures:
                 found.append(f"{file}:{node.lineno}: {node.arg}")
             if isinstance(node, ast.Attribute) and node.attr in {"skip", "skipif", "xfail", "importorskip"}:

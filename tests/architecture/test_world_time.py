@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.architecture.layout import ROOT, python_files
+from tests.architecture.layout import ROOT, python_files, syntax
 
 # Files whose SQL counts machine time: leases, heartbeats, inbox age, idempotency keys, sessions (DECISIONS section 8).
 MACHINE_TIME = {
@@ -29,7 +29,7 @@ def is_machine(file: Path) -> bool:
 
 def sql_texts(file: Path) -> list[tuple[int, str]]:
     """Strings that are SQL, not docstrings."""
-    tree = ast.parse(file.read_text())
+    tree = syntax(file)
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
