@@ -1,13 +1,13 @@
 """The loop of what is due by time: leads that cross, draws, rescans under new terms, accounts whose people changed.
 
-A round is three transactions of at most 500 pieces, and one simulation, which runs in a process of its own. Several
-processes may run the loop, rows decide who does what. Sleeps until the next due moment of the world, woken by batches.
+Looks first: most wake-ups, one per batch, find nothing due, and then one read is all. A round is three transactions of
+at most 500 pieces, and one simulation, which runs in a process of its own. Several processes may run the loop, rows
+decide who does what. Sleeps until the next due moment of the world, woken by batches.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime
 from multiprocessing import get_context
 from typing import Any
 from uuid import UUID
@@ -34,11 +34,13 @@ def rechecks(database: Database, desk: Desk) -> Callable[[Pace], Coroutine[Any, 
     async def run(pace: Pace) -> None:
         is_running = True
         while is_running:
-            if await _round(database, desk):
+            async with reading(database) as tx:
+                seen = await due_work(tx)
+            if seen.due and await _round(database, desk):
                 await sleep(REST_SECONDS)
                 is_running = not pace.is_stopping
             else:
-                is_running = await pace.until(await _next_due(database))
+                is_running = await pace.until(seen.next_due_at)
 
     return run
 
@@ -85,8 +87,3 @@ async def _with_own_database(url: str, simulation_id: UUID) -> None:
         await run_simulation(database, simulation_id)
     finally:
         await database.close()
-
-
-async def _next_due(database: Database) -> datetime | None:
-    async with reading(database) as tx:
-        return (await due_work(tx)).next_due_at

@@ -2,7 +2,7 @@
 
 from shared.telemetry.logs import configure_logs, log, places_of
 from shared.telemetry.metrics import METRICS, MetricName, count, exposition, gauge, observe
-from shared.telemetry.steps import Step, announce, install_hook
+from shared.telemetry.steps import Step, announce, install_hook, is_watched
 from shared.telemetry.traces import configure_traces, consuming, producing, traceparent
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "exposition",
     "gauge",
     "install_hook",
+    "is_watched",
     "log",
     "observe",
     "places_of",

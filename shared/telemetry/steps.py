@@ -7,7 +7,7 @@ calls a service's `main`. Every commit and every foreign call has a step before 
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-__all__ = ["Step", "announce", "install_hook"]
+__all__ = ["Step", "announce", "install_hook", "is_watched"]
 
 Step = Literal[
     "accept:before_send", "accept:after_ack", "accept:deadline", "accept:before_reply",
@@ -35,6 +35,11 @@ def install_hook(hook: Callable[[Step], Awaitable[None]] | None) -> None:
     """For the entry of tests alone: each announced step is awaited through the hook, which may stall, raise, kill."""
     global _hook  # noqa: PLW0603 - one hook per process, set before anything runs
     _hook = hook
+
+
+def is_watched() -> bool:
+    """Whether a test installed a hook: what is done in one go may then be cut in two, with a step between."""
+    return _hook is not None
 
 
 async def announce(step: Step) -> None:
