@@ -5,7 +5,7 @@ each field.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -25,14 +25,28 @@ from shared.contracts.handoffs import (
     HandoffTouched,
 )
 from shared.contracts.kinds import HandoffState
-from shared.contracts.leads import LeadIdentified, LeadMerged
+from shared.contracts.leads import LeadConsentChanged, LeadIdentified, LeadMerged
 from shared.contracts.models import ModelPromoted, ModelPublished
 from shared.contracts.scores import AccountQualified, LeadQualified
 
-__all__ = ["Figures", "Handoff", "count", "document", "percentile", "span"]
+__all__ = ["Clock", "Figures", "Handoff", "count", "document", "percentile", "span"]
 
 _OWNED = {HandoffState.ASSIGNED, HandoffState.ACCEPTED, HandoffState.WORKING, HandoffState.OPPORTUNITY}
 _OPEN = _OWNED | {HandoffState.QUALIFIED, HandoffState.QUEUED}
+
+
+# What comes to us a day after it happened or later.
+_LATE = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class Clock:
+    """One promise: its kind, how it stands by the newest seq that shows it, and who owned the handoff at first."""
+
+    kind: str
+    end: str
+    seq: int
+    owner: UUID | None
 
 
 @dataclass(slots=True)
@@ -47,8 +61,9 @@ class Handoff:
     root: UUID | None = None
     seq: int = 0
     first_touch_at: datetime | None = None
-    assignments: int = 0
-    clocks: dict[UUID, tuple[str, str, int]] = field(default_factory=dict)
+    is_taken: bool = False
+    had_opportunity: bool = False
+    clocks: dict[UUID, Clock] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -60,7 +75,11 @@ class Figures:
 
     activities: int = 0
     machine_activities: int = 0
+    late_activities: int = 0
+    consents_withdrawn: int = 0
     leads: set[UUID] = field(default_factory=set)
+    known: set[UUID] = field(default_factory=set)
+    moved: set[UUID] = field(default_factory=set)
     merged: int = 0
     qualified: int = 0
     accepted: int = 0
@@ -85,7 +104,14 @@ class Figures:
 
     def clock_ends(self) -> Counter[tuple[str, str, str]]:
         """Clocks by tier, kind and state: met, breached, void or armed."""
-        return Counter((one.tier, kind, end) for one in self.handoffs.values() for kind, end, _ in one.clocks.values())
+        return Counter((one.tier, clock.kind, clock.end) for one, clock in self._clocks())
+
+    def rep_clock_ends(self) -> Counter[tuple[UUID | None, str, str]]:
+        """Clocks by the rep whose promise they were, kind and state."""
+        return Counter((clock.owner, clock.kind, clock.end) for _, clock in self._clocks())
+
+    def _clocks(self) -> Iterator[tuple[Handoff, Clock]]:
+        return ((one, clock) for one in self.handoffs.values() for clock in one.clocks.values())
 
     def clocks(self) -> dict[str, int]:
         """Clocks by how they ended, or that they are still armed."""
@@ -94,12 +120,13 @@ class Figures:
             ends[end] += number
         return {end: ends[end] for end in ("met", "breached", "void", "armed")}
 
-    def speeds(self, tier: str | None = None) -> list[float]:
-        """Seconds from qualified to first touch, of touched handoffs, ascending."""
+    def speeds(self, tier: str | None = None, *, owner: UUID | None = None) -> list[float]:
+        """Seconds from qualified to first touch, of touched handoffs (of a tier, of their last owner), ascending."""
         return sorted(
             (one.first_touch_at - one.opened_at).total_seconds()
             for one in self.handoffs.values()
-            if one.first_touch_at and one.opened_at and (tier is None or one.tier == tier)
+            if one.first_touch_at and one.opened_at
+            if tier in {None, one.tier} and owner in {None, one.last_owner}
         )
 
     def model(self) -> dict[str, Any]:
@@ -157,10 +184,16 @@ def _count_other(figures: Figures, payload: object) -> None:
     if isinstance(payload, ActivityRecorded):
         figures.activities += 1
         figures.machine_activities += payload.human < 0.5
+        figures.late_activities += payload.recorded_at - payload.occurred_at > _LATE
     elif isinstance(payload, LeadIdentified):
         figures.leads.add(payload.lead_id)
+        if payload.is_known:
+            figures.known.add(payload.lead_id)
     elif isinstance(payload, LeadMerged):
         figures.merged += 1
+        figures.moved.add(payload.lead_id)
+    elif isinstance(payload, LeadConsentChanged):
+        figures.consents_withdrawn += payload.consent == "withdrawn"
     elif isinstance(payload, (LeadQualified, AccountQualified)):
         figures.qualified += 1
     elif isinstance(payload, ModelPublished):
@@ -174,8 +207,9 @@ def _count_handoff(figures: Figures, event: Event[HandoffEvent]) -> None:
     handoff = figures.handoffs.setdefault(payload.handoff_id, Handoff())
     for clock in payload.clocks:
         known = handoff.clocks.get(clock.clock_id)
-        if known is None or payload.seq >= known[2]:
-            handoff.clocks[clock.clock_id] = (clock.kind, clock.clock_state, payload.seq)
+        if known is None or payload.seq >= known.seq:
+            owner = payload.owner_id if known is None else known.owner
+            handoff.clocks[clock.clock_id] = Clock(clock.kind, clock.clock_state, payload.seq, owner)
     if type(payload) is HandoffOpened:
         handoff.opened_at = event.occurred_at
     if payload.seq >= handoff.seq:
@@ -193,19 +227,19 @@ def _count_what(figures: Figures, handoff: Handoff, payload: HandoffEvent) -> No
         rep["assigned"] += 1
     elif isinstance(payload, HandoffAccepted):
         figures.accepted += 1
-        rep["accepted"] += 1
+        handoff.is_taken = True
     elif isinstance(payload, HandoffRejected):
         figures.rejected[payload.reason_code] += 1
+        rep["rejected"] += 1
     elif isinstance(payload, HandoffTouched):
+        handoff.is_taken = True
         if handoff.first_touch_at is None or payload.touched_at < handoff.first_touch_at:
             handoff.first_touch_at = payload.touched_at
-        rep["touched"] += 1
     elif isinstance(payload, HandoffDisposed):
         figures.recycled += payload.disposition == "recycle"
-    elif type(payload) is HandoffEscalated:
-        if payload.is_breach:
-            figures.escalated.add(payload.handoff_id)
-        rep["missed"] += payload.is_breach
+        handoff.had_opportunity |= payload.disposition == "opportunity"
+    elif type(payload) is HandoffEscalated and payload.is_breach:
+        figures.escalated.add(payload.handoff_id)
 
 
 def _note_owner(payload: HandoffEvent, owned: dict[UUID, tuple[UUID, UUID]]) -> None:
@@ -229,9 +263,12 @@ def document(
     return {
         "deliveries": deliveries,
         "activities": figures.activities,
+        "machine_activities": figures.machine_activities,
+        "late_activities": figures.late_activities,
         "repeats_dropped": repeats_dropped,
         "leads": len(figures.leads),
         "merged": figures.merged,
+        "consents_withdrawn": figures.consents_withdrawn,
         "qualified": figures.qualified,
         "handoffs": {
             "opened": len(figures.handoffs),

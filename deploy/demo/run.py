@@ -4,7 +4,7 @@ Everything is counted from Baton's own events at the end (figures.py); only repe
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ class Told:
     document: dict[str, Any]
     tables: Sequence[Table]
     console: str
-    sign_ins: Sequence[tuple[str, str]]
+    sign_ins: Sequence[tuple[str, str, str]]
 
 
 def tell_it(
@@ -99,16 +99,18 @@ async def _tell(
                 driver = Driver(doors, hand, story.acts, story.ends_at, tell=_shown(progress, story.ends_at))
                 add_routine(driver, doors)
                 await driver.play()
-                told = await _count(running, doors, ingest=databases[SERVICES.index("ingest")])
+                also = {
+                    "mails_delivered": mailbox.received,
+                    "steps_of_the_world": driver.moments,
+                    "overtaken_commands": doors.refused,
+                }
+                told = await _count(running, doors, ingest=databases[SERVICES.index("ingest")], also=also)
                 await hand.set(speed=1)
             finally:
                 await company.close()
     finally:
         for database in databases:
             await database.close()
-    told.document.update(
-        mails_delivered=mailbox.received, steps_of_the_world=driver.moments, overtaken_commands=doors.refused
-    )
     return told
 
 
@@ -122,7 +124,7 @@ def _shown(progress: Callable[[float, str], None], ends_at: datetime) -> Callabl
     return show
 
 
-async def _count(running: State, doors: CompanyDoors, *, ingest: Database) -> Told:
+async def _count(running: State, doors: CompanyDoors, *, ingest: Database, also: Mapping[str, int]) -> Told:
     assert running.kafka is not None
     events = [
         event
@@ -137,7 +139,7 @@ async def _count(running: State, doors: CompanyDoors, *, ingest: Database) -> To
     standing = await doors.quiet()
     async with reading(ingest) as tx:  # no event tells of an event that was dropped: ingest's own ledger does
         repeats = (await tx.execute("select coalesce(sum(repeats), 0) from delivery_result")).scalar_one()
-    told = document(
+    counted = document(
         figures,
         deliveries=sum(ends.values()),
         repeats_dropped=int(repeats),
@@ -145,17 +147,13 @@ async def _count(running: State, doors: CompanyDoors, *, ingest: Database) -> To
         parked=sum(one["open"] for one in parked),
         outbox_waiting=standing.outbox_waiting,
     )
+    told = {**counted, **also}
     names = {UUID(user_id): rep.name for user_id, rep in doors.company.reps.items()}
-    return Told(
-        dict(told), tables(figures, told, names=names), running.services["console"].url, _sign_ins(doors.company)
-    )
+    return Told(told, tables(figures, told, names=names), running.services["console"].url, _sign_ins(doors.company))
 
 
-def _sign_ins(company: Company) -> list[tuple[str, str]]:
-    shown = [
-        company.people[cast.REPS[0].email],
-        company.person("manager"),
-        company.person("marketer"),
-        company.person("admin"),
-    ]
-    return [(one.email, one.password) for one in shown]
+def _sign_ins(company: Company) -> list[tuple[str, str, str]]:
+    """Who may look at it: role, address, password."""
+    shown = {"rep": company.people[cast.REPS[0].email]}
+    shown |= {role: company.person(role) for role in ("manager", "marketer", "admin")}
+    return [(role, one.email, one.password) for role, one in shown.items()]
