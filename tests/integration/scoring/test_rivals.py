@@ -1,16 +1,11 @@
-"""The migrated schema is the declared one; and batches that meet on the same people lose nothing and double nothing."""
+"""Batches that meet on the same people lose nothing and double nothing."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection
-
 from services.scoring.store.encoding import member_from
 from services.scoring.store.ledger import LEDGER
-from services.scoring.tables import METADATA
 from services.scoring.usecases.score_accounts import score_accounts
 from services.scoring.usecases.score_leads import fold_events, recheck_leads
 from shared.contracts.envelope import Event
@@ -22,23 +17,6 @@ from tests.support.builders.scoring import activity, consent, lead_id, linked, m
 
 LEADS = [f"l{number}" for number in range(12)]
 TRIES_MOST = 50
-
-
-def _differences(connection: Connection) -> list[str]:
-    context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return [str(each) for each in compare_metadata(context, METADATA) if _is_ours(each)]
-
-
-def _is_ours(difference: object) -> bool:
-    part = difference[0] if isinstance(difference, list) else difference
-    assert isinstance(part, tuple)
-    named = {str(getattr(getattr(each, "table", each), "name", each)) for each in part}
-    return bool(named & set(METADATA.tables))
-
-
-async def test_migrations_make_the_declared_tables(desk: ScoringDesk) -> None:
-    async with desk.database.engine.connect() as connection:
-        assert await connection.run_sync(_differences) == []
 
 
 async def _persist(database: Database, desk: ScoringDesk, events: Sequence[Event[Any]]) -> int:
