@@ -16,6 +16,7 @@ from shared.config import SERVICES
 __all__ = ["explain", "migrate", "parked", "replay_decision", "topics", "user", "verify"]
 
 _PAGE = 100
+_EXPLAINED_MOST = 50  # decisions of one handoff that are asked for: its placings, and who joined it
 _NOT_FOUND, _NO_ID = 404, 422
 _ROOT = Path(__file__).resolve().parents[2]
 parked = typer.Typer(no_args_is_help=True, help="Events that could not be handled: look, replay, discard.")
@@ -135,7 +136,7 @@ def explain(handoff_id: str, *, as_json: AsJson = False) -> None:
         show_document(decision)
         return
     show_pairs([(name, value) for name, value in decision.items() if not isinstance(value, (list, dict))])
-    for sentence in decision.get("explanation", ()):
+    for sentence in (*decision.get("explanation", ()), *decision["joined"]):
         print(sentence)
     for name, value in decision.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -185,12 +186,15 @@ def _parked_event(calls: Any, parked_id: str) -> tuple[str, dict[str, Any]]:  # 
 
 
 def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a service
-    """The decision of this id, or the newest one of the handoff of this id."""
-    handoff = calls.call("handoff", "GET", f"/v1/handoffs/{named}")
-    decisions = handoff["routing_decisions"]
-    if not decisions:
+    """The newest decision that placed the handoff of this id, with how those that joined it since were decided."""
+    ids = calls.call("handoff", "GET", f"/v1/handoffs/{named}")["routing_decisions"]
+    decisions = [calls.call("handoff", "GET", f"/v1/routing-decisions/{one}") for one in ids[-_EXPLAINED_MOST:]]
+    joined = [one for one in decisions if one["record"]["result"]["attach_to"] is not None]
+    placed = [one for one in decisions if one not in joined] or joined
+    if not placed:
         raise RefusedByRule("This handoff was not routed yet: nothing was decided that could be explained.")
-    return calls.call("handoff", "GET", f"/v1/routing-decisions/{decisions[-1]}")
+    told = [f"{one['lead_id']}, by {one['decided_by']}: {' '.join(one['explanation'])}" for one in joined]
+    return placed[-1] | {"joined": told}
 
 
 def _all_decisions(calls: Any) -> list[str]:  # noqa: ANN401 - the caller's class is imported late

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 
 from services.handoff.api.seen import check_in_view, database_of, json_of
 from services.handoff.domain.fairness import UNIT
-from services.handoff.domain.routing import explain, replay, reps_named, why_not
+from services.handoff.domain.routing import decided_by, explain, replay, reps_named, why_not
 from services.handoff.store import pools, reads
 from shared.db.engine import reading
 from shared.errors import NotFound
@@ -77,6 +77,7 @@ async def show_decision(
         "queue": row.queue,
         "pool": row.pool,
         "reason": row.reason,
+        "decided_by": decided_by(row.record),
         "record": row.record,
         "explanation": explain(row.record, names=names),
     }

@@ -155,6 +155,11 @@ class Need:
     open_handoff: OpenHandoff | None = None
     is_waiting: bool = False  # stands in a queue: served before new ones; a queue again as its result changes nothing
 
+    @property
+    def about(self) -> HandoffId:
+        """The handoff that its decision is kept with: the open one, where there is one."""
+        return self.handoff_id if self.open_handoff is None else self.open_handoff.id
+
 
 @dataclass(frozen=True, slots=True)
 class RoutingInput:

@@ -122,7 +122,7 @@ async def save_decisions(tx: Tx, results: Sequence[RouteResult], terms: Terms, *
     rows = [
         {
             "id": each.need.decision_id,
-            "handoff_id": each.need.handoff_id,
+            "handoff_id": each.need.about,
             "lead_id": each.need.lead.id,
             "decided_at": now,
             "agreement_id": terms.agreement_id,

@@ -15,7 +15,7 @@ from services.handoff.domain.things import Actor
 from services.handoff.store import handoffs, leads, pools, reps
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.evidencing import note_touch
-from services.handoff.usecases.qualifying import Ask, open_or_attach
+from services.handoff.usecases.opening import Ask, open_or_attach
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush

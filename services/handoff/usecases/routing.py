@@ -3,12 +3,13 @@
 Locks pools and reps after leads and handoffs; the choice itself is the pure `route` (RELIABILITY 3.7).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from services.handoff.domain.lifecycle import State, inputs
 from services.handoff.domain.mirror import view_of
 from services.handoff.domain.routing import route
-from services.handoff.domain.things import Need, Pool, QueueName, RouteResult, RoutingInput
+from services.handoff.domain.things import Need, Pool, QueueName, Rep, RouteResult, RoutingInput
 from services.handoff.store import agreements, handoffs, leads, pools
 from services.handoff.usecases.deciding import Cause, apply
 from services.handoff.usecases.evidencing import claim_kept
@@ -16,7 +17,7 @@ from services.handoff.usecases.overtaken import claim_kept_results
 from services.handoff.usecases.work import Held, Work
 from shared.ids import AccountId, DecisionId, UserId, derived_id
 
-__all__ = ["SERVED_QUEUES", "settle"]
+__all__ = ["SERVED_QUEUES", "routing_input", "settle"]
 
 # Queues that freed load serves; what waits in the others waits for a person.
 SERVED_QUEUES = (QueueName.NO_ELIGIBLE_REP.value,)
@@ -63,20 +64,30 @@ async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str
         tx, locked, work.crew, others=named | set(work.load_changes), load_changes=work.load_changes
     )
     needs = [_need(work, held, _owner(held, owners)) for held in (*new, *waiting)]
-    asked = RoutingInput(
-        now=work.now,
-        agreement_id=terms.agreement_id,
-        agreement_version=terms.version,
-        routing=agreements.routing_value(terms),
-        needs=tuple(needs),
-        pools=counted,
-        reps=crew,
-    )
-    routed = route(asked)
+    routed = route(routing_input(work, needs, pools=counted, crew=crew))
     for result in routed.results:
         held = work.held[result.need.handoff_id]
         _take(work, result, cause=(None if result.need.is_waiting else held.cause) or cause)
     await pools.save_pools(tx, routed.pools)
+
+
+def routing_input(
+    work: Work,
+    needs: Sequence[Need],
+    *,
+    pools: Mapping[str, Pool] = MappingProxyType({}),
+    crew: Mapping[UserId, Rep] = MappingProxyType({}),
+) -> RoutingInput:
+    """What one round reads, under the agreement in force."""
+    return RoutingInput(
+        now=work.now,
+        agreement_id=work.terms.agreement_id,
+        agreement_version=work.terms.version,
+        routing=agreements.routing_value(work.terms),
+        needs=tuple(needs),
+        pools=pools,
+        reps=crew,
+    )
 
 
 async def _waiting(work: Work, locked: dict[str, Pool], serves: tuple[str, ...]) -> list[Held]:

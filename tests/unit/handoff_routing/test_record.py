@@ -121,7 +121,7 @@ def test_why_not_answers_each_rep() -> None:
     )
     assert why_not(stored, rep_id("anna" if other == "dora" else "dora"), names=NAMES).endswith("did get it.")
     unknown = route(round_of([need(1)], routing={**POLICY, "rules": []})).results[0].record
-    assert "fell by former_owner" in why_not(unknown, rep_id("anna"))
+    assert "fell by fallback" in why_not(unknown, rep_id("anna"))
 
 
 def test_explain_of_a_lead_that_must_wait_names_who_went_before() -> None:

@@ -4,7 +4,7 @@
 All pure; the same input gives the same answer on any machine.
 """
 
-from services.handoff.domain.routing.explain import explain, why_not
+from services.handoff.domain.routing.explain import decided_by, explain, why_not
 from services.handoff.domain.routing.policy import Policy, check_policy, read_policy
 from services.handoff.domain.routing.recompute import Replayed, replay
 from services.handoff.domain.routing.record import reps_named
@@ -14,6 +14,7 @@ __all__ = [
     "Policy",
     "Replayed",
     "check_policy",
+    "decided_by",
     "explain",
     "order_of_service",
     "read_policy",

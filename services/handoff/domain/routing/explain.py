@@ -7,7 +7,7 @@ from services.handoff.domain.assignment import Exclusion
 from services.handoff.domain.routing.record import table
 from shared.ids import UserId
 
-__all__ = ["explain", "why_not"]
+__all__ = ["decided_by", "explain", "why_not"]
 
 _WHY_EXCLUDED = {
     Exclusion.UNKNOWN: "is not set up as a rep",
@@ -19,6 +19,12 @@ _WHY_EXCLUDED = {
     Exclusion.FULL: "was at capacity",
     Exclusion.CAP: "had its full number of new leads of 30 days",
 }
+
+
+def decided_by(record: Mapping[str, Any]) -> str:
+    """The rule by which the decision fell; `fallback` when none took it and it waits in a queue."""
+    rules = table(record["rules"])
+    return str(rules[-1]["rule"]) if rules and record["result"]["queue"] is None else "fallback"
 
 
 def explain(record: Mapping[str, Any], *, names: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -49,9 +55,7 @@ def why_not(record: Mapping[str, Any], rep_id: UserId, *, names: Mapping[str, st
             return _excluded(row, call)
     if rows:
         return f"{call(asked)} could have taken it; it was the turn of {call(record['result']['rep_id'])}."
-    rules = table(record["rules"])
-    decisive = rules[-1]["rule"] if rules else "no rule"
-    return f"{call(asked)} was not looked at: the decision fell by {decisive}, which does not name that rep."
+    return f"{call(asked)} was not looked at: the decision fell by {decided_by(record)}, which does not name that rep."
 
 
 def _answer(record: Mapping[str, Any], call: Callable[[str], str]) -> str:

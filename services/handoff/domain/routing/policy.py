@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.handoff.domain.rules import PolicyInvalid, Rule, all_rules, read_params
+from services.handoff.domain.things import Need
 from shared.contracts.condition import Condition, evaluate
 
 __all__ = ["BoundRule", "Policy", "check_policy", "read_policy"]
@@ -38,6 +39,17 @@ class Policy:
     rules: tuple[BoundRule, ...]
     fallback_queue: str
     fallback_owner: str
+
+    def rules_for(self, need: Need) -> tuple[BoundRule, ...]:
+        """The rules this need is asked, in order.
+
+        While another handoff of its scope is open there is no second one, whatever the agreement's conditions are: the
+        two that may not be softened decide, refused or joined.
+        """
+        if need.open_handoff is None or need.open_handoff.id == need.handoff_id:
+            return self.rules
+        found = (all_rules()[name] for name in _BEFORE_ANY_REP)
+        return tuple(BoundRule(rule, rule.params()) for rule in found)
 
 
 def read_policy(routing: Mapping[str, Any]) -> Policy:

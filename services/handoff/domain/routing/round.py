@@ -68,7 +68,7 @@ def order_of_service(needs: Iterable[Need]) -> list[Need]:
 
 def _decide(need: Need, floor: Floor, policy: Policy) -> tuple[RouteResult, Floor]:
     walk = _Walk(need, policy)
-    for bound in policy.rules:
+    for bound in policy.rules_for(need):
         if not bound.is_asked(need.lead.facts):
             walk.note(bound, "pass", "its condition does not hold")
             continue
