@@ -7,20 +7,20 @@ that answers metadata acknowledges nothing for 15 s. Knows no database.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
-from aiokafka.partitioner import DefaultPartitioner
 
 from shared.clock import monotonic, sleep
 from shared.contracts.envelope import Headers
 from shared.errors import Fatal
 from shared.ids import jitter
 from shared.stream.flow import back_off_seconds
-from shared.telemetry import Step, announce, count, log
+from shared.stream.gatherer import Gatherer, NotAcked, partition_of
+from shared.telemetry import Step, announce, count, is_watched, log
 
 __all__ = ["PRODUCER_SETTINGS", "Producer", "Unacked"]
 
@@ -41,7 +41,6 @@ PRODUCER_SETTINGS = {
     "max_batch_size": BATCH_BYTES,
 }
 
-_PARTITIONER = DefaultPartitioner()
 ToSend = tuple[str, str, bytes, Headers]  # topic without prefix, key, value, headers
 
 
@@ -60,6 +59,8 @@ class Producer:
         self._linger_ms = linger_ms
         self._prefix = topic_prefix
         self._kafka: Any = None
+        self._gatherer: Gatherer | None = None
+        self._gathering: asyncio.Task[None] | None = None
         self._must_rebuild = asyncio.Event()
         self._unacked_since: float | None = None
         self._missed_at = 0.0  # the latest miss: a single one with nothing sent after it is no silence
@@ -108,12 +109,26 @@ class Producer:
                 self._must_rebuild.clear()
                 self._unacked_since = None
                 self._kafka = kafka
+                self._gather(kafka)
+
+    def _gather(self, kafka: Any) -> None:  # noqa: ANN401 - the client has no types
+        """Let single records travel in batches; the task lives and ends with the client."""
+        self._gatherer = Gatherer(kafka, linger_seconds=self._linger_ms / 1000, note_end=self._note_end)
+        self._gathering = asyncio.get_running_loop().create_task(self._gatherer.run(), name="gatherer")
+        self._gathering.add_done_callback(self._note_gathering_end)
+
+    def _note_gathering_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("gatherer_failed", exc_info=task.exception())
+            self._must_rebuild.set()
 
     async def stop(self) -> None:
         """Flush and leave, at most STOP_SECONDS; doing it twice is fine."""
         kafka, self._kafka = self._kafka, None
         if kafka is not None:
             await self._end(kafka)
+        if self._gathering is not None:
+            self._gathering.cancel()
 
     @staticmethod
     async def _end(kafka: Any) -> None:  # noqa: ANN401 - the client has no types
@@ -152,65 +167,72 @@ class Producer:
 
         topic is without the deployment's prefix. Records of several callers travel together.
         """
-
-        async def hand_over(kafka: Any) -> list[asyncio.Future[Any]]:  # noqa: ANN401 - the client has no types
-            return [await kafka.send(self._prefix + topic, value=value, key=key.encode(), headers=list(headers))]
-
-        await self._acknowledged(hand_over, 1, deadline_seconds=deadline_seconds)
+        gatherer, full_topic = self._gatherer, self._prefix + topic
+        if self._kafka is None or gatherer is None:
+            raise self._not_started(1)
+        if len(value) > REQUEST_BYTES:
+            count("baton_produced_total", end="failed")
+            raise Unacked("The record is above the bound of a request.")
+        try:
+            if not gatherer.knows(full_topic):
+                async with asyncio.timeout(deadline_seconds):
+                    await gatherer.learn(full_topic)
+            await gatherer.put(full_topic, key.encode(), value, headers, deadline_seconds=deadline_seconds)
+        except (NotAcked, TimeoutError, KafkaError) as error:
+            raise Unacked("Kafka did not acknowledge in time, or not at all.") from error
 
     async def send_all(
         self, records: Sequence[ToSend], *, deadline_seconds: float, half_way: Step | None = None
     ) -> None:
         """Send records in order and return when all are acknowledged. Raises Unacked when any is not, in time.
 
-        half_way is announced when half of them were handed to the client.
+        half_way is announced when half of them were handed to the client; only a test that listens cuts them in two,
+        since each part is a batch of its own for the broker and for whoever reads.
         """
-
-        async def hand_over(kafka: Any) -> list[asyncio.Future[Any]]:  # noqa: ANN401 - the client has no types
-            half = 0 if half_way is None else len(records) // 2
-            acks = await self._hand_over_batches(kafka, records[:half])
-            if half_way is not None:
-                await announce(half_way)
-            return acks + await self._hand_over_batches(kafka, records[half:])
-
-        await self._acknowledged(hand_over, len(records), deadline_seconds=deadline_seconds)
-
-    async def _acknowledged(
-        self,
-        hand_over: Callable[[Any], Awaitable[list[asyncio.Future[Any]]]],
-        records: int,
-        *,
-        deadline_seconds: float,
-    ) -> None:
-        """Hand records to the client and wait for its acknowledgements. Raises Unacked."""
-        if self._kafka is None:
-            count("baton_produced_total", records, end="failed")
-            raise Unacked("The producer has not reached Kafka yet.")
+        kafka = self._kafka
+        if kafka is None:
+            raise self._not_started(len(records))
+        half = len(records) // 2 if half_way is not None and is_watched() else 0
         try:
             async with asyncio.timeout(deadline_seconds):
-                for ack in await hand_over(self._kafka):
+                acks = await self._hand_over_batches(kafka, records[:half])
+                if half_way is not None:
+                    await announce(half_way)
+                acks += await self._hand_over_batches(kafka, records[half:])
+                for ack in acks:
                     await asyncio.shield(ack)
-        except (TimeoutError, KafkaTimeoutError) as error:  # the second: the client still holds what we gave it before
-            self._note_silence()
-            count("baton_produced_total", records, end="unknown")
-            raise Unacked("Kafka did not acknowledge in time.") from error
-        except KafkaError as error:
+        except (TimeoutError, KafkaError) as error:
+            self._note_end(len(records), error)
+            raise Unacked(f"Kafka did not acknowledge: {type(error).__name__}.") from error
+        self._note_end(len(records), None)
+
+    @staticmethod
+    def _not_started(records: int) -> Unacked:
+        count("baton_produced_total", records, end="failed")
+        return Unacked("The producer has not reached Kafka yet.")
+
+    def _note_end(self, records: int, error: BaseException | None) -> None:
+        """Count how records ended, and keep in mind how long nothing was acknowledged."""
+        if error is None:
+            self._unacked_since = None
+            count("baton_produced_total", records, end="acked")
+        elif isinstance(error, KafkaError) and not isinstance(error, KafkaTimeoutError):
             self._note_error(error)
             count("baton_produced_total", records, end="failed")
-            raise Unacked(f"Kafka answered {type(error).__name__}.") from error
-        self._unacked_since = None
-        count("baton_produced_total", records, end="acked")
+        else:  # a deadline; KafkaTimeoutError says that the client still holds what we gave it before
+            self._note_silence()
+            count("baton_produced_total", records, end="unknown")
 
     async def _hand_over_batches(self, kafka: Any, records: Sequence[ToSend]) -> list[asyncio.Future[Any]]:  # noqa: ANN401
         """One batch per partition, filled by us: a fifth of what the client charges for record after record."""
         acks: list[asyncio.Future[Any]] = []
         open_batches: dict[tuple[str, int], Any] = {}
-        partitions: dict[str, list[int]] = {}
+        partitions: dict[str, int] = {}
         for topic, key, value, headers in records:
             if topic not in partitions:
-                partitions[topic] = sorted(await kafka.partitions_for(self._prefix + topic))
+                partitions[topic] = len(await kafka.partitions_for(self._prefix + topic))
             encoded = key.encode()
-            place = (topic, _PARTITIONER(encoded, partitions[topic], partitions[topic]))
+            place = (topic, partition_of(encoded, partitions[topic]))
             batch = open_batches.get(place)
             if batch is None or batch.append(timestamp=None, key=encoded, value=value, headers=headers) is None:
                 if batch is not None:  # full: it goes first, the next one begins with this record

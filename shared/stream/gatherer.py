@@ -1,0 +1,191 @@
+"""Gathers single records into batches: one batch a partition is under way, the next one fills meanwhile.
+
+So a record costs its share of a batch and no timer of its own, and the records of a key stay in order. What still waits
+here at its deadline, because Kafka says nothing, is never handed over: only what was handed over may be written later.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from zlib import crc32
+
+from aiokafka.errors import KafkaError
+
+from shared.contracts.envelope import Headers
+
+__all__ = ["Gatherer", "NotAcked", "partition_of"]
+
+
+class NotAcked(Exception):
+    """A record was not acknowledged: at its deadline (no cause), or with the client's error as the cause."""
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """What waits for one partition, in order, while at most one batch of it is under way."""
+
+    topic: str
+    partition: int
+    waiting: deque["_Record"] = field(default_factory=deque)
+    is_under_way: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Record:
+    """One record, its deadline in the loop's time, and what its sender awaits."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+    due: float
+    queue: _Queue
+    acked: asyncio.Future[None]
+
+    def __lt__(self, other: "_Record") -> bool:
+        return self.due < other.due
+
+
+class Gatherer:
+    """The way of single records into one started client.
+
+    note_end(records, error) hears how records ended: error is None when they were acknowledged, NotAcked at a deadline,
+    else the client's. `run` must run as long as records are put.
+    """
+
+    def __init__(
+        self,
+        kafka: Any,  # noqa: ANN401 - the client has no types
+        *,
+        linger_seconds: float,
+        note_end: Callable[[int, BaseException | None], None],
+    ) -> None:
+        self._kafka = kafka
+        self._linger_seconds = linger_seconds
+        self._note_end = note_end
+        self._queues: dict[str, list[_Queue]] = {}
+        self._ready: dict[_Queue, None] = {}  # something waits and nothing is under way, oldest first
+        self._woken = asyncio.Event()
+        self._due: list[_Record] = []  # a heap
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def knows(self, topic: str) -> bool:
+        """Whether `put` may be called for a topic; `learn` it first."""
+        return topic in self._queues
+
+    async def learn(self, topic: str) -> None:
+        """Ask for a topic's partitions: one queue each. Waits as long as there is no such topic."""
+        partitions = await self._kafka.partitions_for(topic)
+        queues = self._queues.setdefault(topic, [])
+        queues.extend(_Queue(topic, number) for number in range(len(queues), len(partitions)))
+
+    def put(
+        self, topic: str, key: bytes, value: bytes, headers: Headers, *, deadline_seconds: float
+    ) -> Awaitable[None]:
+        """Queue a record; what is returned ends when it is acknowledged, or raises NotAcked."""
+        queues = self._queues[topic]
+        queue = queues[partition_of(key, len(queues))]
+        due = self._loop.time() + deadline_seconds
+        record = _Record(key, value, headers, due, queue, self._loop.create_future())
+        queue.waiting.append(record)
+        if not queue.is_under_way:
+            if not self._ready:
+                self._loop.call_later(self._linger_seconds, self._woken.set)
+            self._ready[queue] = None
+        heapq.heappush(self._due, record)
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._expire)
+        return record.acked
+
+    async def run(self) -> None:
+        """Hand over what is ready, each time there is something. Until cancelled."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            ready, self._ready = self._ready, {}
+            for queue in ready:
+                await self._hand_over(queue)
+            for topic in {queue.topic for queue in ready}:
+                with suppress(KafkaError):  # the batches say it themselves
+                    await self.learn(topic)  # it may have grown
+
+    async def _hand_over(self, queue: _Queue) -> None:
+        """Give the client one batch of what waits; nothing of its partition is with the client, so this is no wait."""
+        batch = self._kafka.create_batch()
+        taken = _filled(batch, queue.waiting)
+        if not taken:
+            return
+        queue.is_under_way = True
+        try:
+            ack = await self._kafka.send_batch(batch, queue.topic, partition=queue.partition)
+        except KafkaError as error:
+            self._end(queue, taken, error)
+        else:
+            ack.add_done_callback(partial(self._note_ack, queue, taken))
+
+    def _note_ack(self, queue: _Queue, taken: list[_Record], ack: asyncio.Future[Any]) -> None:
+        """The callback of one batch."""
+        self._end(queue, taken, NotAcked() if ack.cancelled() else ack.exception())
+
+    def _end(self, queue: _Queue, taken: list[_Record], error: BaseException | None) -> None:
+        """Settle the records of one batch and let the next one of its partition go."""
+        queue.is_under_way = False
+        self._settle(taken, error)
+        if queue.waiting:
+            self._ready[queue] = None
+            self._woken.set()
+
+    def _settle(self, records: list[_Record], error: BaseException | None) -> None:
+        """Tell senders that still wait how it ended; the others heard at their deadline."""
+        still = [record for record in records if not record.acked.done()]
+        for record in still:
+            if error is None:
+                record.acked.set_result(None)
+            else:
+                failure = NotAcked()
+                failure.__cause__ = None if isinstance(error, NotAcked) else error
+                record.acked.set_exception(failure)
+        while self._due and self._due[0].acked.done():
+            heapq.heappop(self._due)
+        if still:
+            self._note_end(len(still), error)
+
+    def _expire(self) -> None:
+        """Settle what has reached its deadline, and look again when the next one will."""
+        self._timer = None
+        expired = []
+        while self._due and self._due[0].due <= self._loop.time():
+            expired.append(heapq.heappop(self._due))
+        self._settle(expired, NotAcked())
+        for queue in {record.queue for record in expired}:
+            while queue.waiting and queue.waiting[0].acked.done():
+                queue.waiting.popleft()  # its bytes must not wait for Kafka to come back
+        if self._due:
+            self._timer = self._loop.call_at(self._due[0].due, self._expire)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where a key goes: crc32, as librdkafka's `consistent`; murmur2 in Python costs more than the rest of a send."""
+    return crc32(key) % partitions
+
+
+def _filled(batch: Any, waiting: deque[_Record]) -> list[_Record]:  # noqa: ANN401 - the client has no types
+    """Move what waits into a batch, as much as it holds (the first always fits), and close it.
+
+    What nobody waits for any more is left out. An open batch would linger once more inside the client.
+    """
+    taken: list[_Record] = []
+    while waiting:
+        record = waiting[0]
+        if not record.acked.done():
+            if batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is None:
+                break
+            taken.append(record)
+        waiting.popleft()
+    batch.close()
+    return taken
