@@ -9,7 +9,7 @@ from services.console.api import forwarding, users
 from services.console.commands.leaving import send_due
 from services.console.commands.owners import Owners
 from services.console.commands.profiles import Profiles
-from services.console.consumer import handlers
+from services.console.consumer import HANDLERS
 from services.console.pages import actions, agreement, board, funnel, leads, parked, queue, sign_in, stream
 from services.console.pages.headers import SecurityHeaders
 from services.console.pages.problems import add_problem_pages
@@ -58,7 +58,7 @@ def build() -> Runtime:
     watching = Watching(api, Profiles(owners.internal["ingest"]))
     runtime.serve_api(site(settings, database=api, tokens=runtime.tokens, owners=owners, watching=watching))
     runtime.serve_internal(worker, routers=[users.internal_router])
-    runtime.consume(handlers(), worker)
+    runtime.consume(HANDLERS, worker)
     runtime.loop("watching", watching.run, role="api")
     runtime.loop("leaving", partial(send_due, worker, owners), is_of_world=False)
     runtime.every(60, "drop_old_changes", drop_old_changes, database=worker)

@@ -1,38 +1,21 @@
 """Which use case reads which event: one for all, of every topic but `deliveries` and the models' own."""
 
 from services.console.usecases.fold import fold_events
-from shared.contracts.activities import ActivityCorrected, ActivityRecorded
+from shared.contracts.activities import ACTIVITY_EVENTS
 from shared.contracts.agreements import AgreementPublished
 from shared.contracts.envelope import Payload
 from shared.contracts.handoffs import HANDOFF_EVENTS
-from shared.contracts.leads import (
-    LeadConsentChanged,
-    LeadErased,
-    LeadIdentified,
-    LeadLinked,
-    LeadMerged,
-    LeadSplit,
-)
+from shared.contracts.leads import LEAD_EVENTS
 from shared.contracts.outcomes import DisputeOpened, DisputeRuled, OpportunityChanged, OutcomeRecorded
-from shared.contracts.scores import AccountQualified, AccountScored, LeadDemoted, LeadQualified, LeadScored
+from shared.contracts.scores import SCORE_EVENTS
 from shared.stream.handlers import Handlers
 
-__all__ = ["handlers"]
+__all__ = ["HANDLERS"]
 
 _READ: tuple[type[Payload], ...] = (
-    ActivityRecorded,
-    ActivityCorrected,
-    LeadIdentified,
-    LeadMerged,
-    LeadSplit,
-    LeadLinked,
-    LeadConsentChanged,
-    LeadErased,
-    LeadScored,
-    LeadQualified,
-    LeadDemoted,
-    AccountScored,
-    AccountQualified,
+    *ACTIVITY_EVENTS,
+    *LEAD_EVENTS,
+    *SCORE_EVENTS,
     *HANDOFF_EVENTS,
     OutcomeRecorded,
     OpportunityChanged,
@@ -41,7 +24,4 @@ _READ: tuple[type[Payload], ...] = (
     AgreementPublished,
 )
 
-
-def handlers() -> Handlers:
-    """The consumer's table."""
-    return Handlers("console", dict.fromkeys(_READ, fold_events))
+HANDLERS = Handlers(consumer="console", table=dict.fromkeys(_READ, fold_events))

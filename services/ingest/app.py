@@ -5,7 +5,7 @@ from functools import partial
 from services.ingest.api import accounts, imports, internal, leads, privacy, sources
 from services.ingest.api.parts import Parts
 from services.ingest.collector import Collector, Desk, DoorRates, InFlight, Keeper, Rates, SourceDirectory
-from services.ingest.consumer import handlers_of
+from services.ingest.consumer import handlers
 from services.ingest.settings import Settings
 from services.ingest.store import memory
 from services.ingest.store.results import LEDGER
@@ -74,7 +74,7 @@ def build() -> Runtime:
     runtime.loop("directory", keep_directory, is_of_world=False)
     runtime.serve_api(Collector(app, desk=desk, public_url=settings.door_url))
     runtime.serve_internal(worker, routers=[internal.internal_router(parts)], ledger=LEDGER)
-    runtime.consume(handlers_of(hashed), worker, inbox_days=INBOX_DAYS)
+    runtime.consume(handlers(hashed), worker, inbox_days=INBOX_DAYS)
     runtime.relay(worker)
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
     runtime.every(TELL_SECONDS, "tell_accounts", tell_account, database=worker)

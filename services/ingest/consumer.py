@@ -1,4 +1,4 @@
-"""Which use case handles what ingest reads: its own deliveries."""
+"""Which use case takes what ingest reads: its own deliveries."""
 
 from functools import partial
 
@@ -6,9 +6,9 @@ from services.ingest.usecases.normalise import KeyedHash, normalise_deliveries
 from shared.contracts.deliveries import DELIVERY_TYPE
 from shared.stream.handlers import Handlers
 
-__all__ = ["handlers_of"]
+__all__ = ["handlers"]
 
 
-def handlers_of(hashed: KeyedHash) -> Handlers:
-    """The consumer `ingest`."""
-    return Handlers("ingest", {DELIVERY_TYPE: partial(normalise_deliveries, hashed=hashed)})
+def handlers(hashed: KeyedHash) -> Handlers:
+    """The table of ingest's consumer, over the key one process hashes with."""
+    return Handlers(consumer="ingest", table={DELIVERY_TYPE: partial(normalise_deliveries, hashed=hashed)})

@@ -1,38 +1,23 @@
-"""Which use case handles which event: everything about leads is one use case, so that a batch is one call."""
+"""Which use case takes which event: everything about leads is one, so that a batch is one call."""
 
-from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 from services.scoring.usecases.activate_terms import keep_agreements, keep_models
 from services.scoring.usecases.score_leads import Desk, fold_events
-from shared.contracts.activities import ActivityCorrected, ActivityRecorded
+from shared.contracts.activities import ACTIVITY_EVENTS
 from shared.contracts.agreements import AgreementPublished
-from shared.contracts.envelope import Event, Payload
+from shared.contracts.envelope import Payload
 from shared.contracts.handoffs import HANDOFF_EVENTS
-from shared.contracts.leads import (
-    LeadConsentChanged,
-    LeadErased,
-    LeadIdentified,
-    LeadLinked,
-    LeadMerged,
-    LeadSplit,
-)
-from shared.contracts.models import ModelPromoted, ModelPublished, ModelRolledBack
+from shared.contracts.leads import LEAD_EVENTS
+from shared.contracts.models import MODEL_EVENTS
 from shared.contracts.outcomes import OpportunityChanged, OutcomeRecorded
-from shared.db.engine import Tx
 from shared.stream.handlers import Handlers
 
-__all__ = ["LEAD_EVENTS", "handlers"]
+__all__ = ["handlers"]
 
-LEAD_EVENTS: tuple[type[Payload], ...] = (
-    ActivityRecorded,
-    ActivityCorrected,
-    LeadIdentified,
-    LeadMerged,
-    LeadSplit,
-    LeadLinked,
-    LeadConsentChanged,
-    LeadErased,
+_ABOUT_LEADS: tuple[type[Payload], ...] = (
+    *ACTIVITY_EVENTS,
+    *LEAD_EVENTS,
     *HANDOFF_EVENTS,
     OutcomeRecorded,
     OpportunityChanged,
@@ -40,18 +25,12 @@ LEAD_EVENTS: tuple[type[Payload], ...] = (
 
 
 def handlers(desk: Desk) -> Handlers:
-    """The table of scoring's consumer."""
-
-    async def fold(tx: Tx, received: Sequence[Event[Any]]) -> None:
-        await fold_events(tx, received, desk=desk)
-
+    """The table of scoring's consumer, over what one process decides with."""
     return Handlers(
         consumer="scoring",
         table={
-            **dict.fromkeys(LEAD_EVENTS, fold),
+            **dict.fromkeys(_ABOUT_LEADS, partial(fold_events, desk=desk)),
             AgreementPublished: keep_agreements,
-            ModelPublished: keep_models,
-            ModelPromoted: keep_models,
-            ModelRolledBack: keep_models,
+            **dict.fromkeys(MODEL_EVENTS, keep_models),
         },
     )

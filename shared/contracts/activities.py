@@ -9,7 +9,7 @@ from pydantic import Field
 from shared.contracts.envelope import Part, Payload
 from shared.contracts.kinds import ActivityKind, Channel, Direction, VerifiedBy
 
-__all__ = ["ActivityCorrected", "ActivityRecorded", "Property"]
+__all__ = ["ACTIVITY_EVENTS", "ActivityCorrected", "ActivityRecorded", "Property"]
 
 
 class Property(Part):
@@ -65,3 +65,9 @@ class ActivityCorrected(Payload):
     human: float = Field(ge=0, le=1, description="the new probability")
     human_before: float = Field(ge=0, le=1, description="the former probability")
     human_reason: str | None = Field(None, description="the rule that decided")
+
+
+ACTIVITY_EVENTS: tuple[type[Payload], ...] = (
+    ActivityRecorded,
+    ActivityCorrected,
+)

@@ -59,32 +59,13 @@ TOPICS: dict[str, Topic] = {
 }
 
 _EVENTS: dict[str, tuple[type[Payload], ...]] = {
-    "activities": (activities.ActivityRecorded, activities.ActivityCorrected),
-    "leads": (
-        leads.LeadIdentified,
-        leads.LeadMerged,
-        leads.LeadSplit,
-        leads.LeadLinked,
-        leads.LeadConsentChanged,
-        leads.LeadErased,
-    ),
-    "scores": (
-        scores.LeadScored,
-        scores.LeadQualified,
-        scores.LeadDemoted,
-        scores.AccountScored,
-        scores.AccountQualified,
-    ),
+    "activities": activities.ACTIVITY_EVENTS,
+    "leads": leads.LEAD_EVENTS,
+    "scores": scores.SCORE_EVENTS,
     "handoffs": handoffs.HANDOFF_EVENTS,
-    "outcomes": (
-        outcomes.OutcomeRecorded,
-        outcomes.OpportunityChanged,
-        outcomes.DisputeOpened,
-        outcomes.DisputeRuled,
-        outcomes.ConnectorAdvanced,
-    ),
+    "outcomes": outcomes.OUTCOME_EVENTS,
     "agreements": (agreements.AgreementPublished,),
-    "models": (models.ModelPublished, models.ModelPromoted, models.ModelRolledBack),
+    "models": models.MODEL_EVENTS,
 }
 
 CATALOG: tuple[EventRow, ...] = (

@@ -8,7 +8,17 @@ from pydantic import Field
 from shared.contracts.envelope import Part, Payload
 from shared.contracts.kinds import Consent, ConsentPurpose
 
-__all__ = ["ExternalId", "LeadConsentChanged", "LeadErased", "LeadIdentified", "LeadLinked", "LeadMerged", "LeadSplit"]
+__all__ = [
+    "LEAD_EVENTS",
+    "PROFILE_ATTRIBUTES",
+    "ExternalId",
+    "LeadConsentChanged",
+    "LeadErased",
+    "LeadIdentified",
+    "LeadLinked",
+    "LeadMerged",
+    "LeadSplit",
+]
 
 
 class ExternalId(Part):
@@ -106,3 +116,18 @@ class LeadErased(Payload):
 
     lead_id: UUID = Field(description="the root; the record's key")
     lead_ids: list[UUID] = Field(description="all members")
+
+
+LEAD_EVENTS: tuple[type[Payload], ...] = (
+    LeadIdentified,
+    LeadMerged,
+    LeadSplit,
+    LeadLinked,
+    LeadConsentChanged,
+    LeadErased,
+)
+
+# What `lead.identified` says of a person beside ids and versions; each is absent until it is known.
+PROFILE_ATTRIBUTES: tuple[str, ...] = tuple(
+    name for name, field in LeadIdentified.model_fields.items() if not field.is_required() and name != "external"
+)

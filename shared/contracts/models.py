@@ -8,7 +8,7 @@ from pydantic import Field
 
 from shared.contracts.envelope import Part, Payload
 
-__all__ = ["GateResult", "Metric", "ModelPromoted", "ModelPublished", "ModelRolledBack"]
+__all__ = ["MODEL_EVENTS", "GateResult", "Metric", "ModelPromoted", "ModelPublished", "ModelRolledBack"]
 
 
 class Metric(Part):
@@ -68,3 +68,10 @@ class ModelRolledBack(ModelPromoted):
     """The former model decides again."""
 
     TYPE: ClassVar[str] = "baton.model.rolled_back.v1"
+
+
+MODEL_EVENTS: tuple[type[Payload], ...] = (
+    ModelPublished,
+    ModelPromoted,
+    ModelRolledBack,
+)

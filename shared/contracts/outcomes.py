@@ -8,7 +8,14 @@ from pydantic import Field
 
 from shared.contracts.envelope import Payload
 
-__all__ = ["ConnectorAdvanced", "DisputeOpened", "DisputeRuled", "OpportunityChanged", "OutcomeRecorded"]
+__all__ = [
+    "OUTCOME_EVENTS",
+    "ConnectorAdvanced",
+    "DisputeOpened",
+    "DisputeRuled",
+    "OpportunityChanged",
+    "OutcomeRecorded",
+]
 
 
 class OutcomeRecorded(Payload):
@@ -83,3 +90,12 @@ class ConnectorAdvanced(Payload):
 
     connector_id: str = Field(description="the connector")
     watermark_at: datetime = Field(description="nothing older is still to come")
+
+
+OUTCOME_EVENTS: tuple[type[Payload], ...] = (
+    OutcomeRecorded,
+    OpportunityChanged,
+    DisputeOpened,
+    DisputeRuled,
+    ConnectorAdvanced,
+)

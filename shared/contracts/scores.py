@@ -9,6 +9,7 @@ from pydantic import Field
 from shared.contracts.envelope import Part, Payload
 
 __all__ = [
+    "SCORE_EVENTS",
     "AccountQualified",
     "AccountReason",
     "AccountScored",
@@ -130,3 +131,12 @@ class AccountQualified(AccountScored):
     decision_id: UUID = Field(description="the stored decision")
     number: int = Field(ge=1, description="counter of the account's qualifications")
     product: str = Field(description="which product's criteria")
+
+
+SCORE_EVENTS: tuple[type[Payload], ...] = (
+    LeadScored,
+    LeadQualified,
+    LeadDemoted,
+    AccountScored,
+    AccountQualified,
+)

@@ -34,6 +34,7 @@ from shared.contracts.handoffs import (
     HandoffTouched,
 )
 from shared.contracts.leads import (
+    PROFILE_ATTRIBUTES,
     LeadConsentChanged,
     LeadErased,
     LeadIdentified,
@@ -54,18 +55,6 @@ __all__ = [
     "lead_ids_of",
 ]
 
-_TRAITS = (
-    "title_level",
-    "department",
-    "country",
-    "language",
-    "time_zone",
-    "mail_domain_kind",
-    "entry_channel",
-    "traffic_source",
-    "medium",
-    "campaign",
-)
 _ACCOUNT_TRAITS = ("domain", "industry", "staff_band", "country")
 _ESCALATIONS_KEPT = 12
 
@@ -86,7 +75,7 @@ def fold_lead(row: LeadRow, event: Event[Any]) -> LeadRow:
     """A lead's row after one event; the same row when the event is older than what it rests on, or of another lead."""
     match event.payload:
         case LeadIdentified() as payload if payload.profile_version > row.profile_version:
-            traits = {name: str(value) for name in _TRAITS if (value := getattr(payload, name)) is not None}
+            traits = {name: str(value) for name in PROFILE_ATTRIBUTES if (value := getattr(payload, name)) is not None}
             external = tuple((one.system, one.id) for one in payload.external)
             return replace(
                 row,

@@ -19,6 +19,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.handoffs import HandoffEvent
 from shared.contracts.kinds import Consent, ConsentPurpose, Direction
 from shared.contracts.leads import (
+    PROFILE_ATTRIBUTES,
     LeadConsentChanged,
     LeadErased,
     LeadIdentified,
@@ -34,18 +35,6 @@ __all__ = ["Changes", "changes_of"]
 # An erasure ends every permission for good: no consent that ingest may still count reaches this version.
 _ERASED_VERSION = 2**53
 _TELLING = frozenset({"won", "lost", "churned"})
-_PROFILE = (
-    "title_level",
-    "department",
-    "country",
-    "language",
-    "time_zone",
-    "mail_domain_kind",
-    "entry_channel",
-    "traffic_source",
-    "medium",
-    "campaign",
-)
 
 
 @dataclass(slots=True)
@@ -89,7 +78,7 @@ def _translate(changes: Changes, event: Event[Any]) -> None:
             changes.corrections.append(corrected)
             changes.causes[member] = event
         case LeadIdentified() as payload:
-            values = {name: getattr(payload, name) for name in _PROFILE if getattr(payload, name) is not None}
+            values = {name: getattr(payload, name) for name in PROFILE_ATTRIBUTES if getattr(payload, name) is not None}
             _add(changes, event, payload.lead_id, Attributes(payload.profile_version, known, values, payload.is_known))
         case LeadLinked() as payload:
             _add(changes, event, payload.lead_id, _link(payload, known))

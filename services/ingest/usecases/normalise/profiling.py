@@ -15,7 +15,7 @@ from services.ingest.store.identity import LeadRow
 from services.ingest.usecases.normalise.draft import Draft, caused_by_delivery, new_lead
 from services.ingest.usecases.normalise.reading import Item
 from shared.contracts.envelope import Event, Payload
-from shared.contracts.leads import ExternalId, LeadIdentified, LeadLinked, LeadMerged, LeadSplit
+from shared.contracts.leads import PROFILE_ATTRIBUTES, ExternalId, LeadIdentified, LeadLinked, LeadMerged, LeadSplit
 from shared.ids import derived_id
 
 __all__ = [
@@ -32,10 +32,7 @@ __all__ = [
 ]
 
 _RANK: Mapping[str | None, int] = {"command": 3, "domain": 2, "crm": 1, "company_name": 0, None: -1}
-_SHOWN = (
-    "is_known", "title_level", "department", "country", "language", "time_zone", "mail_domain_kind", "entry_channel",
-    "traffic_source", "medium", "campaign",
-)  # fmt: skip
+_SHOWN = ("is_known", *PROFILE_ATTRIBUTES)
 _SHOWN_OF = attrgetter(*_SHOWN)
 
 
