@@ -12,13 +12,13 @@ from uuid import UUID
 from shared.errors import Unauthorised
 from shared.ids import UserId
 
-__all__ = ["PERMISSIONS_OF_ROLE", "Permission", "Principal", "Role"]
+__all__ = ["PERMISSIONS_OF_ROLE", "Permission", "Principal", "Role", "Scope"]
 
 Role = Literal["rep", "manager", "marketer", "revops", "admin"]
 PrincipalKind = Literal["user", "key", "service", "cli"]
 
-Permission = Literal[
-    # the scopes of API keys (SECURITY 1)
+# What an API key may be given (SECURITY 1).
+Scope = Literal[
     "leads:read",
     "leads:write",
     "handoffs:read",
@@ -29,6 +29,9 @@ Permission = Literal[
     "endpoints:manage",
     "privacy:act",
     "admin",
+]
+Permission = Literal[
+    Scope,
     # what only people do
     "handoffs:open",  # open, revoke, enrol: marketer and manager
     "handoffs:manage",  # reassign, team rows, replay a routing decision

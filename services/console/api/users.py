@@ -1,7 +1,7 @@
 """`/v1/users` and `/v1/keys`: who signs in and which keys call, for administrators and the operator's command."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -26,6 +26,7 @@ from shared.ids import secret_token
 from shared.web.app_factory import Asked
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
+from shared.web.policy import Scope
 
 __all__ = ["internal_router", "router"]
 
@@ -34,19 +35,6 @@ internal_router = APIRouter(prefix="/internal")
 
 Administrator = Annotated[Principal, Depends(requires("users:manage"))]
 GENERATED_PASSWORD_BYTES = 15
-
-Scope = Literal[
-    "leads:read",
-    "leads:write",
-    "handoffs:read",
-    "handoffs:act",
-    "outcomes:write",
-    "activities:write",
-    "reports:read",
-    "endpoints:manage",
-    "privacy:act",
-    "admin",
-]
 
 
 class NewUserAsked(Asked):

@@ -84,16 +84,16 @@ class OutcomeRow:
     handoff_id: UUID | None
     what: str
     reason_code: str
-    amount_minor: int | None
-    currency: str | None
     occurred_at: datetime
     recorded_at: datetime
     source: str
-    object: str | None
-    object_version: int | None
-    supersedes: UUID | None
-    is_conflict: bool
-    tags: tuple[str, ...]
+    amount_minor: int | None = None
+    currency: str | None = None
+    object: str | None = None
+    object_version: int | None = None
+    supersedes: UUID | None = None
+    is_conflict: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,7 @@
-"""What Sales and CRMs report: deals by version, single outcomes.
-
-Each change appends an outcome and supersedes the last.
-"""
+"""What Sales and CRMs report: deals by version, single outcomes. Each change appends one and supersedes the last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Literal
@@ -85,22 +82,12 @@ async def record_opportunity(tx: Tx, reported: Reported) -> tuple[OpportunityRow
 async def record_churn(tx: Tx, reported: Reported) -> OutcomeRow:
     """A won customer is gone: an outcome of its own, which takes no win back."""
     await people.make_leads(tx, [reported.lead_id])
-    row = OutcomeRow(
-        outcome_id=derived_id(SOURCE, "outcome", reported.system, reported.external_id, "churned"),
-        lead_id=reported.lead_id,
-        handoff_id=reported.handoff_id or await loop.handoff_of(tx, reported.lead_id, at=reported.occurred_at),
+    row = _outcome(
+        reported,
+        derived_id(SOURCE, "outcome", reported.system, reported.external_id, "churned"),
         what="churned",
-        reason_code=reported.reason_code,
-        amount_minor=reported.amount_minor,
-        currency=reported.currency,
-        occurred_at=reported.occurred_at,
+        handoff_id=reported.handoff_id or await loop.handoff_of(tx, reported.lead_id, at=reported.occurred_at),
         recorded_at=tx.now,
-        source=reported.system,
-        object=None,
-        object_version=None,
-        supersedes=None,
-        is_conflict=False,
-        tags=reported.tags,
     )
     if await outcomes.add_outcome(tx, row):
         emit(tx, Event.first(recorded(row), source=SOURCE, occurred_at=row.occurred_at, recorded_at=tx.now))
@@ -147,22 +134,18 @@ async def _changed(tx: Tx, reported: Reported, before: OpportunityRow | None, *,
     )
     what = outcome_of_result(reported.result)
     superseded = None if before is None else before.outcome_id
-    outcome = OutcomeRow(
-        outcome_id=derived_id(SOURCE, "outcome", opportunity_id, version),
-        lead_id=reported.lead_id,
-        handoff_id=handoff_id,
-        what=what,
-        reason_code=reported.reason_code,
-        amount_minor=reported.amount_minor,
-        currency=reported.currency,
-        occurred_at=reported.occurred_at,
-        recorded_at=tx.now,
-        source=reported.system,
+    outcome = replace(
+        _outcome(
+            reported,
+            derived_id(SOURCE, "outcome", opportunity_id, version),
+            what=what,
+            handoff_id=handoff_id,
+            recorded_at=tx.now,
+        ),
         object=reported.external_id,
         object_version=version,
         supersedes=superseded,
         is_conflict=await is_contradicted(tx, handoff_id, what, superseded=superseded),
-        tags=reported.tags,
     )
     await outcomes.add_outcome(tx, outcome)
     row = OpportunityRow(
@@ -189,6 +172,25 @@ async def _changed(tx: Tx, reported: Reported, before: OpportunityRow | None, *,
     emit(tx, told)
     emit(tx, Event.caused(_told(row), by=told, source=SOURCE, recorded_at=tx.now))
     return row
+
+
+def _outcome(
+    reported: Reported, outcome_id: UUID, *, what: str, handoff_id: UUID | None, recorded_at: datetime
+) -> OutcomeRow:
+    """What is reported as an outcome of its own, of no version of a deal yet."""
+    return OutcomeRow(
+        outcome_id=outcome_id,
+        lead_id=reported.lead_id,
+        handoff_id=handoff_id,
+        what=what,
+        reason_code=reported.reason_code,
+        amount_minor=reported.amount_minor,
+        currency=reported.currency,
+        occurred_at=reported.occurred_at,
+        recorded_at=recorded_at,
+        source=reported.system,
+        tags=reported.tags,
+    )
 
 
 def _told(row: OpportunityRow) -> OpportunityChanged:

@@ -5,40 +5,21 @@ medium asset direction actor_user_id duration_seconds subject text id`. A record
 refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from services.ingest.adapters import Outline
-from services.ingest.adapters.csv_leads import person_of, piece, refused
+from services.ingest.adapters.csv_leads import handshake, hint, outline, person_of, piece, refused, verify
 from services.ingest.domain.activity import CHANNELS
 from services.ingest.domain.csv_file import Record, row_id
 from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, moment_of, number_of, profile_of
 from services.ingest.domain.observation import Observation, Operation, Parsed, Refusal, Texts, Touch
 from shared.senders import InboundRequest, Reply
 
+__all__ = ["KEPT_HEADERS", "KINDS", "REPLY", "SENDER", "handshake", "hint", "outline", "parse", "verify"]
+
 SENDER: str = "csv_activities"
 REPLY: Reply = Reply(202)
 KEPT_HEADERS: tuple[str, ...] = ()
 KINDS: Mapping[str, str] = {kind: kind for kind in CHANNELS}
-
-
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A file names several people."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Files shake no hands."""
-    return None
-
-
-def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form
-    """Never: the import route has proven the user."""
-    return False
-
-
-def outline(request: InboundRequest) -> Outline:
-    """Number of records."""
-    return Outline(len(piece(request)))
 
 
 def parse(request: InboundRequest) -> Parsed:

@@ -42,7 +42,7 @@ def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: A
 
 def outline(request: InboundRequest) -> Outline:
     """Number of records."""
-    return Outline(sum(1 for _ in piece(request)))
+    return Outline(len(piece(request)))
 
 
 def parse(request: InboundRequest) -> Parsed:
