@@ -47,7 +47,10 @@ async def list_handoffs(
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> dict[str, Any]:
-    """Handoffs in view, oldest opening first."""
+    """Handoffs in view, oldest opening first; with `updated_since` those changed at that moment or later.
+
+    A change that commits late carries the moment it began: who reads "since the last time" goes back five minutes.
+    """
     filters = Filters(
         state=tuple(state or ()),
         owner_id=owner_id,
