@@ -35,7 +35,10 @@ app.add_typer(sources.source, name="source")
 
 @app.callback()
 def _about() -> None:
-    """Baton: closed-loop lead handoff. Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused, 4 missing, 5 in part."""
+    """Baton: closed-loop lead handoff.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused, 4 missing, 5 in part, 130 interrupted.
+    """
 
 
 def _interrupt(*_: object) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from deploy.cli.exits import Exit
 from deploy.cli.output import AsJson, show_document
+from deploy.cli.stacks import homes
 from deploy.local import jars, postgres, stack
 from deploy.local.java import find_java
 from deploy.local.missing import Missing
@@ -48,7 +49,7 @@ def examine() -> list[Finding]:
 
 
 def doctor(*, as_json: AsJson = False) -> int:
-    """Check Python, Java, jars, PostgreSQL, libgomp, ports, room, and the browser of the tests.
+    """Say what this machine has, and what to do about the rest.
 
     Exit code 4 when one is missing.
     """
@@ -132,8 +133,9 @@ def _disk() -> Finding:
 
 
 def _stack() -> Finding:
-    running = stack.find(home_folder())
-    return Finding("stack", is_there=True, said=f"runs in {running.home}" if running else "not running (baton up)")
+    running = [str(home) for home in homes() if stack.find(home)]
+    said = f"runs in {', '.join(running)}" if running else "not running (baton up)"
+    return Finding("stack", is_there=True, said=said)
 
 
 def _browser() -> Finding:

@@ -22,7 +22,7 @@ __all__ = ["imports"]
 
 _LOOK_SECONDS = 0.1
 _SHOWN = ("records", "leads_new", "activities", "repeats", "refused", "suppressed", "counted", "conflicts")
-imports = typer.Typer(no_args_is_help=True, help="Files of leads and activities; the same file again adds nothing.")
+imports = typer.Typer(no_args_is_help=True, help="Files of leads and activities; again adds nothing.")
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Look at the file and send nothing.")]
 
 

@@ -34,10 +34,7 @@ def topics(*, as_json: AsJson = False) -> None:
 
 
 def verify(*, as_json: AsJson = False) -> int:
-    """Ask every service's conservation ledger.
-
-    Is everything that came in accounted for, by id? Exit code 1 on a gap.
-    """
+    """Is all that came in accounted for? Exit code 1 if not."""
     with calling() as calls:
         audits = {service: calls.call(service, "GET", "/internal/verify", internal=True) for service in SERVICES}
     gaps = [{"service": service, **gap} for service, audit in audits.items() for gap in audit["gaps"]]
@@ -129,7 +126,7 @@ def user_add(
 
 
 def explain(handoff_id: str, *, as_json: AsJson = False) -> None:
-    """Why this rep, why nobody else: the routing decision behind a handoff, from what was stored when it was made."""
+    """Why this rep and nobody else, from what was stored then. Takes the id of a handoff, as its page shows it."""
     with calling() as calls:
         decision = _decision_of(calls, handoff_id)
     if as_json:
@@ -149,7 +146,7 @@ def replay_decision(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Compute a routing decision again from its stored inputs. Exit code 1 when one differs."""
+    """Decide routing again from stored inputs. Exit code 1 when one decision differs."""
     with calling() as calls:
         ids = [decision_id] if decision_id else _all_decisions(calls)
         results = [calls.call("handoff", "POST", f"/v1/routing-decisions/{one}/replay") for one in ids]

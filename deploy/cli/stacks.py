@@ -24,7 +24,7 @@ def homes() -> list[Path]:
 
 
 def up(*, as_json: AsJson = False) -> None:
-    """Start PostgreSQL, Kafka and the five services, or find them running."""
+    """Start Kafka, PostgreSQL and the services, or find them."""
     was_running = stack.find(home_folder()) is not None
     try:
         running = stack.up(home_folder(), tell=lambda step: say(f"  {step}"))
@@ -40,7 +40,7 @@ def up(*, as_json: AsJson = False) -> None:
 
 
 def down(*, as_json: AsJson = False) -> None:
-    """End exactly what was started here: services, Kafka, PostgreSQL. Data stay."""
+    """End exactly what was started here. Data stay."""
     ended = {str(home): stack.down(home) for home in homes()}
     if as_json:
         show_document({"ended": {home: names for home, names in ended.items() if names}})
