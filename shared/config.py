@@ -7,11 +7,12 @@ BATON_<OTHER>_INTERNAL_URL.
 
 import os
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
@@ -77,6 +78,9 @@ class ServiceSettings(BaseSettings):
     host: str = Field("127.0.0.1", description="address both ports listen on")
     api_port: int | None = Field(None, ge=1, le=65535, description="port of the public routes")
     internal_port: int | None = Field(None, ge=1, le=65535, description="port of health, metrics and /internal")
+    trusted_proxies: str = Field(
+        "", description="addresses and networks, comma separated, whose X-Forwarded-For is believed; none by default"
+    )
     instance: str = Field("0", description="ordinal of this process among those of its role: static group membership")
     signing_key_file: Path | None = Field(None, description="this service's private key (EdDSA, PEM, mode 0600)")
     service_keys_file: Path | None = Field(None, description="JSON file with the public keys of all services")
@@ -87,6 +91,14 @@ class ServiceSettings(BaseSettings):
     traces_endpoint: str | None = Field(None, description="OTLP/HTTP address traces are sent to; none = no traces")
     pool_size: int = Field(8, ge=1, le=64, description="database connections of this process at most")
     batches_at_once: int = Field(4, ge=1, le=64, description="batches applied at the same time by one process")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        """Each one an address or network: a wrong entry would trust nobody, or everybody, without a word."""
+        for one in value.split(",") if value else ():
+            ip_network(one.strip())
+        return value
 
     @override
     @classmethod

@@ -17,6 +17,7 @@ from services.console.pages.rendering import STATIC_FOLDER
 from services.console.pages.watching import Watching
 from services.console.settings import Settings
 from services.console.store.changes import drop_old_changes
+from services.console.store.leaving import forget_old_unsent
 from services.console.store.people import sweep
 from services.console.usecases.prove import Prover
 from shared.config import SERVICES
@@ -62,6 +63,7 @@ def build() -> Runtime:
     runtime.loop("watching", watching.run, role="api")
     runtime.loop("leaving", partial(send_due, worker, owners), is_of_world=False)
     runtime.every(60, "drop_old_changes", drop_old_changes, database=worker)
+    runtime.every(3_600, "forget_old_unsent", forget_old_unsent, database=worker)
     runtime.every(
         300,
         "sweep_sessions",

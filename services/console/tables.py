@@ -1,7 +1,8 @@
 """The tables of the console, as SQLAlchemy Core sees them; the migrations make them, a test compares the two.
 
 Read-model rows keep what is searched in columns and the whole row as JSON in `body`: they are rebuilt from the topics,
-never migrated. Users, sessions, keys and commands about to leave are the console's own and are not in any topic.
+never migrated. Users, sessions, keys, commands about to leave and those that did not take effect are the console's own
+and are not in any topic.
 """
 
 from sqlalchemy import Column, MetaData, Table, Text
@@ -123,4 +124,13 @@ Table(
     jsonb("body"),
     at("pressed_at"),
     at("leaves_at"),
+)
+Table(
+    "unsent",
+    METADATA,
+    ident("leaving_id", key=True),
+    ident("user_id"),
+    ident("lead_id"),
+    words("told"),
+    at("failed_at"),
 )

@@ -283,7 +283,7 @@ class Runtime:
         self.every(VERIFY_SECONDS / (60 if is_demo else 1), "verify", verify, database=database)
 
     def _serve(self, name: str, role: str, app: ASGIApp, port: int, *, is_early: bool = False) -> None:
-        server = DrainServer(app)
+        server = DrainServer(app, trusted_proxies=self.settings.trusted_proxies)
 
         async def run(pace: Pace) -> None:
             socket = listen(self.settings.host, port)

@@ -102,7 +102,12 @@ class DrainServer(uvicorn.Server):
     is_draining = False
 
     def __init__(
-        self, app: ASGIApp, *, headers_seconds: float = HEADERS_SECONDS, body_seconds: float = BODY_SECONDS
+        self,
+        app: ASGIApp,
+        *,
+        trusted_proxies: str = "",
+        headers_seconds: float = HEADERS_SECONDS,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         bounds = {"headers_seconds": headers_seconds, "body_seconds": body_seconds}
         super().__init__(
@@ -113,6 +118,9 @@ class DrainServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # By default uvicorn believes X-Forwarded-For of whoever comes from this host.
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=trusted_proxies,
                 timeout_graceful_shutdown=_GRACEFUL_SECONDS,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 h11_max_incomplete_event_size=16 * 1024,

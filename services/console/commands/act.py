@@ -6,11 +6,12 @@ lost the race (with the current state), or refused (with the reason in words).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.console.commands.owners import Owners
-from shared.errors import AppError, Busy, NotFound, Stale
+from shared.errors import AppError, Busy, NotFound, Stale, StillRunning
 from shared.web.auth import Principal
 
 __all__ = ["COMMANDS", "Outcome", "Pressed", "act", "body_of"]
@@ -27,6 +28,7 @@ class Pressed:
     token: int
     key: str
     form: Form
+    pressed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class _Command:
 
     verb: str
     body: Callable[[Form], dict[str, Any]]
+    tells_press: bool = False  # its owner takes when it was pressed, which may lie before it is sent
 
 
 def _given(*names: str) -> Callable[[Form], dict[str, Any]]:
@@ -59,7 +62,7 @@ def _nothing(_: Form) -> dict[str, Any]:
 
 COMMANDS: dict[str, _Command] = {
     "accept": _Command("accept", _nothing),
-    "reject": _Command("reject", _given("reason_code", "sub_reason", "until_on", "text")),
+    "reject": _Command("reject", _given("reason_code", "sub_reason", "until_on", "text"), tells_press=True),
     "touch": _Command("touch", _given("kind", "text")),
     "pause": _Command("pause", _given("reason_code", "until_at")),
     "resume": _Command("resume", _nothing),
@@ -80,13 +83,15 @@ def body_of(command: str, form: Form) -> dict[str, Any]:
 async def act(owners: Owners, pressed: Pressed, *, principal: Principal) -> Outcome:
     """Send a command and say what became of it; a service that does not answer is a refusal with that reason."""
     body = body_of(pressed.command, pressed.form)
+    if pressed.pressed_at is not None and COMMANDS[pressed.command].tells_press:
+        body["pressed_at"] = pressed.pressed_at.isoformat()
     path = f"/v1/handoffs/{pressed.handoff_id}/{COMMANDS[pressed.command].verb}"
     headers = {"idempotency-key": pressed.key, "if-match": f'"{pressed.token}.0"'}
     try:
         answer = await owners.public["handoff"].call("POST", path, principal=principal, json=body, headers=headers)
     except Stale as error:
         return Outcome("lost", error.detail, error.current)
-    except Busy as error:
+    except (Busy, StillRunning) as error:  # sent twice at once: the first has not ended, and will tell
         return Outcome("away", error.detail)
     except AppError as error:
         words = [error.detail, *(one.message for one in error.errors)]

@@ -4,8 +4,9 @@ Spans are whole units, the two largest that are not zero: people plan in hours, 
 """
 
 from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["day_text", "epoch", "remaining_text", "span_text"]
+__all__ = ["day_text", "epoch", "remaining_text", "span_text", "zone_of"]
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -26,7 +27,7 @@ def span_text(seconds: float) -> str:
 
 
 def remaining_text(seconds: float) -> str:
-    """What is left of a clock: "4:05" below an hour, "3 h 10 min" above; past due "late by 2 min 5 s"."""
+    """What is left of a clock: "4:05" below an hour, "3 h 10 min" above; past due whole minutes, "late by 2 min"."""
     if seconds < 0:
         late = -seconds
         return f"late by {span_text(late if late < 60 else late // 60 * 60)}"
@@ -44,3 +45,11 @@ def day_text(at: datetime) -> str:
 def epoch(at: datetime) -> int:
     """Whole seconds since 1970: what `data-due` carries."""
     return int(at.timestamp())
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of a name; UTC for one that does not exist."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from services.console.domain.records import HandoffRow, UserRow
 
-__all__ = ["lost_race_sentence"]
+__all__ = ["lost_race_sentence", "unsent_sentence"]
 
 _DONE = {
     "accepted": "accepted this lead",
@@ -48,6 +48,13 @@ def lost_race_sentence(
     done = _DONE.get(handoff.last_name, "changed this lead")
     where = " in another window" if handoff.last_actor_id == me else ""
     return f"{who} {done}{where}{at}."
+
+
+def unsent_sentence(command: str, *, lost: str = "", refused: str = "") -> str:
+    """What a person is told whose waiting command did not take effect: after a lost race, or refused with words."""
+    if lost:
+        return f"Your {command} came too late and did not take effect. {lost}"
+    return f"Your {command} was not taken: {refused}"
 
 
 def _actor(handoff: HandoffRow, users: Mapping[UUID, UserRow]) -> str:

@@ -75,6 +75,14 @@ async def undo(visit: Visiting, leaving_id: UUID) -> Response:
     return await _back(visit, "queue", told=told, status=200 if is_back else 409)
 
 
+@router.post("/do/read/{leaving_id}")
+async def read(visit: Visiting, leaving_id: UUID) -> Response:
+    """A person has read what became of a command that did not take effect."""
+    async with transaction(visit.database, "command") as tx:
+        await leaving.read_unsent(tx, leaving_id, user_id=visit.user.user_id)
+    return await _back(visit, "queue", told=None)
+
+
 @router.post("/do/consent-default")
 async def answer_consent(visit: Visiting, form: Form) -> Response:
     """Say what unknown consent means."""
@@ -218,7 +226,7 @@ async def _settle_parked(visit: Visit, form: Mapping[str, str], verb: str) -> Re
 
 
 async def _back(
-    visit: Visit, origin: str | None, *, told: Told, status: int = 200, focus: UUID | None = None
+    visit: Visit, origin: str | None, *, told: Told | None, status: int = 200, focus: UUID | None = None
 ) -> Response:
     """The place the button stands in, drawn again; for a form without script its page."""
     if origin == "board":

@@ -56,11 +56,14 @@ async def draw_queue(
         mine = [row for row in open_rows if row.state in MINE]
         going = await leaving.leaving_of(tx, visit.user.user_id)
         queue = queue_of(await items_of(tx, mine), focus=focus, leaving=going)
-        drawing = await frame(visit, tx, [item.lead.lead_id for item in queue.items])
+        unsent = await leaving.unsent_of(tx, visit.user.user_id)
+        shown = [item.lead.lead_id for item in queue.items] + [row.lead_id for row in unsent]
+        drawing = await frame(visit, tx, shown)
         values: dict[str, Any] = {
             "queue": queue,
             "told": told,
             "leaving": going,
+            "unsent": unsent,
             "reasons": reason_choices(in_force(await pages.agreements(tx), now=tx.now)),
             "recent": (),
             "suggested": "",

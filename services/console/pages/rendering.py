@@ -12,21 +12,32 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.console.commands.profiles import Profile
 from services.console.domain.board import cause_of
 from services.console.domain.clocks import ClockFace, Urgency
-from services.console.domain.durations import day_text, epoch, remaining_text
+from services.console.domain.durations import day_text, epoch, remaining_text, zone_of
 from services.console.domain.records import OpportunityRow, UserRow
 from services.console.domain.rights import PAGES, Page, Role
 from services.console.domain.timeline import group_title
 from services.console.domain.words import label, plural, points_text, spoken
 from shared.ids import new_id
 
-__all__ = ["STATIC_FOLDER", "Bands", "Drawing", "Profile", "Told", "World", "draw", "initials_of", "static_address"]
+__all__ = [
+    "STATIC_FOLDER",
+    "Bands",
+    "Drawing",
+    "Profile",
+    "Told",
+    "World",
+    "draw",
+    "initials_of",
+    "static_address",
+    "zone_of",
+]
 
 _HERE = Path(__file__).parent.parent
 STATIC_FOLDER = _HERE / "static"
@@ -191,14 +202,6 @@ def _environment() -> Environment:
         }
     )
     return environment
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """The zone of a name; UTC for one that does not exist."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
 
 
 def keys_of(rows: Sequence[tuple[Sequence[str], str]]) -> tuple[tuple[tuple[str, ...], str], ...]:

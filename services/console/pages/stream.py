@@ -8,6 +8,7 @@ kept window, or greater than the current one after a restore).
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -24,7 +25,7 @@ from services.console.pages.queue import RECENT_LINES
 from services.console.pages.rendering import Drawing, World, draw, zone_of
 from services.console.pages.visit import Visit, Visiting, reason_choices
 from services.console.pages.watching import Batch, Watch, Watching, load_batch
-from services.console.store import changes, pages, people
+from services.console.store import changes, leaving, pages, people
 from services.console.usecases.prove import Prover
 from shared.config import Environment
 from shared.db.engine import ReadTx, reading
@@ -151,6 +152,8 @@ class _Stream:
             elif item.handoff.handoff_id in self._shown:
                 self._shown.discard(item.handoff.handoff_id)
                 parts.extend(self._gone(item))
+        if self._page == "queue" and batch.items:
+            parts.append(await self._unsent(batch))
         if self._page == "lead" and self._members & batch.lead_ids:
             parts.append(await self._lead())
         messages = [_message("".join(parts), number=batch.number)]
@@ -207,6 +210,16 @@ class _Stream:
                 "outerHTML",
             ),
         ]
+
+    async def _unsent(self, batch: Batch) -> str:
+        """What this person's waiting commands came to, when one of them did not take effect; mostly nothing."""
+        async with reading(self._visit.database) as tx:
+            rows = await leaving.unsent_of(tx, self._visit.user.user_id)
+        if not rows:
+            return ""
+        profiles = await self._visit.profiles.of(row.lead_id for row in rows)
+        drawing = replace(self._drawing(batch), profiles=profiles)
+        return _partial("#unsent", draw("parts/unsent.html", drawing, unsent=rows), "innerMorph")
 
     async def _lead(self) -> str:
         assert self._lead_id is not None

@@ -1,4 +1,7 @@
-"""Commands that wait to be taken back: a reject or pause leaves ten seconds after it was pressed (machine time)."""
+"""Commands that wait to be taken back: a reject or pause leaves ten seconds after it was pressed (machine time).
+
+What left and did not take effect stays as `unsent` until its person has read it, at most UNSENT_DAYS.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +12,23 @@ import orjson
 
 from shared.db.engine import ReadTx, Tx
 
-__all__ = ["LeavingRow", "add_leaving", "claim_due", "leaving_of", "remove_leaving", "take_back"]
+__all__ = [
+    "LeavingRow",
+    "UnsentRow",
+    "add_leaving",
+    "add_unsent",
+    "claim_due",
+    "forget_old_unsent",
+    "leaving_of",
+    "read_unsent",
+    "remove_leaving",
+    "take_back",
+    "unsent_of",
+]
 
 CLAIM_MOST = 20
+UNSENT_DAYS = 7
+UNSENT_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,16 @@ class LeavingRow:
     token: int
     body: dict[str, Any]
     pressed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentRow:
+    """One command that did not take effect, as its person is told."""
+
+    leaving_id: UUID
+    user_id: UUID
+    lead_id: UUID
+    told: str
 
 
 async def add_leaving(tx: Tx, row: LeavingRow, *, seconds: float) -> bool:
@@ -76,6 +103,39 @@ async def leaving_of(tx: ReadTx, user_id: UUID) -> dict[UUID, LeavingRow]:
     """What this user has on its way out, by handoff."""
     found = await tx.execute("select * from leaving where user_id = :user_id", {"user_id": user_id})
     return {row.handoff_id: _row(row) for row in found}
+
+
+async def add_unsent(tx: Tx, row: UnsentRow) -> None:
+    """Keep what a person must be told."""
+    await tx.execute(
+        """
+        insert into unsent (leaving_id, user_id, lead_id, told, failed_at)
+        values (:leaving_id, :user_id, :lead_id, :told, now()) on conflict (leaving_id) do nothing
+        """,
+        {"leaving_id": row.leaving_id, "user_id": row.user_id, "lead_id": row.lead_id, "told": row.told},
+    )
+
+
+async def unsent_of(tx: ReadTx, user_id: UUID) -> list[UnsentRow]:
+    """What this user must be told, the newest first."""
+    found = await tx.execute(
+        "select leaving_id, user_id, lead_id, told from unsent where user_id = :user_id"
+        " order by failed_at desc limit :most",
+        {"user_id": user_id, "most": UNSENT_SHOWN},
+    )
+    return [UnsentRow(row.leaving_id, row.user_id, row.lead_id, row.told) for row in found]
+
+
+async def read_unsent(tx: Tx, leaving_id: UUID, *, user_id: UUID) -> None:
+    """The person has read it."""
+    await tx.execute(
+        "delete from unsent where leaving_id = :id and user_id = :user_id", {"id": leaving_id, "user_id": user_id}
+    )
+
+
+async def forget_old_unsent(tx: Tx) -> None:
+    """Delete what nobody has read for too long."""
+    await tx.execute("delete from unsent where failed_at < now() - make_interval(days => :days)", {"days": UNSENT_DAYS})
 
 
 def _row(row: Any) -> LeavingRow:  # noqa: ANN401  # a result row

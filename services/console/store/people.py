@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.console.domain.guessing import Tries
 from services.console.domain.records import UserRow
 from shared.db.engine import ReadTx, Tx
 
@@ -21,15 +22,17 @@ __all__ = [
     "clear_failures",
     "end_session",
     "end_sessions_of",
-    "failures_of",
     "find_key",
     "find_session",
     "find_sign_in",
     "keys",
+    "lock_tries",
     "note_key_use",
     "note_session_use",
     "revoke_key",
     "sweep",
+    "take_failure_back",
+    "tries_of",
     "update_user",
     "user",
     "users",
@@ -177,22 +180,42 @@ async def end_sessions_of(tx: Tx, user_id: UUID) -> None:
     await tx.execute("delete from session where user_id = :user_id", {"user_id": user_id})
 
 
-async def failures_of(tx: ReadTx, subjects: Sequence[str]) -> tuple[int, float]:
-    """The most failed sign-ins of these subjects within the memory, and seconds since the latest."""
+async def lock_tries(tx: Tx, subjects: Sequence[str]) -> list[Tries]:
+    """The failed tries of each subject within the memory, locked: who tries at the same time waits for this one."""
+    await tx.execute(
+        """
+        insert into login_failure (subject, failures, failed_at)
+        select subject, 0, now() from unnest(cast(:subjects as text[])) subject order by subject
+        on conflict (subject) do nothing
+        """,
+        {"subjects": list(subjects)},
+    )
     found = await tx.execute(
         """
-        select coalesce(max(failures), 0) as failures, coalesce(extract(epoch from now() - max(failed_at)), 0) as since
-          from login_failure
-         where subject = any(:subjects) and failed_at > now() - make_interval(mins => :minutes)
+        select case when failed_at > now() - make_interval(mins => :minutes) then failures else 0 end as failures,
+               extract(epoch from now() - failed_at) as since
+          from login_failure where subject = any(:subjects) order by subject for update
         """,
         {"subjects": list(subjects), "minutes": FAILURE_MEMORY_MINUTES},
     )
-    row = found.one()
-    return int(row.failures), float(row.since)
+    return [Tries(int(row.failures), max(0.0, float(row.since))) for row in found]
+
+
+async def tries_of(tx: ReadTx, subject: str) -> Tries:
+    """The failed tries of a subject within the memory."""
+    found = await tx.execute(
+        """
+        select failures, extract(epoch from now() - failed_at) as since from login_failure
+         where subject = :subject and failed_at > now() - make_interval(mins => :minutes)
+        """,
+        {"subject": subject, "minutes": FAILURE_MEMORY_MINUTES},
+    )
+    row = found.first()
+    return Tries(int(row.failures), max(0.0, float(row.since))) if row else Tries(0, 0.0)
 
 
 async def add_failure(tx: Tx, subjects: Sequence[str]) -> None:
-    """Count a failed sign-in for each subject; counting begins again after the memory."""
+    """Count a try of each subject as failed; counting begins again after the memory."""
     await tx.execute(
         """
         insert into login_failure as known (subject, failures, failed_at)
@@ -202,6 +225,13 @@ async def add_failure(tx: Tx, subjects: Sequence[str]) -> None:
                                then known.failures + 1 else 1 end, failed_at = now()
         """,
         {"subjects": list(subjects), "minutes": FAILURE_MEMORY_MINUTES},
+    )
+
+
+async def take_failure_back(tx: Tx, subject: str) -> None:
+    """A try that was counted in advance proved right."""
+    await tx.execute(
+        "update login_failure set failures = greatest(failures - 1, 0) where subject = :subject", {"subject": subject}
     )
 
 

@@ -5,6 +5,8 @@ Passwords are hashed with argon2id outside of any transaction; secrets are shown
 
 import asyncio
 import hmac
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -14,9 +16,10 @@ from zoneinfo import available_timezones
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from services.console.domain.guessing import wait_seconds
+from services.console.domain.guessing import Tries, longest_wait, network_of
 from services.console.domain.records import UserRow
 from services.console.domain.rights import Role
+from services.console.domain.words import plural
 from services.console.store import people
 from shared.db.engine import Database, ReadTx, Tx, reading, transaction
 from shared.errors import FieldError, NotFound, RateLimited, Refused
@@ -42,6 +45,7 @@ PASSWORD_LENGTH_MIN = 10
 USER_NAME_LENGTH_MAX = 200
 _GENERATED_BYTES = 16
 _KEY_PREFIX = "bt"
+_SAID_IN_SECONDS = 120  # longer waits are told in minutes
 # One hash for all: who signs in with an unknown name waits as long as with a known one.
 _HASHER = PasswordHasher()
 _NOBODY = _HASHER.hash("nobody signs in with this")
@@ -92,19 +96,19 @@ async def sign_in(database: Database, *, user_name: str, password: str, address:
     Raises RateLimited while the name or the address has to wait.
     """
     name = user_name.strip().lower()[:USER_NAME_LENGTH_MAX]
-    subjects = [f"user:{sha256(name.encode()).hexdigest()}", f"address:{address}"]
-    async with reading(database) as tx:
-        failures, since = await people.failures_of(tx, subjects)
-        found = await people.find_sign_in(tx, name)
-    wait = wait_seconds(failures, since_last=since)
-    if wait:
-        raise RateLimited(f"Too many failed tries. Try again in {wait} seconds.", retry_after=wait)
-    is_right = await asyncio.to_thread(_fits, found[1] if found else _NOBODY, password)
+    user, network = f"user:{sha256(name.encode()).hexdigest()}", f"address:{network_of(address)}"
+    async with reading(database) as tx:  # a flood of tries is turned away without a lock
+        _must_not_wait([await people.tries_of(tx, one) for one in (network, user)], "failed tries")
     async with transaction(database, "command") as tx:
-        if found is None or not is_right:
-            await people.add_failure(tx, subjects)
-            return None
-        await people.clear_failures(tx, subjects[0])
+        _must_not_wait(await people.lock_tries(tx, [network, user]), "failed tries")
+        await people.add_failure(tx, [network, user])  # taken back when it proves right
+        found = await people.find_sign_in(tx, name)
+    is_right = await asyncio.to_thread(_fits, found[1] if found else _NOBODY, password)
+    if found is None or not is_right:
+        return None
+    async with transaction(database, "command") as tx:
+        await people.take_failure_back(tx, network)
+        await people.clear_failures(tx, user)
         token = secret_token()
         await people.add_session(
             tx, token_sha256=token_hash(token), user_id=found[0].user_id, csrf=secret_token(_GENERATED_BYTES)
@@ -132,19 +136,24 @@ async def end_session(tx: Tx, token_sha256: bytes) -> None:
 
 async def prove_key(database: Database, text: str, *, address: str) -> people.KeyRow | None:
     """The live API key of its text `bt_<id>_<secret>`, or None. Raises RateLimited after too many guesses."""
-    subjects = [f"key-address:{address}"]
+    subject = f"key-address:{network_of(address)}"
     async with reading(database) as tx:
-        failures, since = await people.failures_of(tx, subjects)
-        wait = wait_seconds(failures, since_last=since)
-        if wait:
-            raise RateLimited(f"Too many wrong keys. Try again in {wait} seconds.", retry_after=wait)
+        _must_not_wait([await people.tries_of(tx, subject)], "wrong keys")
         found = await _matching_key(tx, text)
     async with transaction(database, "command") as writing:
         if found is None:
-            await people.add_failure(writing, subjects)
+            _must_not_wait(await people.lock_tries(writing, [subject]), "wrong keys")
+            await people.add_failure(writing, [subject])
         else:
             await people.note_key_use(writing, found.key_id)
     return found
+
+
+def _must_not_wait(tries: Sequence[Tries], of_what: str) -> None:
+    wait = longest_wait(tries)
+    if wait:
+        unit = plural(wait, "second") if wait < _SAID_IN_SECONDS else plural(math.ceil(wait / 60), "minute")
+        raise RateLimited(f"Too many {of_what}. Try again in {unit}.", retry_after=wait)
 
 
 async def add_user(tx: Tx, new: NewUser, *, password_hash: str) -> UserRow:

@@ -4,7 +4,7 @@ Every command carries the token seen in If-Match and an Idempotency-Key; a lost 
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -39,6 +39,7 @@ Actor = Annotated[Principal, Depends(requires("handoffs:act"))]
 Opener = Annotated[Principal, Depends(requires("handoffs:open"))]
 Manager = Annotated[Principal, Depends(requires("handoffs:manage"))]
 _TEXT_MAX = 2000
+_PRESSED_BEFORE_MOST = timedelta(minutes=5)  # a reject dated further back would rewrite who answered in time
 
 
 class Empty(Asked):
@@ -67,6 +68,14 @@ class ReasonAsked(Empty):
     def note(self, about: str) -> TypedNote | None:
         """What was typed, to be kept beside it."""
         return TypedNote(about, self.text) if self.text else None
+
+
+class RejectAsked(ReasonAsked):
+    """A reason, and when it was pressed: a page holds a reject for a moment in which it can be taken back."""
+
+    pressed_at: AwareDatetime | None = Field(
+        None, strict=False, description="when; now when absent, five minutes ago at most"
+    )
 
 
 class TouchAsked(Empty):
@@ -132,12 +141,15 @@ async def accept(request: Request, principal: Actor, handoff_id: UUID, asked: Em
 
 
 @router.post("/handoffs/{handoff_id}/reject")
-async def reject(request: Request, principal: Actor, handoff_id: UUID, asked: ReasonAsked) -> Response:
+async def reject(request: Request, principal: Actor, handoff_id: UUID, asked: RejectAsked) -> Response:
     """The owner returns it unworked, with a reason."""
 
     async def run(tx: Tx) -> Commanded:
         by = await _rep(tx, principal, asked, handoff_id)
-        event = inputs.Reject(token=token_seen(request), actor=actor_of(principal), by=by, reason=asked.reason())
+        pressed_at = min(tx.now, max(asked.pressed_at or tx.now, tx.now - _PRESSED_BEFORE_MOST))
+        event = inputs.Reject(
+            token=token_seen(request), actor=actor_of(principal), by=by, reason=asked.reason(), pressed_at=pressed_at
+        )
         return await commanding.act(tx, handoff_id, event, command_id=new_id(), note=asked.note("reject"))
 
     return await _command(request, principal, handoff_id, run)

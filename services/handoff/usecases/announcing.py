@@ -68,7 +68,7 @@ def event_of(
     if announced.what == "attached":
         fields["attached_lead_id"] = attached_lead_id
     payload = _MODELS[announced.what].model_validate({**fields, "seq": announced.seq})
-    happened = _happened(announced, times, now=now)
+    happened = _happened(announced, times, event, now=now)
     return Event(
         id=derived_id("handoff event", handoff.id, announced.seq),
         payload=payload,
@@ -81,10 +81,12 @@ def event_of(
     )
 
 
-def _happened(announced: Announce, times: Times, *, now: datetime) -> datetime:
+def _happened(announced: Announce, times: Times, event: inputs.Input, *, now: datetime) -> datetime:
     """When it happened in the world: an opening when the lead qualified, a touch when somebody tried."""
     if announced.what == "opened":
         return times.qualified_at
+    if announced.what == "rejected" and isinstance(event, inputs.Reject):
+        return event.pressed_at or now
     return announced.touched_at or now if announced.what == "touched" else now
 
 

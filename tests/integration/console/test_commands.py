@@ -18,9 +18,10 @@ from shared.db.engine import reading, transaction
 from shared.runtime import Pace
 from shared.runtime.server import DrainServer
 from tests.integration.console.conftest import Console
-from tests.support.builders.console import agreement_published, event, handoff_event, identified, named
+from tests.support.builders.console import NOW, agreement_published, event, handoff_event, identified, named
 
 Make = Callable[..., Awaitable[Console]]
+LEAVING_SECONDS = 30.0
 HANDOFF = str(named("handoff", "one"))
 
 
@@ -135,7 +136,9 @@ async def test_a_reject_waits_ten_seconds_and_can_be_taken_back(make_console: Ma
     assert commands(owner) == []
 
 
-async def test_a_reject_leaves_by_itself_with_its_row_as_the_key(make_console: Make) -> None:
+async def test_a_reject_leaves_by_itself_with_its_row_as_the_key_and_the_moment_of_its_press(
+    make_console: Make,
+) -> None:
     async with owner_service() as owner:
         console = await make_console(handoff=owner.base)
         user = await console.user("Priya Nair")
@@ -143,21 +146,87 @@ async def test_a_reject_leaves_by_itself_with_its_row_as_the_key(make_console: M
         async with console.browser() as browser:
             await browser.sign_in(user)
             await browser.press("/do/reject", form(reason_code="no_need", text="They said so"))
-        async with transaction(console.database, "command") as tx:
-            await tx.execute("update leaving set leaves_at = now() - interval '1 second'")
-            row_id = (await tx.execute("select leaving_id from leaving")).scalar_one()
-        pace = Pace()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(send_due(console.database, console.app.state.owners, pace))
-            async with asyncio.timeout(10):
-                while await _leaving(console):
-                    pace.wake()
-                    await asyncio.to_thread(bool)
-            pace.stop()
+            row_id = await let_leave(console)
+            assert "did not take effect" not in (await browser.client.get("/queue")).text
     ((path, headers, body),) = commands(owner)
     assert path.endswith("/reject")
-    assert headers["idempotency-key"] == str(row_id)
-    assert body == {"reason_code": "no_need", "text": "They said so"}
+    assert headers["idempotency-key"] == row_id
+    assert body == {"reason_code": "no_need", "text": "They said so", "pressed_at": NOW.isoformat()}
+
+
+async def test_who_pressed_is_told_when_a_waiting_command_came_too_late(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base, ingest=owner.base)
+        user, other = await console.user("Priya Nair"), await console.user("Jonas Weber")
+        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser, console.browser() as another:
+            await browser.sign_in(user)
+            await another.sign_in(other)
+            await browser.press("/do/reject", form(reason_code="no_need"))
+            await console.fold(
+                event(handoff_event(seq=2, token=2, owner=other.user_id, actor="manager", actor_id=other.user_id))
+            )
+            owner.status, owner.answer = 409, {"type": "/problems/stale", "detail": "It changed.", "current": {}}
+            row_id = await let_leave(console)
+            owner.status, owner.answer = 200, {"profiles": []}
+            words = "Your reject came too late and did not take effect. Jonas Weber gave this lead to Jonas Weber at"
+            assert words in (await browser.client.get("/queue")).text
+            assert words not in (await another.client.get("/queue")).text
+            await another.press(f"/do/read/{row_id}", {})  # somebody else's is not theirs to put away
+            assert words in (await browser.client.get("/queue")).text
+            assert words not in (await browser.press(f"/do/read/{row_id}", {})).text
+            assert words not in (await browser.client.get("/queue")).text
+
+
+async def test_who_pressed_is_told_when_a_waiting_command_was_refused(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            await browser.press("/do/reject", form(reason_code="no_need"))
+            owner.status, owner.answer = 422, {"type": "/problems/refused", "detail": "This reason is not agreed."}
+            await let_leave(console)
+            page = (await browser.client.get("/queue")).text
+    assert "Your reject was not taken: This reason is not agreed." in page
+
+
+async def test_a_command_sent_twice_at_once_waits_for_the_first_to_tell(make_console: Make) -> None:
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            await browser.press("/do/reject", form(reason_code="no_need"))
+            running = {"type": "/problems/still_running", "detail": "The first request is still running."}
+            owner.status, owner.answer = 409, running
+
+            async def then_done(_: str) -> None:
+                if len(commands(owner)) > 1:
+                    owner.status, owner.answer = 200, {}
+
+            owner.meanwhile = then_done
+            await let_leave(console)
+            assert "Your reject" not in (await browser.client.get("/queue")).text
+    assert len(commands(owner)) == 2
+
+
+async def let_leave(console: Console) -> str:
+    """Let the one waiting command leave now; its id."""
+    async with transaction(console.database, "command") as tx:
+        await tx.execute("update leaving set leaves_at = now() - interval '1 second'")
+        row_id = (await tx.execute("select leaving_id from leaving")).scalar_one()
+    pace = Pace()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send_due(console.database, console.app.state.owners, pace))
+        async with asyncio.timeout(LEAVING_SECONDS):
+            while await _leaving(console):
+                pace.wake()
+                await asyncio.to_thread(bool)
+        pace.stop()
+    return str(row_id)
 
 
 async def _leaving(console: Console) -> int:

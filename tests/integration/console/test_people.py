@@ -1,5 +1,6 @@
 """Sign-in, sessions, CSRF and keys against the real app and database."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -44,6 +45,37 @@ async def test_a_wrong_password_says_the_same_as_an_unknown_name_and_guessing_is
     async with console.browser() as browser:
         other = await console.user("Jonas Weber")
         assert (await browser.sign_in(other)).status_code == 429  # the address waits as well
+
+
+async def test_guesses_at_the_same_time_do_not_pass_together(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    async with console.browser() as browser:
+        guesses = [browser.sign_in(user, f"guess number {number}") for number in range(30)]
+        answers = [answer.status_code for answer in await asyncio.gather(*guesses)]
+    assert set(answers) <= {401, 429, 503}  # 503 when all connections are busy: not looked at either
+    assert answers.count(401) <= SHUT_AFTER
+
+
+async def test_wrong_keys_at_the_same_time_do_not_pass_together(make_console: Make) -> None:
+    console = await make_console()
+    async with console.browser() as browser:
+        asked = [
+            browser.client.get("/v1/leads", headers={"authorization": f"Bearer bt_{number:032x}_secret"})
+            for number in range(30)
+        ]
+        answers = [answer.status_code for answer in await asyncio.gather(*asked)]
+    assert set(answers) <= {401, 429, 503}
+    assert answers.count(401) <= SHUT_AFTER
+
+
+async def test_who_signs_in_rightly_many_times_is_never_slowed(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    async with console.browser() as browser:
+        for _ in range(SHUT_AFTER + 2):
+            browser.client.cookies.clear()
+            assert (await browser.sign_in(user)).status_code == 303
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"])

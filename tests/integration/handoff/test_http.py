@@ -1,6 +1,7 @@
 """The routes: in view or 404, token seen or 428 and 409, one effect per key, refusals that name the field."""
 
 import asyncio
+from datetime import timedelta
 
 import orjson
 
@@ -52,6 +53,28 @@ async def test_a_rep_accepts_and_rejects_over_http(database_of: DatabaseOf) -> N
         verdicts = [each["verdict"] for each in (await mine.get(f"{path}/events")).json()["events"]]
         assert verdicts == ["ok", "ok", "invalid", "invalid", "ok", "stale"]
         assert (await mine.get(f"{path}/card")).json()["who"]["is_available"] is False
+
+
+async def test_a_reject_is_dated_with_its_press_but_not_far_back_nor_ahead(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        await world.reps(*crew("anna"))
+        await world.agreement({"default": [member(rep_id("anna"))]})
+        mine = api.user(rep_id("anna"), "rep")
+        wanted = {
+            "kim": (timedelta(seconds=10), timedelta(seconds=10)),
+            "lee": (timedelta(days=2), timedelta(minutes=5)),
+            "max": (-timedelta(hours=1), timedelta(0)),
+        }
+        for name, (said, counted) in wanted.items():
+            await world.take(identified(name), qualified(name))
+            handoff = (await mine.get(f"/v1/handoffs?lead_id={lead_id(name)}")).json()["handoffs"][0]
+            body = {"reason_code": "no_need", "pressed_at": (world.now - said).isoformat()}
+            done = await mine.post(f"/v1/handoffs/{handoff['id']}/reject", body, etag=handoff["etag"])
+            assert done.status_code == 200, done.text
+            left = await world.rows("select headers from outbox where key = :key order by id", key=str(lead_id(name)))
+            rejected = next(row.headers for row in left if "handoff.rejected" in row.headers)
+            assert (world.now - counted).strftime("%Y-%m-%dT%H:%M:%S") in rejected, name
+        assert await world.gaps() == []
 
 
 async def test_lists_page_in_a_stable_order_and_narrow(database_of: DatabaseOf) -> None:

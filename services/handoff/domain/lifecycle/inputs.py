@@ -148,6 +148,7 @@ class Reject(_Base):
 
     by: UserId
     reason: Reason | None
+    pressed_at: datetime | None = None  # when the rep decided; now when None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
