@@ -1,6 +1,6 @@
 """Cases from the field: 9 capacity, 11 owner off, 13 time change, 15 pause, 19 a claim whose worker died."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -141,10 +141,26 @@ async def test_case_13_an_hour_that_happens_twice_counts_twice(database_of: Data
         handoff = await world.handoff_of(lead_id("kim"))
         clock = await world.clock(handoff.id, "accept")
         assert clock.due_at == _at("2026-10-25T04:00")
-        assert clock.fire_at == _at("2026-10-25T01:00")
-        await world.at(_at("2026-10-25T01:00"))
-        assert await world.fire() == 1
-        assert (await world.clock(handoff.id, "accept")).fire_at == _at("2026-10-25T03:00")
+        rungs = [_at(f"2026-10-25T{wall}") for wall in ("01:00", "03:00", "03:40:48", "04:00")]
+        for rung in rungs:
+            assert (await world.clock(handoff.id, "accept")).fire_at == rung
+            await world.at(rung - timedelta(seconds=1))
+            assert await world.fire() == 0
+            await world.at(rung)
+            assert await world.fire() == 1
+        escalated = await world.rows("select level, fired_at from escalation order by level")
+        assert [(row.level, row.fired_at) for row in escalated] == list(enumerate(rungs, start=1))
+        told = await world.rows(
+            "select type, next_at from dispatch where handoff_id = :id and type = any(:rungs) order by next_at",
+            id=handoff.id,
+            rungs=["message_rep", "mail_rep", "flag_manager"],
+        )
+        assert [(row.type, row.next_at) for row in told] == [
+            ("message_rep", rungs[0]),
+            ("mail_rep", rungs[1]),
+            ("flag_manager", rungs[2]),
+        ]
+        assert await world.gaps() == []
 
 
 @pytest.mark.parametrize(
