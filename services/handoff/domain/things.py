@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from shared.contracts.kinds import Actor as ActorKind
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, TeamId, UserId
 
 __all__ = [
@@ -29,16 +30,6 @@ __all__ = [
     "RoutingInput",
     "RuleAnswer",
 ]
-
-
-class ActorKind(StrEnum):
-    """Who gave an input (the `actor` of every handoff event)."""
-
-    REP = "rep"
-    MANAGER = "manager"
-    MARKETER = "marketer"
-    SYSTEM = "system"
-    CRM = "crm"
 
 
 class QueueName(StrEnum):

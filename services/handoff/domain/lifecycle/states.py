@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from shared.contracts.kinds import HandoffState as State
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
 
 __all__ = [
@@ -27,23 +28,6 @@ __all__ = [
     "RouteWord",
     "State",
 ]
-
-
-class State(StrEnum):
-    """Where a handoff stands (DOMAIN 5.2)."""
-
-    QUALIFIED = "qualified"
-    QUEUED = "queued"
-    ASSIGNED = "assigned"
-    ACCEPTED = "accepted"
-    WORKING = "working"
-    OPPORTUNITY = "opportunity"
-    NURTURE = "nurture"
-    WON = "won"
-    LOST = "lost"
-    DISQUALIFIED = "disqualified"
-    SUPPRESSED = "suppressed"
-    MERGED = "merged"
 
 
 OPEN = frozenset({State.QUALIFIED, State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY})
