@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from deploy.local.operator import CallError, NoAnswer, StackCalls
+from deploy.local.operator import CallError, NoAnswer
 from shared.clock import monotonic, sleep
 from shared.config import SERVICES
 
@@ -27,6 +27,13 @@ class NotQuiet(Exception):
     """The stack did not come to rest in time; the text says who still had what to do."""
 
 
+class Calls(Protocol):
+    """Who asks: the calls to a stack."""
+
+    async def call(self, service: str, method: str, path: str, **named: Any) -> Any:  # noqa: ANN401 - JSON of a service
+        """The JSON answer. Raises NoAnswer or CallError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How all services stand at rest."""
@@ -39,7 +46,7 @@ class Standing:
 
 
 async def wait_until_quiet(
-    calls: StackCalls, *, within_seconds: float = 60, nudge: Callable[[], None] = lambda: None
+    calls: Calls, *, within_seconds: float = 60, nudge: Callable[[], None] = lambda: None
 ) -> Standing:
     """The standing once the stack is at rest. Raises NotQuiet. A service that is restarting counts as busy.
 
@@ -47,6 +54,7 @@ async def wait_until_quiet(
     """
     deadline = monotonic() + within_seconds
     asked: Sequence[str] = SERVICES
+    waiting: Sequence[str] = ()  # were busy; asked one by one, in the order in which events travel
     handled: dict[str, int] = {}  # what each had handled when it was last asked
     looks = 0
     while True:
@@ -56,7 +64,8 @@ async def wait_until_quiet(
         if not busy and found == handled:
             return _standing(list(answers.values()))
         handled |= found
-        asked = list(busy) or SERVICES
+        waiting = [one for one in SERVICES if one in busy or (one in waiting and one not in answers)]
+        asked = waiting[:1] or SERVICES
         if busy:
             _must_be_before(deadline, busy)
             looks = looks + 1 if all(set(what) == {"due"} for what in busy.values()) else 0
@@ -65,7 +74,7 @@ async def wait_until_quiet(
             await sleep(_LOOK_SECONDS)
 
 
-async def wait_until_fired(calls: StackCalls, service: str, *, within_seconds: float = 60) -> None:
+async def wait_until_fired(calls: Calls, service: str, *, within_seconds: float = 60) -> None:
     """Until nothing is due in one service, whatever else it has to do. Raises NotQuiet."""
     deadline = monotonic() + within_seconds
     while (busy := _busy(await _ask(calls, service))).get("due"):
@@ -78,7 +87,7 @@ def _must_be_before(deadline: float, busy: Mapping[str, object]) -> None:
         raise NotQuiet("; ".join(f"{service} is not at rest: {what}" for service, what in busy.items()))
 
 
-async def _ask(calls: StackCalls, service: str) -> dict[str, Any]:
+async def _ask(calls: Calls, service: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = await calls.call(service, "GET", "/internal/standing", internal=True)
     except (NoAnswer, CallError) as error:

@@ -17,5 +17,5 @@ def test_each_further_early_end_waits_twice_as_long_up_to_a_bound() -> None:
 
 
 def test_a_service_that_was_healthy_for_a_while_starts_at_once_again() -> None:
-    attempts = Attempts(in_a_row=9).after_end(lived_seconds=60)
+    attempts = Attempts(in_a_row=9).after_end(lived_seconds=12)
     assert pause_before_restart(attempts) == 0
