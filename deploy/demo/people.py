@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from deploy.local.operator import CallError, read_answer
+from deploy.local.operator import CallError, NoAnswer, read_answer
 from shared.ids import new_id
 
 __all__ = ["Key", "Person"]
@@ -63,7 +63,7 @@ class Person:
         if if_match is not None:
             headers["if-match"] = if_match
         headers |= more.pop("headers", {})
-        return read_answer(await self.client.request(method, path, json=body, headers=headers, **more))
+        return await _answer(self.client, method, path, json=body, headers=headers, **more)
 
     async def get(self, path: str, **more: Any) -> Any:  # noqa: ANN401 - JSON of a service
         """The JSON of a GET."""
@@ -86,8 +86,16 @@ class Key:
         headers = {"authorization": f"Bearer {self.key}"}
         if method not in {"GET", "HEAD"}:
             headers["idempotency-key"] = str(new_id())
-        return read_answer(await self.client.request(method, path, json=body, headers=headers, **more))
+        return await _answer(self.client, method, path, json=body, headers=headers, **more)
 
     async def get(self, path: str, **more: Any) -> Any:  # noqa: ANN401 - JSON of a service
         """The JSON of a GET."""
         return (await self.do("GET", path, **more)).json()
+
+
+async def _answer(client: httpx2.AsyncClient, method: str, path: str, **more: Any) -> httpx2.Response:  # noqa: ANN401
+    """The answer. Raises CallError in the service's words, NoAnswer when the console does not answer."""
+    try:
+        return read_answer(await client.request(method, path, **more))
+    except httpx2.TransportError as error:
+        raise NoAnswer(f"console does not answer at {client.base_url} ({type(error).__name__}).") from error
