@@ -3,16 +3,14 @@
 Feed events, move the world, ask, read what was emitted.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import httpx2
-import orjson
 from fastapi import Request
-from sqlalchemy import text
 
 from services.feedback.api import ROUTERS
 from services.feedback.consumer import HANDLERS
@@ -22,13 +20,12 @@ from services.feedback.tuner import Tuner
 from services.feedback.usecases.agreements import keep_current
 from services.feedback.usecases.outcomes import credit_due
 from shared.config import Environment
-from shared.contracts.envelope import Event
-from shared.db.engine import Database, reading, transaction
+from shared.db.engine import reading, transaction
 from shared.db.ledger import RUNTIME_CHECKS, Gap, find_gaps
 from shared.ids import derived_id
 from shared.web.app_factory import create_app
 from shared.web.auth import Principal, Role
-from tests.support.world import set_world
+from tests.support.desk import ServiceDesk
 
 __all__ = ["FeedbackDesk", "feedback_desk", "user"]
 
@@ -38,37 +35,17 @@ def user(name: str, role: Role) -> Principal:
     return Principal(kind="user", id=str(derived_id("test user", name)), role=role)
 
 
-class FeedbackDesk:
-    """One feedback database at one moment of the world, with its routes."""
+class FeedbackDesk(ServiceDesk):
+    """Feedback's database with its routes, its tuner and what is periodic."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
-        self.database = Database(url, pool_size=3)
+        super().__init__(url, HANDLERS)
         self.settings = Settings(
             environment=Environment.TEST, database_url=url, kafka_bootstrap_servers="none:0", retune_days=7
         )
         self.tuner = Tuner(self.settings, self.database)
         self.caller: Principal | None = user("rae", "revops")
         self.examples: list[dict[str, Any]] = []
-
-    async def at(self, moment: datetime) -> None:
-        """Put the world at a moment; it stands still there."""
-        await set_world(self.url, at=moment)
-
-    async def feed(self, *events: Event[Any], at: datetime | None = None) -> None:
-        """Handle events as one batch, as the consumer would; `at` moves the world first."""
-        if at is not None:
-            await self.at(at)
-        async with transaction(self.database, "batch") as tx:
-            groups: list[list[Event[Any]]] = []
-            for event in events:
-                usecase = HANDLERS.by_type[event.type]
-                if groups and HANDLERS.by_type[groups[-1][0].type] is usecase:
-                    groups[-1].append(event)
-                else:
-                    groups.append([event])
-            for group in groups:
-                await HANDLERS.by_type[group[0].type](tx, group)
 
     async def tick(self, *, at: datetime | None = None) -> None:
         """One round of everything periodic."""
@@ -100,30 +77,10 @@ class FeedbackDesk:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def emitted(self, name: str = "") -> list[dict[str, Any]]:
-        """Payloads of the events emitted so far whose type contains the name, in order."""
-        rows = await self.rows("select headers, payload from outbox order by id")
-        found = [(orjson.loads(row.headers)["ce_type"], orjson.loads(row.payload)) for row in rows]
-        return [{"type": kind, **payload} for kind, payload in found if name in kind]
-
-    async def rows(self, sql: str, **values: object) -> Sequence[Any]:
-        """Rows of any statement."""
-        async with reading(self.database) as tx:
-            return (await tx.execute(text(sql), values)).all()
-
-    async def write(self, sql: str, **values: object) -> None:
-        """Run one statement and commit it: what a test plants."""
-        async with self.database.engine.begin() as connection:
-            await connection.execute(text(sql), values)
-
     async def gaps(self) -> list[Gap]:
         """What the ledger finds."""
         async with reading(self.database) as tx:
             return await find_gaps(tx, [*(check for check in RUNTIME_CHECKS if check.part != "outbox"), *LEDGER])
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self.database.close()
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[httpx2.AsyncClient]:

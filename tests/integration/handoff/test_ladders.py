@@ -1,18 +1,14 @@
 """When nobody acts: reminders, reassignment, overflow, away, pull-back, queues that climb, held evidence."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from services.handoff.usecases import firing
-from shared.contracts.activities import ActivityRecorded
-from shared.contracts.envelope import Event
 from shared.contracts.outcomes import ConnectorAdvanced
 from shared.db.engine import transaction
-from shared.ids import new_id
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
-from tests.support.builders.handoff import NOON, event_of, identified, lead_id, qualified, rep_id, rep_row
+from tests.support.builders.handoff import NOON, called, event_of, identified, lead_id, qualified, rep_id, rep_row
 
 _FIRED = """
     select e.action from escalation e join clock c on c.id = e.clock_id where c.kind = :kind order by c.number, e.level
@@ -29,25 +25,6 @@ async def _walk(world: World, *, hours: int, step_minutes: int = 20) -> None:
     for _ in range(hours * 60 // step_minutes):
         await world.advance(minutes=step_minutes)
         await world.fire()
-
-
-def _call(name: str, by: str, *, at: Any) -> Event[ActivityRecorded]:  # noqa: ANN401 - a moment
-    fields = {
-        "activity_id": new_id(),
-        "lead_id": lead_id(name),
-        "member_id": lead_id(name),
-        "kind": "call_attempted",
-        "direction": "sales",
-        "actor_user_id": rep_id(by),
-        "recorded_at": at,
-        "occurred_at": at,
-        "human": 1.0,
-        "verified_by": "server_key",
-        "source_id": new_id(),
-        "sender": "crm",
-        "channel": "call",
-    }
-    return event_of(ActivityRecorded.model_validate(fields), at=at)
 
 
 async def test_an_unanswered_offer_climbs_and_goes_to_the_next_rep(database_of: DatabaseOf) -> None:
@@ -119,7 +96,7 @@ async def test_a_touch_that_was_in_time_takes_the_breach_back(database_of: Datab
         await _walk(world, hours=5)
         moved = await world.handoff(handoff.id)
         assert (moved.state, moved.attempt) == ("assigned", 2)
-        await world.take(_call("kim", accepted_by, at=NOON + timedelta(hours=2)))
+        await world.take(called("kim", accepted_by, at=NOON + timedelta(hours=2)))
         after = await world.handoff(handoff.id)
         assert (after.state, after.owner_id) == (moved.state, moved.owner_id)
         clock = (await world.rows("select state, is_late_evidence from clock where kind = 'touch'"))[0]
@@ -163,7 +140,7 @@ async def test_evidence_takes_a_breach_back_whether_a_late_touch_or_the_clock_ca
         breached = await world.rows("select state from clock where kind = 'touch' order by number")
         assert {row.state for row in breached} == {"breached"}
         for name, handoff in (("kim", touched), ("lee", fired)):
-            await world.take(_call(name, names[handoff.owner_id], at=NOON + timedelta(hours=2)))
+            await world.take(called(name, names[handoff.owner_id], at=NOON + timedelta(hours=2)))
             clock = await world.clock(handoff.id, "touch")
             assert (clock.state, clock.is_late_evidence) == ("met", True)
             assert "retracted" in await world.events(lead_id(name))
@@ -178,9 +155,9 @@ async def test_a_touch_of_the_team_stops_the_clock(database_of: DatabaseOf) -> N
         await world.agreement({"default": [member(rep_id("anna"))]})
         await world.take(identified("kim"), qualified("kim"))
         await world.advance(minutes=5)
-        await world.take(_call("kim", "zoe", at=world.now))
+        await world.take(called("kim", "zoe", at=world.now))
         assert (await world.handoff_of(lead_id("kim"))).state == "assigned"
-        await world.take(_call("kim", "bert", at=world.now))
+        await world.take(called("kim", "bert", at=world.now))
         handoff = await world.handoff_of(lead_id("kim"))
         assert (handoff.state, handoff.owner_id) == ("working", rep_id("anna"))
         assert await world.gaps() == []
@@ -227,9 +204,9 @@ async def test_a_call_that_overtook_the_qualification_counts_the_same(database_o
             team = rep_id("team")
             await world.reps(rep_row("anna", team_id=team), rep_row("bert", team_id=team))
             await world.agreement({"default": [member(rep_id("anna"))]})
-            crossed, called = NOON - timedelta(hours=5), NOON - timedelta(hours=3)
-            early = _call("kim", "bert", at=crossed - timedelta(hours=1))
-            batches = [qualified("kim", at=crossed), _call("kim", "bert", at=called)]
+            crossed, called_at = NOON - timedelta(hours=5), NOON - timedelta(hours=3)
+            early = called("kim", "bert", at=crossed - timedelta(hours=1))
+            batches = [qualified("kim", at=crossed), called("kim", "bert", at=called_at)]
             await world.take(identified("kim"), early)
             for event in reversed(batches) if is_call_first else batches:
                 await world.take(event)

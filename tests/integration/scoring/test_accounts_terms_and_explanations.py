@@ -16,7 +16,6 @@ from services.scoring.usecases.explain import (
     replayed,
 )
 from services.scoring.usecases.keep_house import drop_old_history
-from services.scoring.usecases.score_accounts import score_accounts
 from shared.contracts.agreement import Agreement, canonical_json, default_agreement, sha256_of
 from shared.contracts.agreements import AgreementPublished
 from shared.contracts.envelope import Event
@@ -45,11 +44,6 @@ from tests.support.builders.scoring import (
 
 ACME = AccountId(derived_id("test account", "acme"))
 KIM = LeadId(lead_id("kim"))
-
-
-async def accounts_round(desk: ScoringDesk) -> int:
-    async with transaction(desk.database, "rechecks") as tx:
-        return await score_accounts(tx, desk=desk.desk)
 
 
 async def explained(desk: ScoringDesk, lead: str = "kim", at: datetime | None = None) -> Explained:
@@ -118,8 +112,8 @@ async def test_two_engaged_people_qualify_an_account_that_no_one_of_them_does(de
     quiet = ("download", "white_paper"), ("webinar_registered", None)
     for lead in ("a", "b", "c", "d"):
         await person_of_acme(desk, lead, *quiet)
-    assert await accounts_round(desk) == 1
-    assert await accounts_round(desk) == 0
+    assert await desk.accounts() == 1
+    assert await desk.accounts() == 0
     (scored,) = await desk.emitted("account.scored")
     assert (scored["people"], scored["engaged_people"], scored["score"]) == (4, 4, 68)
     assert sum(reason["points"] for reason in scored["reasons"]) == scored["engagement"]
@@ -134,9 +128,9 @@ async def test_two_engaged_people_qualify_an_account_that_no_one_of_them_does(de
 async def test_a_hot_account_is_computed_once_a_round_and_a_changed_link_leaves_the_old_one(desk: ScoringDesk) -> None:
     await person_of_acme(desk, "a", ("pricing_viewed", None), ("pricing_viewed", None))
     await desk.feed(activity("a", "webinar_attended"))
-    assert await accounts_round(desk) == 1
+    assert await desk.accounts() == 1
     await desk.feed(linked("a", "beta", version=2))
-    assert await accounts_round(desk) == 2
+    assert await desk.accounts() == 2
     people = {each["account_id"]: each["engaged_people"] for each in await desk.emitted("account.scored")}
     assert people == {str(ACME): 0, str(derived_id("test account", "beta")): 1}
 
@@ -144,24 +138,24 @@ async def test_a_hot_account_is_computed_once_a_round_and_a_changed_link_leaves_
 async def test_a_won_deal_makes_the_whole_account_a_customer(desk: ScoringDesk) -> None:
     await person_of_acme(desk, "a", ("pricing_viewed", None))
     await desk.feed(deal("a", "won"))
-    await accounts_round(desk)
+    await desk.accounts()
     await desk.feed(consent("kim"), profile("kim"), linked("kim", "acme"), activity("kim", "demo_requested"))
     assert await desk.emitted("lead.qualified") == []
     assert (await explained(desk)).judgement.case.hard_rules == ("customer",)
-    await accounts_round(desk)
+    await desk.accounts()
     assert await desk.emitted("account.qualified") == []
 
 
 async def test_an_account_is_looked_at_again_when_its_moment_comes(desk: ScoringDesk) -> None:
     for lead in ("a", "b", "c", "d"):
         await person_of_acme(desk, lead, ("download", "white_paper"), ("webinar_registered", None))
-    await accounts_round(desk)
+    await desk.accounts()
     async with reading(desk.database) as tx:
         due = await due_work(tx)
     assert (due.due, due.next_due_at) == (0, START + timedelta(hours=24))
     await desk.at(START + days(80))
     await desk.recheck()
-    assert await accounts_round(desk) == 1
+    assert await desk.accounts() == 1
     assert not (await desk.emitted("account.scored"))[-1]["is_qualified"]
 
 
