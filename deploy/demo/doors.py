@@ -20,7 +20,7 @@ from deploy.demo.dice import Dice
 from deploy.demo.driver import Planned
 from deploy.demo.people import Person
 from deploy.demo.reactions import Given, Step, reactions
-from deploy.demo.standing import Standing, wait_until_fired, wait_until_quiet
+from deploy.demo.standing import Standing, wait_until_quiet
 from deploy.demo.story import Act, Story
 from deploy.demo.world_clock import WorldClockHand
 from deploy.local.operator import CallError, StackCalls
@@ -47,10 +47,6 @@ class CompanyDoors:
     _numbers: dict[str, int] = field(default_factory=dict)
     _seen: dict[str, str] = field(default_factory=dict)  # per handoff the ETag its rep saw last
     _looked_at: datetime = cast.START
-
-    async def clocks_fired(self) -> None:
-        """Wait until no clock of a handoff is due."""
-        await wait_until_fired(self.calls, "handoff")
 
     async def quiet(self) -> Standing:
         """Wait until everything sent has been handled; loops that look only now and then are nudged."""

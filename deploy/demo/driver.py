@@ -1,8 +1,8 @@
 """Steps the world from due moment to due moment: sends what is due, lets everything be handled, then moves the clock.
 
 World time stands still while anything is handled, so machine latency is never counted as somebody's delay. Of one
-moment the clocks come first, then people, each for themselves, then what systems send: so the same story is told
-whatever is faster. It knows no HTTP: the doors are handed in. Invariant: nothing of the story is sent before its
+moment people act first, each for themselves, then systems send: who gets what is sent depends on what people have
+finished by then. It knows no HTTP: the doors are handed in. Invariant: nothing of the story is sent before its
 moment, and no due moment is stepped over.
 """
 
@@ -51,9 +51,6 @@ class Doors(Protocol):
     async def new_work(self) -> Sequence[Planned]:
         """What people plan because of what has changed since the last look."""
 
-    async def clocks_fired(self) -> None:
-        """Wait until no clock of a handoff is due."""
-
     async def quiet(self) -> Standing:
         """Wait until everything sent has been handled; how the stack then stands."""
 
@@ -93,10 +90,7 @@ class Driver:
             await self.hand.set(at=moment, speed=0)
             self.moments += 1
             self.tell(moment, self.moments)
-            people = self._due_of_plan(moment)
-            if people and standing.next_due_at is not None and standing.next_due_at <= moment:
-                await self.doors.clocks_fired()
-            await self._act(people)
+            await self._act(self._due_of_plan(moment))
             await self._send(moment)
 
     def _next(self, standing: Standing) -> datetime:

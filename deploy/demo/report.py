@@ -74,7 +74,7 @@ def _promises(figures: Figures) -> Table:
         "late",
         "touched in time",
         "late",
-        "first touch: half within",
+        "half touched within",
         "19 of 20 within",
     ]
     return "What Sales promised: kept and missed (of promises that ended)", columns, rows
@@ -123,7 +123,7 @@ def _learned(figures: Figures, document: Mapping[str, Any]) -> Table:
         ["fits published", model["published"], "one a week once there were results to learn from"],
         ["promoted by two approvals", model["promoted"], _approved(figures)],
     ]
-    return "What the loop learned", ["", "", ""], rows
+    return "What the loop learned", ["what", "figure", "how"], rows
 
 
 def _approved(figures: Figures) -> str:

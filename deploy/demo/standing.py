@@ -14,7 +14,7 @@ from deploy.local.operator import CallError, NoAnswer
 from shared.clock import monotonic, sleep
 from shared.config import SERVICES
 
-__all__ = ["NotQuiet", "Standing", "wait_until_fired", "wait_until_quiet"]
+__all__ = ["NotQuiet", "Standing", "wait_until_quiet"]
 
 # A look costs the service some milliseconds; looking all the time would slow down what is waited for.
 _LOOK_SECONDS = 0.02
@@ -72,14 +72,6 @@ async def wait_until_quiet(
             if looks and looks % _LOOKS_BEFORE_NUDGE == 0:
                 nudge()
             await sleep(_LOOK_SECONDS)
-
-
-async def wait_until_fired(calls: Calls, service: str, *, within_seconds: float = 60) -> None:
-    """Until nothing is due in one service, whatever else it has to do. Raises NotQuiet."""
-    deadline = monotonic() + within_seconds
-    while (busy := _busy(await _ask(calls, service))).get("due"):
-        _must_be_before(deadline, {service: busy})
-        await sleep(_LOOK_SECONDS)
 
 
 def _must_be_before(deadline: float, busy: Mapping[str, object]) -> None:

@@ -40,9 +40,6 @@ class _World:
     async def new_work(self) -> Sequence[Planned]:
         return self.work.pop(self.seen[-1][1], []) if self.seen else []
 
-    async def clocks_fired(self) -> None:
-        await self.quiet()
-
     async def quiet(self) -> Standing:
         for moment in [one for one in self.due if one <= self.at]:
             self.due.remove(moment)
@@ -97,9 +94,9 @@ async def test_a_moment_that_is_already_past_is_met_now_and_time_does_not_go_bac
     assert world.seen == [(_T0 + timedelta(minutes=6), "a")]
 
 
-async def test_of_one_moment_clocks_come_first_then_work_that_moves_then_people_then_systems() -> None:
+async def test_of_one_moment_work_that_moves_comes_first_then_people_then_systems() -> None:
     at = _T0 + timedelta(minutes=5)
-    world = _World(due=[at])
+    world = _World()
 
     def does(note: str) -> Callable[[], Awaitable[bool]]:
         async def do() -> bool:
@@ -112,4 +109,4 @@ async def test_of_one_moment_clocks_come_first_then_work_that_moves_then_people_
     driver.add(Planned(at, "anna", does("accepts")))
     driver.add(Planned(at, "owen", does("rejects"), is_moving=True))
     await driver.play()
-    assert [note for _, note in world.seen] == ["clock", "rejects", "accepts", "delivery"]
+    assert [note for _, note in world.seen] == ["rejects", "accepts", "delivery"]

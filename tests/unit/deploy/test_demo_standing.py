@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.demo.standing import NotQuiet, wait_until_fired, wait_until_quiet
+from deploy.demo.standing import NotQuiet, wait_until_quiet
 from deploy.local.operator import NoAnswer
 from shared.config import SERVICES
 
@@ -66,9 +66,3 @@ async def test_sleepers_are_woken_when_only_their_due_work_is_left() -> None:
     stack = _Stack({"scoring": [*(_idle(due=1) for _ in range(7)), _idle()]})
     await wait_until_quiet(stack, nudge=lambda: woken.append(None))
     assert len(woken) == 1
-
-
-async def test_clocks_have_fired_when_nothing_is_due_whatever_else_waits() -> None:
-    stack = _Stack({"handoff": [_idle(due=2, lag=5), _idle(lag=5)]})
-    await wait_until_fired(stack, "handoff")
-    assert stack.asked == {"handoff": 2}
