@@ -211,7 +211,7 @@ async def test_a_call_that_overtook_the_qualification_counts_the_same(database_o
             for event in reversed(batches) if is_call_first else batches:
                 await world.take(event)
             handoff = await world.handoff_of(lead_id("kim"))
-            assert (handoff.state, handoff.qualified_at, handoff.touched_at) == ("working", crossed, called)
+            assert (handoff.state, handoff.qualified_at, handoff.touched_at) == ("working", crossed, called_at)
             kept = await world.rows("select occurred_at from sales_activity")
             assert [row.occurred_at for row in kept] == [early.payload.occurred_at]
             opened = (await world.rows("select headers from outbox order by id limit 1"))[0].headers
