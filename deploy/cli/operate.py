@@ -183,13 +183,27 @@ def _parked_event(calls: Any, parked_id: str) -> tuple[str, dict[str, Any]]:  # 
 
 
 def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a service
-    """The newest decision that placed the handoff of this id, with how those that joined it since were decided."""
-    ids = calls.call("handoff", "GET", f"/v1/handoffs/{named}")["routing_decisions"]
+    """The newest decision that placed the handoff of this id, with how those that joined it since were decided.
+
+    What people did where no rule decided. Raises NeedsMissing when there is no such handoff.
+    """
+    from deploy.local.operator import CallError  # noqa: PLC0415 - as in deploy/cli/calls.py
+
+    try:
+        handoff = calls.call("handoff", "GET", f"/v1/handoffs/{named}")
+    except CallError as error:
+        if error.status not in {_NOT_FOUND, _NO_ID}:
+            raise
+        raise NeedsMissing(f"There is no handoff {named}: a lead's page in the console shows its ids.") from error
+    ids = handoff["routing_decisions"]
     decisions = [calls.call("handoff", "GET", f"/v1/routing-decisions/{one}") for one in ids[-_EXPLAINED_MOST:]]
     joined = [one for one in decisions if one["record"]["result"]["attach_to"] is not None]
     placed = [one for one in decisions if one not in joined] or joined
+    if not placed and handoff["assignments"]:
+        sentence = "No rule chose this rep: it waited in a queue for a person, who gave it away by hand."
+        return {"handoff_id": named, "explanation": [sentence], "assignments": handoff["assignments"]}
     if not placed:
-        raise RefusedByRule("This handoff was not routed yet: nothing was decided that could be explained.")
+        raise RefusedByRule("Nobody has it yet: nothing was decided that could be explained.")
     told = [f"{one['lead_id']}, by {one['decided_by']}: {' '.join(one['explanation'])}" for one in joined]
     return placed[-1] | {"joined": told}
 
