@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, iterparse
 
-__all__ = ["FILE", "Act", "Meaning", "acts_of", "by_day", "cloud_event", "read_log"]
+__all__ = ["FILE", "Act", "Meaning", "acts_of", "by_weeks", "cloud_event", "read_log"]
 
 FILE = "bpi2012/BPI_Challenge_2012.xes.gz"
 SYSTEM = "loan_desk"
@@ -82,14 +82,14 @@ def acts_of(case: str, events: Iterable[dict[str, str]]) -> list[Act]:
     ]
 
 
-def by_day(cases: Iterable[list[Act]]) -> list[tuple[datetime, list[Act]]]:
-    """All acts by day, days in order: each with its end (aware, UTC) and its acts in order of time."""
-    days: dict[datetime, list[Act]] = {}
+def by_weeks(cases: Iterable[list[Act]]) -> list[tuple[datetime, list[Act]]]:
+    """All acts by week, weeks in order: each with its end (the midnight after Sunday, UTC) and its acts by time."""
+    weeks: dict[datetime, list[Act]] = {}
     for acts in cases:
         for act in acts:
-            end = act.at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-            days.setdefault(end, []).append(act)
-    return [(end, sorted(days[end], key=lambda act: act.at)) for end in sorted(days)]
+            midnight = act.at.replace(hour=0, minute=0, second=0, microsecond=0)
+            weeks.setdefault(midnight + timedelta(days=7 - act.at.weekday()), []).append(act)
+    return [(end, sorted(weeks[end], key=lambda act: act.at)) for end in sorted(weeks)]
 
 
 def cloud_event(act: Act, *, actor_user_id: str) -> dict[str, Any]:

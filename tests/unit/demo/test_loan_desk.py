@@ -5,7 +5,7 @@ import statistics
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.demo.loan_desk import FILE, Meaning, acts_of, by_day, cloud_event, read_log
+from deploy.demo.loan_desk import FILE, Meaning, acts_of, by_weeks, cloud_event, read_log
 from tests.support.material import material
 
 WORK = "W_Completeren aanvraag"
@@ -39,9 +39,12 @@ def test_an_activated_case_is_won_and_nothing_else_ends_it() -> None:
     assert [act.result for act in acts_of("1", CASE)] == [None, None, None, None, "won"]
 
 
-def test_days_are_whole_and_in_order() -> None:
-    days = by_day([acts_of("1", CASE)])
-    assert [(end.day, len(acts)) for end, acts in days] == [(2, 2), (3, 2), (6, 1)]
+def test_weeks_are_whole_and_in_order() -> None:
+    weeks = by_weeks([acts_of("1", CASE)])  # from Saturday night to Wednesday
+    assert [(end.isoformat(), len(acts)) for end, acts in weeks] == [
+        ("2011-10-03T00:00:00+00:00", 4),
+        ("2011-10-10T00:00:00+00:00", 1),
+    ]
 
 
 def test_a_touch_names_who_did_it_and_an_ask_does_not() -> None:
