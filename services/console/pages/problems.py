@@ -1,11 +1,19 @@
-"""How errors look to people: a page for a page, a fragment's place for htmx, problem+json for everybody else."""
+"""How errors look to people: a page for a page, a fragment's place for htmx, problem+json for everybody else.
+
+What breaks below the handlers (the database is away, a defect) comes out of the frame as
+problem+json; `PageErrors` shows it to people as a page that needs nothing of what broke.
+"""
 
 from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console.pages.rendering import draw
 from services.console.pages.visit import Visit, frame
@@ -14,7 +22,7 @@ from shared.db.engine import reading
 from shared.errors import AppError, Unauthorised
 from shared.web.problems import problem_of, problem_response
 
-__all__ = ["add_problem_pages"]
+__all__ = ["PageErrors", "add_problem_pages"]
 
 _JSON_PLACES = ("/v1/", "/internal/", "/stream", "/static/")
 _NO_PAGE = "There is no page at this address. From the console's start every page is one click away."
@@ -24,6 +32,54 @@ def add_problem_pages(app: FastAPI) -> None:
     """Answer errors of pages with pages; the routes of machines keep their problem+json."""
     for kind in (AppError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer)
+    app.add_middleware(PageErrors)
+
+
+class PageErrors:
+    """Plain ASGI middleware: a problem+json answer under a page's address becomes a page, or a fragment for htmx."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the app does, but problems of pages in words for people."""
+        if scope["type"] != "http" or scope["path"].startswith(_JSON_PLACES):
+            await self.app(scope, receive, send)
+            return
+        held: Message | None = None
+        content = b""
+
+        async def send_shown(message: Message) -> None:
+            nonlocal held, content
+            if message["type"] == "http.response.start" and _is_problem(message):
+                held = message
+            elif held is None:
+                await send(message)
+            else:
+                content += message.get("body", b"")
+                if not message.get("more_body", False):
+                    await _shown(Request(scope), held, content)(scope, receive, send)
+
+        await self.app(scope, receive, send_shown)
+
+
+def _is_problem(message: Message) -> bool:
+    return any(name == b"content-type" and value == b"application/problem+json" for name, value in message["headers"])
+
+
+def _shown(request: Request, start: Message, content: bytes) -> Response:
+    dropped = {b"content-type", b"content-length"}
+    kept = {name.decode(): value.decode() for name, value in start["headers"] if name not in dropped}
+    return _page_of(request, orjson.loads(content), headers=kept)
+
+
+def _page_of(request: Request, problem: dict[str, Any], *, headers: dict[str, str]) -> HTMLResponse:
+    """A problem as a page or fragment that needs neither session nor database."""
+    is_ours = problem["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR
+    reference = getattr(request.state, "request_id", "") if is_ours else ""
+    part = "parts/problem.html" if request.headers.get("hx-request") == "true" else "pages/stranger.html"
+    page = draw(part, None, problem=problem, reference=reference)
+    return HTMLResponse(page, status_code=problem["status"], headers=headers)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -36,12 +92,9 @@ async def _answer(request: Request, error: Exception) -> Response:
     is_fragment = request.headers.get("hx-request") == "true"
     if isinstance(error, Unauthorised):
         return _to_the_door(request, is_fragment=is_fragment)
-    if is_fragment:
-        return HTMLResponse(draw("parts/problem.html", None, problem=body), status_code=body["status"], headers=headers)
     session = getattr(request.state, "session", None)
-    if session is None:
-        page = draw("pages/stranger.html", None, problem=body)
-        return HTMLResponse(page, status_code=body["status"], headers=headers)
+    if is_fragment or session is None:
+        return _page_of(request, body, headers=headers)
     state = request.app.state
     visit = Visit(
         request, session, request.state.principal, state.settings, state.database, state.owners, state.profiles
@@ -54,8 +107,9 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 def _to_the_door(request: Request, *, is_fragment: bool) -> Response:
     """Who is not signed in signs in first and comes back to where a GET was asked."""
-    target = request.url.path if request.method in SAFE_METHODS and not is_fragment else "/"
-    address = f"/login?to={target}"
+    is_page = request.method in SAFE_METHODS and not is_fragment
+    target = f"{request.url.path}?{request.url.query}".rstrip("?") if is_page else "/"
+    address = f"/login?to={quote(target)}"
     if is_fragment:
         return Response(status_code=401, headers={"hx-redirect": address})
     return RedirectResponse(address, status_code=303)

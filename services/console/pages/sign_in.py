@@ -11,7 +11,7 @@ from services.console.domain.rights import Role, home_of
 from services.console.pages.rendering import draw
 from services.console.pages.visit import Visiting
 from services.console.settings import Settings
-from services.console.usecases.people import end_session, sign_in
+from services.console.usecases.people import end_session, sign_in, token_hash
 from services.console.usecases.prove import Prover, address_of, check_origin
 from shared.db.engine import transaction
 from shared.errors import Forbidden, RateLimited
@@ -47,15 +47,18 @@ async def show_door(request: Request, to: str = "/") -> Response:
 @router.post("/login", dependencies=[_PUBLIC])
 async def enter(
     request: Request,
-    user_name: Annotated[str, Form(max_length=200)],
-    password: Annotated[str, Form(max_length=1000)],
+    user_name: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
     csrf: Annotated[str, Form()] = "",
     to: Annotated[str, Form()] = "/",
 ) -> Response:
     """Prove name and password; a new session begins."""
     check_origin(request)
     if not hmac.compare_digest(csrf.encode(), request.cookies.get(_DOOR_COOKIE, "").encode()) or not csrf:
-        raise Forbidden("The sign-in page is too old: load it again.")
+        words = "This page was open for too long. Try again."
+        return _door(request, to=to, error=words, user_name=user_name, status=403)
+    if not user_name.strip() or not password:
+        return _door(request, to=to, error="Enter user name and password.", user_name=user_name, status=422)
     settings: Settings = request.app.state.settings
     if not settings.is_local_login_on:
         raise Forbidden("Signing in with a password is switched off here.")
@@ -70,6 +73,10 @@ async def enter(
         words = "User name and password do not fit. Try again."
         return _door(request, to=to, error=words, user_name=user_name, status=401)
     token, user = entered
+    before = request.cookies.get(settings.session_cookie)
+    if before:  # nobody goes on in the session that this browser brought
+        async with transaction(database, "command") as tx:
+            await end_session(tx, token_hash(before))
     target = _own_path(to)
     response = RedirectResponse(home_of(Role(user.role)) if target == "/" else target, status_code=303)
     response.set_cookie(

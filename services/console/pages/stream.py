@@ -27,6 +27,7 @@ from services.console.pages.visit import Visit, Visiting, reason_choices
 from services.console.pages.watching import Batch, Watch, Watching, load_batch
 from services.console.store import changes, leaving, pages, people
 from services.console.usecases.prove import Prover
+from shared.clock import monotonic
 from shared.config import Environment
 from shared.db.engine import ReadTx, reading
 from shared.errors import NotFound
@@ -35,7 +36,6 @@ __all__ = ["router"]
 
 router = APIRouter()
 
-PROVE_AGAIN_SECONDS = 10.0  # how long a stream outlives its session at most
 _OPEN = frozenset(pages.OPEN_STATES)
 _WITH_ROWS = frozenset({"queue", "board"})
 
@@ -77,14 +77,19 @@ class _Stream:
         yield _message("", name="stale" if resume.is_stale else "open", number=self._number)
         async for message in self._catch_up():
             yield message
+        every = self._visit.settings.session_proven_every_seconds
+        proven_until = monotonic() + every
         while True:
+            if monotonic() >= proven_until:
+                if not await self._is_same_person():
+                    yield _message("", name="stale", number=self._number)
+                    return
+                proven_until = monotonic() + every
+                yield b": still here\n\n"
             try:
-                async with asyncio.timeout(PROVE_AGAIN_SECONDS):
+                async with asyncio.timeout(proven_until - monotonic()):
                     batch = await watch.waiting.get()
             except TimeoutError:
-                if not await self._is_signed_in():
-                    return
-                yield b": still here\n\n"
                 continue
             if batch is None:
                 if watch.is_behind:
@@ -135,9 +140,11 @@ class _Stream:
             return frozenset({self._visit.user.user_id})
         return reach_of(self._visit.viewer, (await people.users(tx)).values()).owner_ids or frozenset()
 
-    async def _is_signed_in(self) -> bool:
+    async def _is_same_person(self) -> bool:
+        """Whether the session still lives and its user has the same role and team."""
         prover: Prover = self._visit.request.app.state.authenticate
-        return await prover.session(self._visit.request) is not None
+        session = await prover.session(self._visit.request)
+        return session is not None and session.user == self._visit.user
 
     async def _drawn(self, batch: Batch) -> bytes:
         """One batch as messages of this page; always with its number, so that a reconnect goes on from here."""

@@ -19,6 +19,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from services.console.domain.guessing import Tries, longest_wait, network_of
 from services.console.domain.records import UserRow
 from services.console.domain.rights import Role
+from services.console.domain.user_names import is_mail_address
 from services.console.domain.words import plural
 from services.console.store import people
 from shared.db.engine import Database, ReadTx, Tx, reading, transaction
@@ -159,6 +160,12 @@ def _must_not_wait(tries: Sequence[Tries], of_what: str) -> None:
 async def add_user(tx: Tx, new: NewUser, *, password_hash: str) -> UserRow:
     """Keep a new user. Raises Refused when the name is taken or a field is wrong."""
     name = new.user_name.strip().lower()
+    if not is_mail_address(name):
+        wrong = FieldError("/email", "no_mail_address", "This is no mail address.")
+        raise Refused("Give the address the person signs in with, such as kim@example.org.", errors=[wrong])
+    if not new.display_name.strip():
+        wrong = FieldError("/name", "empty", "The name is empty.")
+        raise Refused("Say the name as others see it.", errors=[wrong])
     if new.time_zone not in available_timezones():
         raise Refused("Name a time zone of the IANA list.", errors=[FieldError("/time_zone", "unknown", "Not a zone.")])
     row = UserRow(new_id(), name, new.display_name.strip(), new.role.value, new.team_id, time_zone=new.time_zone)

@@ -78,6 +78,61 @@ async def test_who_signs_in_rightly_many_times_is_never_slowed(make_console: Mak
             assert (await browser.sign_in(user)).status_code == 303
 
 
+async def test_the_door_says_what_is_wrong_in_its_own_place_and_in_its_title(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    async with console.browser() as browser:
+        door = await browser.client.get("/login?to=/leads")
+        csrf = door.text.partition('name="csrf" value="')[2].partition('"')[0]
+        assert "<title>Sign in · Baton</title>" in door.text
+        good = {"user_name": user.user_name, "password": PASSWORD, "csrf": csrf, "to": "/leads"}
+        cases = {
+            403: {**good, "csrf": "of another day"},
+            401: {**good, "password": "wrong"},
+            422: {**good, "password": ""},
+        }
+        text = ""
+        for status, form in cases.items():
+            answer = await browser.client.post("/login", data=form, headers={"origin": ORIGIN})
+            assert answer.status_code == status
+            assert "<title>Not signed in · Baton</title>" in answer.text
+            assert f'value="{user.user_name}"' in answer.text
+            assert 'name="to" value="/leads"' in answer.text
+            text = answer.text
+        good["csrf"] = text.partition('name="csrf" value="')[2].partition('"')[0]
+        entered = await browser.client.post("/login", data=good, headers={"origin": ORIGIN})
+    assert entered.headers["location"] == "/leads"
+
+
+async def test_who_comes_from_a_filtered_page_returns_to_it(make_console: Make) -> None:
+    console = await make_console()
+    async with console.browser() as browser:
+        away = await browser.client.get("/leads?q=a%26b&days=7")
+        assert away.headers["location"] == "/login?to=/leads%3Fq%3Da%2526b%26days%3D7"
+        door = await browser.client.get(away.headers["location"])
+        assert 'name="to" value="/leads?q=a%26b&amp;days=7"' in door.text
+        for path in ("//evil.example/x", "/%0d%0aset-cookie:a=b", "/%5cevil.example"):
+            answer = await browser.client.get(path)
+            assert answer.headers.get("location", "/login").startswith("/login"), path
+            assert "a" not in answer.cookies
+
+
+async def test_signing_in_ends_the_session_that_the_browser_brought(make_console: Make) -> None:
+    console = await make_console()
+    user = await console.user("Priya Nair")
+    async with console.browser() as browser, console.browser() as other:
+        await browser.sign_in(user)
+        brought = browser.client.cookies[console.settings.session_cookie]
+        door = await other.client.get("/login")
+        other.client.cookies.set(console.settings.session_cookie, brought)
+        csrf = door.text.partition('name="csrf" value="')[2].partition('"')[0]
+        form = {"user_name": user.user_name, "password": PASSWORD, "csrf": csrf}
+        answer = await other.client.post("/login", data=form, headers={"origin": ORIGIN})
+        assert answer.status_code == 303
+        assert answer.cookies[console.settings.session_cookie] != brought
+        assert (await browser.client.get("/queue")).status_code == 303
+
+
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"])
 async def test_the_door_sends_nobody_to_a_foreign_place(make_console: Make, target: str) -> None:
     console = await make_console()
@@ -177,6 +232,24 @@ async def test_the_operator_adds_a_user_who_signs_in_with_the_password_shown_onc
         form = {"user_name": "priya@baton.test", "password": made.json()["password"], "csrf": csrf}
         answer = await browser.client.post("/login", data=form, headers={"origin": ORIGIN})
         assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    "email", ["notamail", "a@b", "@baton.test", "kim@", "Kim <kim@baton.test>", "kim@a@baton.test", "a b@baton.test"]
+)
+async def test_a_user_without_a_mail_address_is_refused_with_the_field_and_what_to_give(
+    make_console: Make, email: str
+) -> None:
+    console = await make_console()
+    operator = {"authorization": f"Bearer {console.cli_tokens.make(audience='console')}", "idempotency-key": "one"}
+    async with console.browser() as browser:
+        asked = {"email": email, "name": "Kim", "role": "rep"}
+        refused = await browser.client.post("/v1/users", json=asked, headers=operator)
+        listed = (await browser.client.get("/v1/users", headers=operator)).json()
+    assert refused.status_code == 422
+    assert [one["pointer"] for one in refused.json()["errors"]] == ["/email"]
+    assert "kim@example.org" in refused.json()["detail"]
+    assert listed == {"users": []}
 
 
 async def test_a_change_of_role_ends_the_sessions_of_a_user(make_console: Make) -> None:

@@ -350,6 +350,40 @@ async def test_a_session_opens_four_streams_and_no_more(make_console: Make) -> N
         assert (await browser.client.get("/stream?page=board")).status_code == 429
 
 
+@pytest.mark.parametrize("what", ["signed out", "another team", "switched off"])
+async def test_a_stream_ends_with_its_session_however_much_it_has_to_tell(make_console: Make, what: str) -> None:
+    console = await make_console()
+    console.app.state.settings = console.settings.model_copy(update={"session_proven_every_seconds": 0.2})
+    changed = {
+        "signed out": "delete from session",
+        "another team": "update console_user set team_id = gen_random_uuid()",
+        "switched off": "update console_user set is_active = false",
+    }
+    async with (
+        served(console) as base,
+        signed_in(console, base, "Mia Manager", Role.MANAGER) as browser,
+        opened(browser) as messages,
+        asyncio.TaskGroup() as group,
+    ):
+        await first(messages)
+        is_over = asyncio.Event()
+
+        async def keep_changing() -> None:
+            seq = 0
+            while not is_over.is_set():
+                seq += 1
+                await console.fold(event(handoff_event(seq=seq, token=seq)))
+
+        group.create_task(keep_changing())
+        await until(messages, str(named("handoff", "one")))
+        async with transaction(console.database, "command") as tx:
+            await tx.execute(changed[what])
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            heard = [message async for message in messages]
+        is_over.set()
+    assert heard[-1].name == "stale"  # the page loads itself again, with the rights of now
+
+
 async def test_a_stream_needs_a_session(make_console: Make) -> None:
     console = await make_console()
     async with console.browser() as browser:
