@@ -6,10 +6,10 @@ A route without a declared permission makes the app refuse to be built. Plain AS
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -21,14 +21,23 @@ from typing_extensions import override
 
 from shared.clock import monotonic
 from shared.config import ServiceSettings
-from shared.db.engine import is_transient, is_unstorable
+from shared.db.engine import Database, is_transient, is_unstorable
 from shared.errors import AppError, Busy, Refused
 from shared.ids import new_id
 from shared.telemetry import count, log, observe
 from shared.web.auth import Authenticate, Permission, permission_of
 from shared.web.problems import PROBLEM_JSON, problem_of, problem_response
 
-__all__ = ["BODY_BYTES", "Answered", "Asked", "create_app", "permissions_of_route", "routes_of"]
+__all__ = [
+    "BODY_BYTES",
+    "Answered",
+    "Asked",
+    "DatabaseOf",
+    "create_app",
+    "database_of",
+    "permissions_of_route",
+    "routes_of",
+]
 
 BODY_BYTES = 64 * 1024  # the CRM API's bound (SECURITY 2); a router of imports raises its own by max_body_size
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -85,6 +94,15 @@ def create_app(
     for kind in (AppError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
     return app
+
+
+def database_of(request: Request) -> Database:
+    """The pool the app was made with: `state["database"]`."""
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseOf = Annotated[Database, Depends(database_of)]
 
 
 def routes_of(router: APIRouter) -> Iterator[APIRoute]:

@@ -1,12 +1,11 @@
 """Commands: one effect per idempotency key, kept with its answer in the effect's transaction.
 
-Versions by If-Match and ETag; pages.
+And versions, by If-Match and ETag.
 
 A second request with the same key waits for the first and gets its answer; with another body it is refused; while the
 first still runs it gets 409. Stored are 2xx, 409 stale and 422; a 5xx never is. Source: RELIABILITY 3.8, SENDERS 10.
 """
 
-import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,22 +19,18 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.db.engine import Database, Tx, transaction
-from shared.errors import FieldError, PreconditionFailed, PreconditionRequired, Refused, Stale, StillRunning, Unreadable
+from shared.errors import PreconditionFailed, PreconditionRequired, Refused, Stale, StillRunning, Unreadable
 from shared.telemetry import announce
 from shared.web.auth import Principal
 from shared.web.problems import PROBLEM_JSON, problem_of
 
 __all__ = [
-    "PAGE_DEFAULT",
-    "PAGE_MOST",
     "Answer",
     "check_if_match",
     "command",
-    "cursor_of",
     "etag_of",
     "if_match",
     "parse_key",
-    "read_cursor",
 ]
 
 KEPT_HOURS = 24
@@ -44,8 +39,6 @@ _KEY_MOST = 255
 _BARE_KEY = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~:/=-]+")
 _STORED_ERRORS = (Stale, Refused)
 _LOCK_NOT_AVAILABLE = "55P03"
-PAGE_DEFAULT = 50
-PAGE_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +175,7 @@ def parse_key(header: str | None) -> str:
     return key
 
 
-# ---- versions and pages
+# ---- versions
 
 
 def etag_of(*version: object) -> str:
@@ -203,23 +196,3 @@ def check_if_match(request: Request, *, current: str) -> None:
     seen = if_match(request)
     if seen not in {current.strip('"'), "*"}:
         raise PreconditionFailed("Read it again, decide again, and send the new ETag in If-Match.")
-
-
-def cursor_of(*values: object) -> str:
-    """An opaque cursor that points behind a row: the values of the stable order, as texts."""
-    return base64.urlsafe_b64encode(orjson.dumps([str(value) for value in values])).decode().rstrip("=")
-
-
-def read_cursor(cursor: str | None, *, fields: int) -> list[str] | None:
-    """The values `cursor_of` wrote, or None for the first page. Raises Refused for anything else."""
-    if cursor is None:
-        return None
-    try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(values, list) and len(values) == fields and all(isinstance(value, str) for value in values):
-            return values
-    except ValueError:
-        pass
-    raise Refused(
-        "Use the cursor of the answer's next link.", errors=[FieldError("query:cursor", "cursor", "not a cursor")]
-    )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from services.console.commands.forward import BODY_BYTES_MAX, answer_headers, forward
 from services.console.usecases.narrow import check_person, is_narrowed, only_seen
 from shared.db.engine import reading
+from shared.web.app_factory import database_of
 from shared.web.auth import Principal, requires
 
 __all__ = ["router"]
@@ -21,7 +22,7 @@ async def forward_route(
     request: Request, path: str, principal: Annotated[Principal, Depends(requires("any"))]
 ) -> Response:
     """Forward one request to its owner; reps and managers read the people in their view."""
-    async with reading(request.app.state.database) as tx:
+    async with reading(database_of(request)) as tx:
         await check_person(tx, principal, path)
     answer = await forward(
         request.app.state.owners,
@@ -34,6 +35,6 @@ async def forward_route(
     )
     content = answer.content
     if content and answer.is_success and is_narrowed(principal, path):
-        async with reading(request.app.state.database) as tx:
+        async with reading(database_of(request)) as tx:
             content = await only_seen(tx, principal, content)
     return Response(content, status_code=answer.status_code, headers=answer_headers(answer))

@@ -23,7 +23,7 @@ from services.console.usecases.people import (
 from shared.db.engine import Tx, reading
 from shared.errors import NotFound
 from shared.ids import secret_token
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, database_of
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
 from shared.web.policy import Scope
@@ -69,7 +69,7 @@ class NewKeyAsked(Asked):
 @router.get("/users")
 async def list_users(request: Request, _: Administrator) -> dict[str, Any]:
     """All users."""
-    async with reading(request.app.state.database) as tx:
+    async with reading(database_of(request)) as tx:
         found = await people.users(tx)
     return {"users": [_user_values(row) for row in found.values()]}
 
@@ -97,13 +97,13 @@ async def patch_user(request: Request, _: Administrator, user_id: UUID, asked: U
         )
         return Answer(200, _user_values(row))
 
-    return await command(request, request.app.state.database, _, run)
+    return await command(request, database_of(request), _, run)
 
 
 @router.get("/users/{user_id}")
 async def get_user(request: Request, _: Administrator, user_id: UUID) -> dict[str, Any]:
     """One user."""
-    async with reading(request.app.state.database) as tx:
+    async with reading(database_of(request)) as tx:
         row = await people.user(tx, user_id)
     if row is None:
         raise NotFound("There is no user with this id.")
@@ -113,7 +113,7 @@ async def get_user(request: Request, _: Administrator, user_id: UUID) -> dict[st
 @router.get("/keys")
 async def list_keys(request: Request, _: Administrator) -> dict[str, Any]:
     """All API keys, without their secrets."""
-    async with reading(request.app.state.database) as tx:
+    async with reading(database_of(request)) as tx:
         return {"keys": [_key_values(row) for row in await people.keys(tx)]}
 
 
@@ -131,7 +131,7 @@ async def post_key(request: Request, principal: Administrator, asked: NewKeyAske
         )
         return Answer(201, _key_values(made.row), shown_once={"key": made.text})
 
-    return await command(request, request.app.state.database, principal, run)
+    return await command(request, database_of(request), principal, run)
 
 
 @router.delete("/keys/{key_id}", status_code=204)
@@ -142,7 +142,7 @@ async def delete_key(request: Request, principal: Administrator, key_id: str) ->
         await revoke_key(tx, key_id)
         return Answer(204)
 
-    return await command(request, request.app.state.database, principal, run)
+    return await command(request, database_of(request), principal, run)
 
 
 @internal_router.post("/users", status_code=201)
@@ -160,7 +160,7 @@ async def _add_user(request: Request, principal: Principal, asked: NewUserAsked)
         row = await add_user(tx, new, password_hash=password_hash)
         return Answer(201, _user_values(row), shown_once={} if asked.password else {"password": password})
 
-    return await command(request, request.app.state.database, principal, run)
+    return await command(request, database_of(request), principal, run)
 
 
 def _user_values(row: UserRow) -> dict[str, Any]:

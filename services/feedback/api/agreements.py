@@ -9,7 +9,7 @@ import yaml
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field, ValidationError
 
-from services.feedback.api.parts import Moment, database_of, person_of, scoring_of, team_of
+from services.feedback.api.parts import Moment, person_of, scoring_of, team_of
 from services.feedback.domain.agreement.checks import Classified, Problem
 from services.feedback.domain.agreement.lifecycle import Stage
 from services.feedback.domain.agreement.reading import changes, sections
@@ -25,9 +25,9 @@ from services.feedback.usecases.agreements import (
     sign_draft,
 )
 from shared.contracts.agreement import Agreement, load_agreement
-from shared.db.engine import Database, ReadTx, Tx, reading, transaction
+from shared.db.engine import ReadTx, Tx, reading, transaction
 from shared.errors import FieldError, NotFound, Refused, Unreadable
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command, etag_of, if_match
 from shared.web.service_client import ServiceClient
@@ -36,7 +36,6 @@ router = APIRouter()
 Reader = Annotated[Principal, Depends(requires("agreements:read"))]
 Drafter = Annotated[Principal, Depends(requires("agreements:draft"))]
 Signer = Annotated[Principal, Depends(requires("agreements:sign"))]
-Store = Annotated[Database, Depends(database_of)]
 Scoring = Annotated[ServiceClient, Depends(scoring_of)]
 
 DRAFTS_MOST = 100
@@ -60,7 +59,7 @@ class PublishAsked(Asked):
 
 
 @router.get("/v1/agreements")
-async def get_agreements(_: Reader, database: Store) -> dict[str, Any]:
+async def get_agreements(_: Reader, database: DatabaseOf) -> dict[str, Any]:
     """All published versions, newest first, and which one is active."""
     async with reading(database) as tx:
         rows = await agreements.versions(tx)
@@ -69,7 +68,7 @@ async def get_agreements(_: Reader, database: Store) -> dict[str, Any]:
 
 
 @router.get("/v1/agreements/{version}")
-async def get_agreement(version: str, _: Reader, database: Store) -> dict[str, Any]:
+async def get_agreement(version: str, _: Reader, database: DatabaseOf) -> dict[str, Any]:
     """One version (`active`, or its number): the document, its sentences, its signatures."""
     async with reading(database) as tx:
         active = await agreements.active_version(tx)
@@ -82,7 +81,7 @@ async def get_agreement(version: str, _: Reader, database: Store) -> dict[str, A
 
 
 @router.get("/v1/agreements/{version}/changes")
-async def get_changes(version: int, _: Reader, database: Store, since: int | None = None) -> dict[str, Any]:
+async def get_changes(version: int, _: Reader, database: DatabaseOf, since: int | None = None) -> dict[str, Any]:
     """What differs from an earlier version (default: the one before), in sentences."""
     async with reading(database) as tx:
         after = await _version(tx, str(version), active=None)
@@ -95,7 +94,7 @@ async def get_changes(version: int, _: Reader, database: Store, since: int | Non
 
 
 @router.get("/v1/drafts")
-async def get_drafts(_: Reader, database: Store) -> dict[str, Any]:
+async def get_drafts(_: Reader, database: DatabaseOf) -> dict[str, Any]:
     """Drafts, last changed first."""
     async with reading(database) as tx:
         rows = await agreements.drafts(tx, most=DRAFTS_MOST)
@@ -103,7 +102,7 @@ async def get_drafts(_: Reader, database: Store) -> dict[str, Any]:
 
 
 @router.get("/v1/drafts/{draft_id}")
-async def get_draft(draft_id: UUID, response: Response, _: Reader, database: Store) -> dict[str, Any]:
+async def get_draft(draft_id: UUID, response: Response, _: Reader, database: DatabaseOf) -> dict[str, Any]:
     """One draft with its document, its sentences, and what it would change."""
     async with reading(database) as tx:
         row = await agreements.draft_of(tx, draft_id)
@@ -120,7 +119,7 @@ async def get_draft(draft_id: UUID, response: Response, _: Reader, database: Sto
 
 
 @router.post("/v1/drafts", status_code=201)
-async def post_draft(asked: DraftAsked, request: Request, principal: Drafter, database: Store) -> Response:
+async def post_draft(asked: DraftAsked, request: Request, principal: Drafter, database: DatabaseOf) -> Response:
     """Begin a draft."""
     agreement = _document(asked)
 
@@ -132,7 +131,7 @@ async def post_draft(asked: DraftAsked, request: Request, principal: Drafter, da
 
 
 @router.put("/v1/drafts/{draft_id}")
-async def put_draft(draft_id: UUID, asked: DraftAsked, request: Request, _: Drafter, database: Store) -> Response:
+async def put_draft(draft_id: UUID, asked: DraftAsked, request: Request, _: Drafter, database: DatabaseOf) -> Response:
     """Replace the document of a draft: its check and its signatures are gone. Repeat-safe by If-Match."""
     agreement = _document(asked)
     if agreement is None:
@@ -145,7 +144,7 @@ async def put_draft(draft_id: UUID, asked: DraftAsked, request: Request, _: Draf
 
 @router.post("/v1/drafts/{draft_id}/check")
 async def post_check(
-    draft_id: UUID, request: Request, principal: Drafter, database: Store, scoring: Scoring
+    draft_id: UUID, request: Request, principal: Drafter, database: DatabaseOf, scoring: Scoring
 ) -> Response:
     """Check a draft: routes and promises here, the examples by scoring; a clean one may then be signed."""
     async with reading(database) as tx:
@@ -162,7 +161,7 @@ async def post_check(
 
 
 @router.post("/v1/drafts/{draft_id}/sign")
-async def post_sign(draft_id: UUID, request: Request, principal: Signer, database: Store) -> Response:
+async def post_sign(draft_id: UUID, request: Request, principal: Signer, database: DatabaseOf) -> Response:
     """Sign a checked draft for one's team; the second team's signature must be another person's."""
 
     async def run(tx: Tx) -> Answer:
@@ -176,7 +175,7 @@ async def post_sign(draft_id: UUID, request: Request, principal: Signer, databas
 
 @router.post("/v1/drafts/{draft_id}/publish", status_code=202)
 async def post_publish(
-    draft_id: UUID, asked: PublishAsked, request: Request, principal: Drafter, database: Store
+    draft_id: UUID, asked: PublishAsked, request: Request, principal: Drafter, database: DatabaseOf
 ) -> Response:
     """Publish a draft signed by both; services switch at its date."""
 

@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from services.feedback.api.parts import database_of, person_of, team_of
+from services.feedback.api.parts import person_of, team_of
 from services.feedback.domain.disputes import Ruling
 from services.feedback.store import disputes
 from services.feedback.store.disputes import DisputeRow
 from services.feedback.usecases.disputes import open_dispute, rule_dispute
-from shared.db.engine import Database, Tx, reading
-from shared.web.app_factory import Asked
+from shared.db.engine import Tx, reading
+from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
 
@@ -20,7 +20,6 @@ router = APIRouter()
 Reader = Annotated[Principal, Depends(requires("reports:read"))]
 Opener = Annotated[Principal, Depends(requires("disputes:open"))]
 Ruler = Annotated[Principal, Depends(requires("disputes:rule"))]
-Store = Annotated[Database, Depends(database_of)]
 
 DISPUTES_MOST = 200
 
@@ -40,7 +39,7 @@ class RulingAsked(Asked):
 
 
 @router.get("/v1/disputes")
-async def get_disputes(_: Reader, database: Store) -> dict[str, Any]:
+async def get_disputes(_: Reader, database: DatabaseOf) -> dict[str, Any]:
     """Disputes, newest first."""
     async with reading(database) as tx:
         rows = await disputes.disputes(tx, most=DISPUTES_MOST)
@@ -48,7 +47,7 @@ async def get_disputes(_: Reader, database: Store) -> dict[str, Any]:
 
 
 @router.post("/v1/disputes", status_code=201)
-async def post_dispute(asked: DisputeAsked, request: Request, principal: Opener, database: Store) -> Response:
+async def post_dispute(asked: DisputeAsked, request: Request, principal: Opener, database: DatabaseOf) -> Response:
     """Contest a handoff one owned."""
 
     async def run(tx: Tx) -> Answer:
@@ -60,7 +59,7 @@ async def post_dispute(asked: DisputeAsked, request: Request, principal: Opener,
 
 @router.post("/v1/disputes/{dispute_id}/rulings", status_code=201)
 async def post_ruling(
-    dispute_id: UUID, asked: RulingAsked, request: Request, principal: Ruler, database: Store
+    dispute_id: UUID, asked: RulingAsked, request: Request, principal: Ruler, database: DatabaseOf
 ) -> Response:
     """Rule for one's team; both teams' equal rulings settle it."""
 

@@ -7,14 +7,14 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from services.feedback.api.parts import database_of, person_of, team_of
+from services.feedback.api.parts import person_of, team_of
 from services.feedback.store import models
 from services.feedback.store.models import Approval, ModelRow, Promotion
 from services.feedback.usecases.models import approve_model, roll_back
 from services.feedback.usecases.tuning import ask_for_fits
-from shared.db.engine import Database, Tx, reading
+from shared.db.engine import Tx, reading
 from shared.errors import NotFound
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
 
@@ -22,7 +22,6 @@ router = APIRouter()
 Reader = Annotated[Principal, Depends(requires("models:read"))]
 Trainer = Annotated[Principal, Depends(requires("models:train"))]
 Approver = Annotated[Principal, Depends(requires("models:approve"))]
-Store = Annotated[Database, Depends(database_of)]
 
 SLOT = "default"
 MODELS_MOST = 100
@@ -35,7 +34,7 @@ class RollBackAsked(Asked):
 
 
 @router.get("/v1/models")
-async def get_models(_: Reader, database: Store) -> dict[str, Any]:
+async def get_models(_: Reader, database: DatabaseOf) -> dict[str, Any]:
     """Published models, newest first; which one decides; its history; what the tuner did last."""
     async with reading(database) as tx:
         rows = await models.models(tx, most=MODELS_MOST)
@@ -53,7 +52,7 @@ async def get_models(_: Reader, database: Store) -> dict[str, Any]:
 
 
 @router.get("/v1/models/{model_id}")
-async def get_model(model_id: UUID, _: Reader, database: Store) -> dict[str, Any]:
+async def get_model(model_id: UUID, _: Reader, database: DatabaseOf) -> dict[str, Any]:
     """One model with its card, its gate sheet and who approved."""
     async with reading(database) as tx:
         row = await models.model_of(tx, model_id)
@@ -65,7 +64,7 @@ async def get_model(model_id: UUID, _: Reader, database: Store) -> dict[str, Any
 
 
 @router.post("/v1/models/train", status_code=202)
-async def post_train(request: Request, principal: Trainer, database: Store) -> Response:
+async def post_train(request: Request, principal: Trainer, database: DatabaseOf) -> Response:
     """Ask the tuner for a fit of every family now; the result appears under GET /v1/models."""
 
     async def run(tx: Tx) -> Answer:
@@ -75,7 +74,7 @@ async def post_train(request: Request, principal: Trainer, database: Store) -> R
 
 
 @router.post("/v1/models/{model_id}/approve")
-async def post_approve(model_id: UUID, request: Request, principal: Approver, database: Store) -> Response:
+async def post_approve(model_id: UUID, request: Request, principal: Approver, database: DatabaseOf) -> Response:
     """One team's consent; the second team's promotes it."""
 
     async def run(tx: Tx) -> Answer:
@@ -90,7 +89,7 @@ async def post_approve(model_id: UUID, request: Request, principal: Approver, da
 
 @router.post("/v1/models/{model_id}/roll-back")
 async def post_roll_back(
-    model_id: UUID, asked: RollBackAsked, request: Request, principal: Approver, database: Store
+    model_id: UUID, asked: RollBackAsked, request: Request, principal: Approver, database: DatabaseOf
 ) -> Response:
     """Take the promoted model back; one person of either team may."""
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.feedback.api.parts import Moment, database_of
+from services.feedback.api.parts import Moment
 from services.feedback.domain.disposition import Result
 from services.feedback.store import outcomes, people
 from services.feedback.store.outcomes import OpportunityRow, OutcomeRow
@@ -22,14 +22,14 @@ from services.feedback.usecases.outcomes import (
 )
 from shared.db.engine import Database, Tx, reading, transaction
 from shared.errors import FieldError, NotFound, Refused, UnsupportedMedia
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
-from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST, Answer, command, cursor_of, etag_of, read_cursor
+from shared.web.idempotency import Answer, command, etag_of
+from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
 
 router = APIRouter()
 Writer = Annotated[Principal, Depends(requires("outcomes:write"))]
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
-Store = Annotated[Database, Depends(database_of)]
 
 TEXT_MOST = 200
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,7 +83,7 @@ class OutcomesQuery(BaseModel):
 
 
 @router.post("/v1/outcomes", status_code=201)
-async def post_outcomes(request: Request, principal: Writer, database: Store) -> Response:
+async def post_outcomes(request: Request, principal: Writer, database: DatabaseOf) -> Response:
     """Record one outcome (JSON), or a file of them (text/csv)."""
     if _is_csv(request):
         content = await request.body()
@@ -119,7 +119,7 @@ async def post_outcomes(request: Request, principal: Writer, database: Store) ->
 
 @router.put("/v1/opportunities/{system}/{external_id}")
 async def put_opportunity(
-    asked: OpportunityAsked, system: str, external_id: str, _: Writer, database: Store
+    asked: OpportunityAsked, system: str, external_id: str, _: Writer, database: DatabaseOf
 ) -> Response:
     """Report a deal's state; repeat-safe by its version: 201 new, 200 changed, repeated or old."""
     _check(asked.amount_minor, asked.currency)
@@ -145,14 +145,14 @@ async def put_opportunity(
 
 
 @router.get("/v1/opportunities/{system}/{external_id}")
-async def get_opportunity(system: str, external_id: str, _: Reader, database: Store) -> dict[str, Any]:
+async def get_opportunity(system: str, external_id: str, _: Reader, database: DatabaseOf) -> dict[str, Any]:
     """A deal as last reported."""
     async with reading(database) as tx:
         return opportunity_json(await opportunity_or_missing(tx, system, external_id))
 
 
 @router.get("/v1/outcomes/{outcome_id}")
-async def get_outcome(outcome_id: UUID, _: Reader, database: Store) -> dict[str, Any]:
+async def get_outcome(outcome_id: UUID, _: Reader, database: DatabaseOf) -> dict[str, Any]:
     """One recorded outcome, current or superseded."""
     async with reading(database) as tx:
         row = await outcomes.outcome_by_id(tx, outcome_id)
@@ -162,7 +162,7 @@ async def get_outcome(outcome_id: UUID, _: Reader, database: Store) -> dict[str,
 
 
 @router.get("/v1/outcomes")
-async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, database: Store) -> dict[str, Any]:
+async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, database: DatabaseOf) -> dict[str, Any]:
     """Outcomes in the order we learned them: all of one person, or since a moment (inclusive) page by page.
 
     A writer that commits late carries the moment it began: who reads "since the last time" goes back five minutes.
@@ -183,7 +183,7 @@ async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, data
 
 
 @router.post("/v1/spend", status_code=202)
-async def post_spend(request: Request, _: Writer, database: Store) -> Response:
+async def post_spend(request: Request, _: Writer, database: DatabaseOf) -> Response:
     """Import a CSV of spend; the same file again adds nothing."""
     if not _is_csv(request):
         raise UnsupportedMedia("Send text/csv with the columns since_on, until_on, amount, currency, source, campaign.")

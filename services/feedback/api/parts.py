@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError
 
 from services.feedback.domain.commitments import Period, period_of
 from services.feedback.settings import Settings
-from shared.db.engine import Database
 from shared.errors import FieldError, Refused
 from shared.web.auth import Principal
 from shared.web.service_client import ServiceClient
@@ -39,12 +38,6 @@ def _moment(value: object, read: ValidatorFunctionWrapHandler) -> datetime:
 
 Moment = Annotated[datetime, WrapValidator(_moment)]
 """A time that is asked with: RFC 3339 with a zone. A number or a time without one would be guessed at."""
-
-
-def database_of(request: Request) -> Database:
-    """The pool for requests."""
-    database: Database = request.app.state.database
-    return database
 
 
 def settings_of(request: Request) -> Settings:

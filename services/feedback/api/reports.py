@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from services.feedback.api.parts import Moment, csv_response, database_of, period_asked, settings_of, wants_csv
+from services.feedback.api.parts import Moment, csv_response, period_asked, settings_of, wants_csv
 from services.feedback.domain.attribution import DEFINITION, Credit, Model
 from services.feedback.domain.commitments import Period, Standing, period_of
 from services.feedback.domain.journeys import Dimension
@@ -17,14 +17,14 @@ from services.feedback.store import outcomes
 from services.feedback.store.outcomes import OpportunityRow
 from services.feedback.usecases.outcomes import credits_now, opportunity_or_missing
 from services.feedback.usecases.reports import ReportAsked, make_commitments, make_report
-from shared.db.engine import Database, ReadTx, reading
+from shared.db.engine import ReadTx, reading
 from shared.errors import NotFound
+from shared.web.app_factory import DatabaseOf
 from shared.web.auth import Principal, requires
-from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
+from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(requires("reports:read"))]
-Store = Annotated[Database, Depends(database_of)]
 Output = Literal["json", "csv"]
 
 
@@ -56,7 +56,7 @@ async def get_numbers(_: Reader) -> dict[str, Any]:
 
 @router.get("/v1/reports/{name}", response_model=None)
 async def get_report(
-    name: str, query: Annotated[ReportQuery, Query()], request: Request, _: Reader, database: Store
+    name: str, query: Annotated[ReportQuery, Query()], request: Request, _: Reader, database: DatabaseOf
 ) -> Response | dict[str, Any]:
     """One agreed page of a period."""
     async with reading(database) as tx:
@@ -78,7 +78,7 @@ async def get_report(
 
 @router.get("/v1/reports/{name}/leads", response_model=None)
 async def get_report_leads(
-    name: str, query: Annotated[LeadsQuery, Query()], request: Request, _: Reader, database: Store
+    name: str, query: Annotated[LeadsQuery, Query()], request: Request, _: Reader, database: DatabaseOf
 ) -> Response | dict[str, Any]:
     """The leads behind one number of a report, in its order."""
     async with reading(database) as tx:
@@ -96,7 +96,7 @@ async def get_report_leads(
 async def get_commitments(
     request: Request,
     _: Reader,
-    database: Store,
+    database: DatabaseOf,
     at: Moment | None = None,
     output: Annotated[Output | None, Query(alias="format")] = None,
 ) -> Response | dict[str, Any]:
@@ -119,7 +119,7 @@ async def get_attribution(
     opportunity: str,
     request: Request,
     _: Reader,
-    database: Store,
+    database: DatabaseOf,
     output: Annotated[Output | None, Query(alias="format")] = None,
 ) -> Response | dict[str, Any]:
     """The credits of one deal under every model; `opportunity` is our id, or system:id of the CRM."""

@@ -6,14 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
-from services.handoff.api.seen import actor_of, answer_of, check_in_view, database_of
+from services.handoff.api.seen import actor_of, answer_of, check_in_view
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.usecases import commanding
 from services.handoff.usecases.commanding import Commanded
 from shared.db.engine import Tx
 from shared.errors import AppError, Forbidden
 from shared.ids import UserId, derived_id
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, database_of
 from shared.web.auth import Permission, Principal, requires
 from shared.web.idempotency import Answer, command, parse_key
 from shared.web.problems import problem_of

@@ -9,11 +9,12 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Request
 
-from services.handoff.api.seen import check_in_view, database_of, json_of, row_value
+from services.handoff.api.seen import check_in_view, json_of, row_value
 from services.handoff.store import leads, reads
 from shared.db.engine import reading
 from shared.errors import AppError, NotFound
 from shared.ids import LeadId
+from shared.web.app_factory import database_of
 from shared.web.auth import Principal, requires
 from shared.web.service_client import ServiceClient
 

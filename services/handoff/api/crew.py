@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.handoff.api.ics import absences_in
-from services.handoff.api.seen import database_of, json_of
+from services.handoff.api.seen import json_of
 from services.handoff.store import crews, reps
 from services.handoff.usecases import crewing
 from shared.db.engine import Tx, reading, transaction
 from shared.errors import FieldError, Forbidden, NotFound, Refused
 from shared.ids import UserId
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, database_of
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, check_if_match, command, etag_of
 

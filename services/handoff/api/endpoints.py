@@ -17,24 +17,15 @@ from services.handoff.store import attempts, endpoints
 from services.handoff.store.endpoints import EndpointRow
 from services.handoff.store.secrets import Wrapping
 from services.handoff.usecases import endpoints as usecases
-from shared.db.engine import Database, Tx, reading, transaction
+from shared.db.engine import Tx, reading, transaction
 from shared.errors import NotFound
-from shared.web.app_factory import Answered, Asked
+from shared.web.app_factory import Answered, Asked, DatabaseOf
 from shared.web.auth import Principal, requires
-from shared.web.idempotency import (
-    PAGE_DEFAULT,
-    PAGE_MOST,
-    Answer,
-    check_if_match,
-    command,
-    cursor_of,
-    etag_of,
-    read_cursor,
-)
+from shared.web.idempotency import Answer, check_if_match, command, etag_of
+from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, read_cursor
 
 router = APIRouter()
 Manager = Annotated[Principal, Depends(requires("endpoints:manage"))]
-Limit = Annotated[int, Query(ge=1, le=PAGE_MOST)]
 CheckAddress = Callable[[str], Awaitable[None]]
 Words = Annotated[list[str], Field(max_length=50)]
 
@@ -112,11 +103,6 @@ class EndpointAnswer(Answered):
         return cls.model_validate({name: getattr(row, name) for name in cls.model_fields})
 
 
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
-
-
 def _wrapping(request: Request) -> Wrapping:
     wrapping: Wrapping = request.app.state.wrapping
     return wrapping
@@ -127,14 +113,13 @@ def _check_address(request: Request) -> CheckAddress:
     return check
 
 
-Store = Annotated[Database, Depends(_database)]
 Wrapped = Annotated[Wrapping, Depends(_wrapping)]
 Guard = Annotated[CheckAddress, Depends(_check_address)]
 
 
 @router.get("/v1/endpoints")
 async def get_endpoints(
-    _: Manager, database: Store, wrapping: Wrapped, cursor: str | None = None, limit: Limit = PAGE_DEFAULT
+    _: Manager, database: DatabaseOf, wrapping: Wrapped, cursor: str | None = None, limit: Limit = PAGE_DEFAULT
 ) -> dict[str, Any]:
     """All endpoints, in the order they were made."""
     after = read_cursor(cursor, fields=2)
@@ -148,7 +133,7 @@ async def get_endpoints(
 
 @router.post("/v1/endpoints", status_code=201)
 async def post_endpoint(
-    asked: EndpointAsked, request: Request, principal: Manager, database: Store, wrapping: Wrapped, check: Guard
+    asked: EndpointAsked, request: Request, principal: Manager, database: DatabaseOf, wrapping: Wrapped, check: Guard
 ) -> Response:
     """Make an endpoint; the answer is the only place where its secret stands."""
     await check(asked.url)
@@ -165,7 +150,7 @@ async def post_endpoint(
 
 
 @router.get("/v1/endpoints/{endpoint_id}", response_model=EndpointAnswer)
-async def get_endpoint(endpoint_id: UUID, _: Manager, database: Store, wrapping: Wrapped) -> Response:
+async def get_endpoint(endpoint_id: UUID, _: Manager, database: DatabaseOf, wrapping: Wrapped) -> Response:
     """One endpoint and how it is doing."""
     async with reading(database) as tx:
         row = await endpoints.read_endpoint(tx, endpoint_id, wrapping=wrapping)
@@ -180,7 +165,7 @@ async def patch_endpoint(
     asked: EndpointPatch,
     request: Request,
     _: Manager,
-    database: Store,
+    database: DatabaseOf,
     wrapping: Wrapped,
     check: Guard,
 ) -> Response:
@@ -201,7 +186,7 @@ async def patch_endpoint(
 
 @router.delete("/v1/endpoints/{endpoint_id}", status_code=204)
 async def delete_endpoint(
-    endpoint_id: UUID, request: Request, _: Manager, database: Store, wrapping: Wrapped
+    endpoint_id: UUID, request: Request, _: Manager, database: DatabaseOf, wrapping: Wrapped
 ) -> Response:
     """Delete it with its dispatches."""
     async with transaction(database, "command") as tx:
@@ -213,7 +198,7 @@ async def delete_endpoint(
 
 @router.post("/v1/endpoints/{endpoint_id}/enable")
 async def post_enable(
-    endpoint_id: UUID, request: Request, principal: Manager, database: Store, wrapping: Wrapped
+    endpoint_id: UUID, request: Request, principal: Manager, database: DatabaseOf, wrapping: Wrapped
 ) -> Response:
     """Send to it again; what waited goes out, oldest first."""
 
@@ -226,7 +211,12 @@ async def post_enable(
 
 @router.post("/v1/endpoints/{endpoint_id}/rotate")
 async def post_rotate(
-    endpoint_id: UUID, asked: RotationAsked, request: Request, principal: Manager, database: Store, wrapping: Wrapped
+    endpoint_id: UUID,
+    asked: RotationAsked,
+    request: Request,
+    principal: Manager,
+    database: DatabaseOf,
+    wrapping: Wrapped,
 ) -> Response:
     """A new secret, answered once; the old one signs beside it until old_secret_until."""
 
@@ -241,7 +231,7 @@ async def post_rotate(
 
 @router.post("/v1/endpoints/{endpoint_id}/test", status_code=202)
 async def post_test(
-    endpoint_id: UUID, request: Request, principal: Manager, database: Store, wrapping: Wrapped
+    endpoint_id: UUID, request: Request, principal: Manager, database: DatabaseOf, wrapping: Wrapped
 ) -> Response:
     """Send a test event; its attempt appears in the log."""
 
@@ -253,7 +243,7 @@ async def post_test(
 
 @router.post("/v1/endpoints/{endpoint_id}/resend", status_code=202)
 async def post_resend(
-    endpoint_id: UUID, asked: ResendAsked, request: Request, principal: Manager, database: Store, wrapping: Wrapped
+    endpoint_id: UUID, asked: ResendAsked, request: Request, principal: Manager, database: DatabaseOf, wrapping: Wrapped
 ) -> Response:
     """Send again with the same webhook-id: one dispatch, or what failed since a time."""
 
@@ -268,7 +258,7 @@ async def post_resend(
 async def get_attempts(
     endpoint_id: UUID,
     _: Manager,
-    database: Store,
+    database: DatabaseOf,
     wrapping: Wrapped,
     event_type: Annotated[str | None, Query(alias="type")] = None,
     cursor: str | None = None,

@@ -11,16 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AwareDatetime, Field
 
-from services.handoff.api.seen import (
-    actor_of,
-    answer_of,
-    check_in_view,
-    database_of,
-    handoff_value,
-    refusal,
-    rep_of,
-    token_seen,
-)
+from services.handoff.api.seen import actor_of, answer_of, check_in_view, handoff_value, refusal, rep_of, token_seen
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.store import handoffs
 from services.handoff.usecases import commanding
@@ -28,7 +19,7 @@ from services.handoff.usecases.commanding import Commanded, OpenByHand, TypedNot
 from shared.db.engine import Tx
 from shared.errors import Refused
 from shared.ids import LeadId, UserId, new_id
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, database_of
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
 
@@ -198,7 +189,6 @@ async def pause(request: Request, principal: Actor, handoff_id: UUID, asked: Pau
             handoff_id,
             token=token_seen(request),
             actor=actor_of(principal),
-            by=await _rep(tx, principal, asked, handoff_id),
             reason=asked.reason_code,
             until=asked.until_at,
             command_id=new_id(),

@@ -6,13 +6,14 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Request
 
-from services.handoff.api.seen import check_in_view, database_of, json_of
+from services.handoff.api.seen import check_in_view, json_of
 from services.handoff.domain.fairness import UNIT
 from services.handoff.domain.routing import decided_by, explain, replay, reps_named, why_not
 from services.handoff.store import pools, reads
 from shared.db.engine import reading
 from shared.errors import NotFound
 from shared.ids import UserId
+from shared.web.app_factory import database_of
 from shared.web.auth import Principal, requires
 
 __all__ = ["router"]

@@ -14,7 +14,7 @@ from services.handoff.domain.things import Actor, ActorKind
 from services.handoff.store import reads
 from services.handoff.store.reads import View
 from services.handoff.usecases.commanding import Commanded
-from shared.db.engine import Database, ReadTx
+from shared.db.engine import ReadTx
 from shared.errors import FieldError, NotFound, Refused, Stale
 from shared.ids import UserId
 from shared.web.auth import Principal
@@ -25,7 +25,6 @@ __all__ = [
     "actor_of",
     "answer_of",
     "check_in_view",
-    "database_of",
     "handoff_value",
     "json_of",
     "refusal",
@@ -84,12 +83,6 @@ def actor_of(principal: Principal) -> Actor:
     if principal.kind == "user":
         return Actor(_ACTORS.get(principal.role or "", ActorKind.MANAGER), principal.user_id)
     return Actor(ActorKind.SYSTEM)
-
-
-def database_of(request: Request) -> Database:
-    """The pool the routes work with."""
-    found: Database = request.app.state.database
-    return found
 
 
 async def check_in_view(tx: ReadTx, principal: Principal, handoff_id: UUID) -> None:

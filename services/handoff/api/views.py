@@ -11,21 +11,21 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime
 
-from services.handoff.api.seen import check_in_view, database_of, json_of, row_value, view_of
+from services.handoff.api.seen import check_in_view, json_of, row_value, view_of
 from services.handoff.domain.stage import stage_of
 from services.handoff.store import agreements, handoffs, leads, pools, reads
 from services.handoff.store.reads import Filters
 from shared.db.engine import ReadTx, reading
 from shared.errors import Refused
 from shared.ids import HandoffId
+from shared.web.app_factory import database_of
 from shared.web.auth import Principal, requires
-from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
+from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, read_cursor
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1")
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
-Limit = Annotated[int, Query(ge=1, le=PAGE_MOST)]
 _SHOWN = 50
 
 

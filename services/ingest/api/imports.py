@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.parts import LIMIT_DEFAULT, Limit, Parts, PartsOf
+from services.ingest.api.parts import Parts, PartsOf
 from services.ingest.domain.csv_file import checked
 from services.ingest.store import imports
 from services.ingest.usecases.imports import file_hash, import_id_of, pieces
@@ -23,6 +23,7 @@ from shared.db.engine import reading, transaction
 from shared.errors import NotFound, TooLarge, Unreadable, UnsupportedMedia
 from shared.web.app_factory import Answered
 from shared.web.auth import Principal, requires
+from shared.web.pages import PAGE_DEFAULT, Limit
 
 __all__ = ["FILE_BYTES_MAX", "router"]
 
@@ -79,7 +80,7 @@ async def post_import(
         await _receive(request, cast("BinaryIO", file))
         import_id = await _cut_and_send(parts, cast("BinaryIO", file), kind=kind, name=name, principal=principal)
     response.headers["location"] = f"/v1/imports/{import_id}"
-    return await _shown(parts, import_id, after=0, limit=LIMIT_DEFAULT)
+    return await _shown(parts, import_id, after=0, limit=PAGE_DEFAULT)
 
 
 @router.get("/{import_id}")
@@ -88,7 +89,7 @@ async def get_import(
     parts: PartsOf,
     import_id: UUID,
     rejects_after: Annotated[int, Query(ge=0, description="show rejects behind this record")] = 0,
-    limit: Limit = LIMIT_DEFAULT,
+    limit: Limit = PAGE_DEFAULT,
 ) -> ImportShown:
     """How far it is, and which records were not taken."""
     return await _shown(parts, import_id, after=rejects_after, limit=limit)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
-from services.ingest.api.parts import LIMIT_DEFAULT, Limit, Parts, PartsOf
+from services.ingest.api.parts import Parts, PartsOf
 from services.ingest.domain.keys import Key, KeyKind, email_of
 from services.ingest.domain.observation import Company, ConsentClaim, Person
 from services.ingest.store import accounts, identity, reads
@@ -17,7 +17,8 @@ from shared.db.engine import ReadTx, Tx, reading, transaction
 from shared.errors import FieldError, NotFound, Refused
 from shared.web.app_factory import Answered, Asked
 from shared.web.auth import Principal, requires
-from shared.web.idempotency import Answer, command, cursor_of, if_match, read_cursor
+from shared.web.idempotency import Answer, command, if_match
+from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, read_cursor
 
 __all__ = ["LeadShown", "router", "shown"]
 
@@ -149,7 +150,7 @@ async def list_leads(
     external: Annotated[str | None, Query(max_length=330, description="system:id")] = None,
     updated_since: Annotated[AwareDatetime | None, Query(description="inclusive; read with 5 min overlap")] = None,
     cursor: str | None = None,
-    limit: Limit = LIMIT_DEFAULT,
+    limit: Limit = PAGE_DEFAULT,
 ) -> LeadPage:
     """Persons in a stable order; a merged or erased one is absent."""
     after = read_cursor(cursor, fields=_CURSOR_FIELDS)

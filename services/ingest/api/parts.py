@@ -1,18 +1,17 @@
-"""What the routes share: the databases, keys and producer of the process, and the forms of pages and versions."""
+"""What the routes share: the databases, keys and producer of the process."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from cryptography.fernet import MultiFernet
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Request
 
 from services.ingest.usecases.imports import Deliver
 from services.ingest.usecases.normalise import KeyedHash
 from shared.db.engine import Database
-from shared.web.idempotency import PAGE_DEFAULT, PAGE_MOST
 
-__all__ = ["Limit", "Parts", "PartsOf"]
+__all__ = ["Parts", "PartsOf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +32,3 @@ def _parts(request: Request) -> Parts:
 
 
 PartsOf = Annotated[Parts, Depends(_parts)]
-Limit = Annotated[int, Query(ge=1, le=PAGE_MOST, description="items of one page")]
-LIMIT_DEFAULT = PAGE_DEFAULT
