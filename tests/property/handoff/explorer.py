@@ -19,7 +19,17 @@ from services.handoff.domain.lifecycle.effects import (
     Escalate,
     Verdict,
 )
-from services.handoff.domain.lifecycle.states import CLOSED, ClockKind, Handoff, Policy, ReasonRoute, RouteWord, State
+from services.handoff.domain.lifecycle.states import (
+    CLOSED,
+    Clock,
+    ClockKind,
+    ClockState,
+    Handoff,
+    Policy,
+    ReasonRoute,
+    RouteWord,
+    State,
+)
 from services.handoff.domain.things import Actor, ActorKind
 from shared.ids import DecisionId, HandoffId, LeadId, UserId
 
@@ -225,12 +235,36 @@ def _follow(node: Node, event: inputs.Input, decision: Decision) -> tuple[Node, 
                     return node, "a running clock was retracted"
             case _:
                 pass
+    if what := _ladder_finding(event, decision, fired):
+        return node, what
     if len(owned) > 1 or (len(owned) == 1) != (after.owner_id is not None):
         return node, "not exactly one current assignment"
     armed = {clock.number for clock in after.clocks}
     if armed & ended or armed | ended != set(range(1, after.clocks_made + 1)):
         return node, "armed is not made less ended"
     return Node(after, frozenset(ended), frozenset(fired), tuple(owned)), ""
+
+
+def _ladder_finding(event: inputs.Input, decision: Decision, fired: set[tuple[int, int]]) -> str:
+    """What the ledger says of clocks that end: their level is the last rung fired, a breach has the last of all.
+
+    But for a touch that was too late and came before the clock could fire.
+    """
+    last = {effect.number for effect in decision.effects if isinstance(effect, Escalate) and effect.is_last}
+    is_late_touch = isinstance(event, inputs.Touch) and not event.is_in_time
+    for effect in decision.effects:
+        if not isinstance(effect, ClockEnded):
+            continue
+        clock = effect.clock
+        if clock.level != max((level for number, level in fired if number == clock.number), default=clock.level_at_arm):
+            return "a clock ended at a level that did not fire"
+        if (effect.state is ClockState.BREACHED) != (clock.number in last or (is_late_touch and _is_stopped(clock))):
+            return "a breach without its last rung, or a last rung without its breach"
+    return ""
+
+
+def _is_stopped(clock: Clock) -> bool:
+    return clock.kind in {ClockKind.ACCEPT, ClockKind.TOUCH}
 
 
 def _key(node: Node) -> tuple[object, ...]:
