@@ -189,6 +189,7 @@ async def pause(request: Request, principal: Actor, handoff_id: UUID, asked: Pau
             handoff_id,
             token=token_seen(request),
             actor=actor_of(principal),
+            by=await _rep(tx, principal, asked, handoff_id),
             reason=asked.reason_code,
             until=asked.until_at,
             command_id=new_id(),
