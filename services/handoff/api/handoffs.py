@@ -157,6 +157,7 @@ async def touch(request: Request, principal: Actor, handoff_id: UUID, asked: Tou
             handoff_id,
             token=token_seen(request),
             actor=actor_of(principal),
+            by=await _rep(tx, principal, asked, handoff_id),
             touched_at=given.touched_at,
             kind=given.kind,
             command_id=new_id(),

@@ -1,12 +1,12 @@
 """Handoffs: found and locked in id order with their clocks, saved whole; assignments, evidence, touches, audit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import ARRAY, Row, Text, Uuid, bindparam, select, text
 
 from services.handoff.domain.lifecycle import ClockKind, Handoff, State
 from services.handoff.domain.lifecycle.states import OPEN, Carried, Deal
@@ -33,6 +33,7 @@ __all__ = [
     "lock_handoffs",
     "mark_accepted",
     "owner_of",
+    "pool_that_gave",
     "waiting_ids",
     "write_assignments",
     "write_audit",
@@ -104,18 +105,33 @@ async def ids_of_owner(tx: ReadTx, rep_id: UserId) -> list[tuple[HandoffId, Lead
     return [(HandoffId(row.id), LeadId(row.lead_id)) for row in found.all()]
 
 
-async def waiting_ids(tx: Tx, queues: Sequence[str], *, limit: int) -> list[HandoffId]:
-    """Queued handoffs that freed load may serve, hand-raisers first, oldest first, locked unless somebody has them."""
+async def waiting_ids(
+    tx: Tx, queues: Sequence[str], *, rooms: Sequence[tuple[UserId, str]], exclusive: Collection[str], limit: int
+) -> list[HandoffId]:
+    """Queued handoffs that freed load may serve, hand-raisers first, oldest first, locked unless somebody has them.
+
+    rooms: who may take one more, in which pool. One that only its own pool may serve (exclusive), or that all of them
+    had already, would stand in front of the others for nothing.
+    """
     found = await tx.execute(
         text(
             """
             select h.id from handoff h join lead l on l.id = h.lead_id
              where h.state = 'queued' and h.queue = any(:queues)
+               and exists (select from unnest(:reps, :pools) as room (rep_id, pool)
+                            where room.rep_id <> all(h.tried)
+                              and (room.pool = h.pool or h.pool is null or not h.pool = any(:exclusive)))
              order by h.is_hand_raiser desc, h.priority desc, h.opened_at, h.id limit :limit
                for update of l, h skip locked
             """
-        ),
-        {"queues": list(queues), "limit": limit},
+        ).bindparams(bindparam("reps", type_=ARRAY(Uuid)), bindparam("pools", type_=ARRAY(Text))),
+        {
+            "queues": list(queues),
+            "reps": [rep_id for rep_id, _ in rooms],
+            "pools": [pool for _, pool in rooms],
+            "exclusive": list(exclusive),
+            "limit": limit,
+        },
     )
     return [HandoffId(each) for each in found.scalars()]
 
@@ -152,6 +168,17 @@ async def owner_of(tx: ReadTx, handoff_id: UUID) -> UserId | None:
     """Who owns it now, without a lock; the reducer decides under one."""
     found = (await tx.execute(select(handoff.c.owner_id).where(handoff.c.id == handoff_id))).scalar()
     return None if found is None else UserId(found)
+
+
+async def pool_that_gave(tx: ReadTx, handoff_id: UUID, rep_id: UserId) -> str | None:
+    """The pool whose rotation last gave this handoff to a rep; None when none did."""
+    statement = (
+        select(assignment.c.pool)
+        .where(assignment.c.handoff_id == handoff_id, assignment.c.rep_id == rep_id, assignment.c.pool.is_not(None))
+        .order_by(assignment.c.attempt.desc())
+    )
+    found: str | None = (await tx.execute(statement)).scalar()
+    return found
 
 
 async def leads_of(tx: ReadTx, handoff_ids: Iterable[UUID]) -> list[LeadId]:

@@ -18,6 +18,7 @@ __all__ = [
     "account_facts",
     "account_owners",
     "advance_connector",
+    "behind_handoff",
     "evidence_watermark",
     "lock_accounts",
     "lock_trees",
@@ -73,6 +74,12 @@ async def read_leads(tx: ReadTx, lead_ids: Sequence[UUID]) -> dict[LeadId, Lead]
 async def save_leads(tx: Tx, leads: Iterable[Lead], *, now: datetime) -> None:
     """Write whole rows of leads whose locks the caller holds."""
     await upsert_rows(tx, lead, [_lead_row(each, now) for each in sorted(leads, key=lambda each: each.id)])
+
+
+async def behind_handoff(tx: ReadTx, handoff_id: UUID) -> set[LeadId]:
+    """The leads whose qualifications opened or joined a handoff."""
+    found = await tx.execute(text("select distinct lead_id from evidence where handoff_id = :id"), {"id": handoff_id})
+    return {LeadId(each) for each in found.scalars()}
 
 
 async def account_facts(tx: ReadTx, account_ids: Iterable[UUID]) -> dict[AccountId, Mapping[str, str]]:

@@ -20,10 +20,10 @@ from shared.ids import DecisionId, UserId
 __all__ = [
     "credit_member",
     "decision_row",
-    "has_room",
     "lock_pools",
     "queue_owners",
     "reps_for_routing",
+    "rooms",
     "routing_decisions",
     "save_decisions",
     "save_pools",
@@ -68,15 +68,20 @@ async def reps_for_routing(
     return counted, reps
 
 
-async def has_room(tx: ReadTx, load_changes: Mapping[UserId, int]) -> bool:
-    """Whether some member of an active pool may hold one more, with what this transaction has not yet written."""
+async def rooms(tx: ReadTx, load_changes: Mapping[UserId, int]) -> list[tuple[UserId, str]]:
+    """Who may hold one more, in which active pool, with what this transaction has not yet written."""
     rows = await tx.execute(
         """
-        select m.rep_id, m.load_max, r.load from member m join pool p on p.name = m.pool join rep r on r.id = m.rep_id
+        select m.rep_id, m.pool, m.load_max, r.load
+          from member m join pool p on p.name = m.pool join rep r on r.id = m.rep_id
          where m.is_member and p.is_active and r.is_active and not r.is_away
         """
     )
-    return any(row.load + load_changes.get(row.rep_id, 0) < row.load_max for row in rows.all())
+    return [
+        (UserId(row.rep_id), row.pool)
+        for row in rows.all()
+        if row.load + load_changes.get(row.rep_id, 0) < row.load_max
+    ]
 
 
 async def save_pools(tx: Tx, pools: Mapping[str, Pool]) -> None:

@@ -149,11 +149,21 @@ async def lock_reps(tx: Tx, rep_ids: Iterable[UUID]) -> dict[UserId, RepRow]:
 
 
 async def add_load(tx: Tx, changes: Mapping[UserId, int]) -> None:
-    """Move the loads of reps whose locks the caller holds."""
+    """Move the loads of reps whose locks the caller holds.
+
+    A rep who left while it was given something leaves again, so that what follows from it is done for this too.
+    """
     for rep_id in sorted(changes):
         if changes[rep_id]:
             await tx.execute(
-                text("update rep set load = load + :change where id = :id"), {"id": rep_id, "change": changes[rep_id]}
+                text(
+                    """
+                    update rep set load = load + :change,
+                           moved = case when :change > 0 and (is_away or not is_active) then 'left' else moved end
+                     where id = :id
+                    """
+                ),
+                {"id": rep_id, "change": changes[rep_id]},
             )
 
 

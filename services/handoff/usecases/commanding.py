@@ -11,10 +11,10 @@ from uuid import UUID
 
 from services.handoff.domain import sla
 from services.handoff.domain.lifecycle import ClockKind, Decision, State, Verdict, inputs
-from services.handoff.domain.things import Actor
+from services.handoff.domain.things import Actor, ActorKind
 from services.handoff.store import handoffs, leads, pools, reps
 from services.handoff.usecases.deciding import apply
-from services.handoff.usecases.evidencing import note_touch
+from services.handoff.usecases.evidencing import are_same_side, note_touch
 from services.handoff.usecases.opening import Ask, open_or_attach
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
@@ -79,10 +79,19 @@ async def lock_all(tx: Tx, handoff_ids: Sequence[UUID]) -> None:
 
 
 async def touch(
-    tx: Tx, handoff_id: UUID, *, token: int, actor: Actor, touched_at: datetime | None, kind: str, command_id: UUID
+    tx: Tx,
+    handoff_id: UUID,
+    *,
+    token: int,
+    actor: Actor,
+    by: UserId | None,
+    touched_at: datetime | None,
+    kind: str,
+    command_id: UUID,
 ) -> Commanded:
     """The owner's side tried to reach the lead; touched_at defaults to now and never lies ahead.
 
+    by: whose try it is; None for whoever owns it. A manager speaks for the team.
     Raises Refused for a try before the lead qualified: by it every missed promise could be told as kept.
     """
     work, held = await _lock(tx, handoff_id)
@@ -90,9 +99,10 @@ async def touch(
         wrong = FieldError("/touched_at", "too_early", "lies before the lead qualified")
         raise Refused("Say when you tried to reach this lead; leave it out for now.", errors=[wrong])
     at = min(touched_at or work.now, work.now)
+    is_owners_side = await _is_owners_side(work, held, by) or actor.kind is ActorKind.MANAGER
     running = [held.clocks[clock.number] for clock in held.handoff.clocks if clock.kind in _STOPPED]
     is_in_time = all(at <= clock.timing.due_at for clock in running)
-    event = inputs.Touch(token=token, actor=actor, touched_at=at, is_in_time=is_in_time)
+    event = inputs.Touch(token=token, actor=actor, touched_at=at, is_in_time=is_in_time, is_owners_side=is_owners_side)
     commanded = await _decide(work, held, event, command_id=command_id)
     if commanded.is_ok:
         note_touch(work, held, kind=kind, activity_id=derived_id("touch", command_id), event=event)
@@ -118,7 +128,8 @@ async def pull(tx: Tx, handoff_id: UUID, *, token: int, actor: Actor, rep_id: Us
     await work.know_reps([rep_id])
     rows = await reps.lock_reps(tx, [rep_id])
     places = [one for pool in locked.values() for one in pool.members if one.rep_id == rep_id and one.is_member]
-    own = [one for one in places if held.handoff.pool is None or one.pool == held.handoff.pool] or places
+    asked = held.handoff.pool if held.handoff.pool in locked else None  # its pool may have left the agreement
+    own = [one for one in places if asked in {None, one.pool}]
     if not own or rep_id not in rows:
         raise NotFound("You are no member of a pool that may pull from this queue.")
     has_room = rows[rep_id].load < max(one.load_max for one in own)
@@ -187,6 +198,14 @@ async def open_by_hand(tx: Tx, asked: OpenByHand, *, command_id: UUID) -> tuple[
 
 
 _STOPPED = frozenset({ClockKind.ACCEPT, ClockKind.TOUCH})
+
+
+async def _is_owners_side(work: Work, held: Held, by: UserId | None) -> bool:
+    owner = held.handoff.owner_id
+    if by is None or owner is None:
+        return True
+    await work.know_reps([by])
+    return are_same_side(work, by, owner)
 
 
 async def _lock(tx: Tx, handoff_id: UUID) -> tuple[Work, Held]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from services.handoff.domain.dispatch import (
+    ATTEMPTS_MAX,
     DISABLE_AFTER,
     WARN_AFTER,
     Answer,
@@ -50,6 +51,7 @@ __all__ = ["Destinations", "Names", "Ready", "attempt_dispatch", "conclude_attem
 
 # What says something about the endpoint's health; a missing name or address is ours.
 _SPEAKS_OF_THE_LANE = frozenset({Outcome.DELIVERED, Outcome.REFUSED, Outcome.UNANSWERED})
+_GAVE_UP = f"gave up: no result of {ATTEMPTS_MAX} attempts came back"
 _NOBODY = "no mail address is set for {who}"
 
 
@@ -99,7 +101,12 @@ async def take_due(tx: Tx, destinations: Destinations, *, budgets: Mapping[Endpo
 
 
 async def attempt_dispatch(ready: Ready, destinations: Destinations) -> Answer:
-    """Send once; never raises for what the world outside does."""
+    """Send once; never raises for what the world outside does.
+
+    One whose workers all died on it is not tried for ever: who makes it out of the last try does not send it again.
+    """
+    if ready.claimed.tries > ATTEMPTS_MAX:
+        return Answer(Outcome.NOT_SENT, error=_GAVE_UP)
     if ready.target is not None:
         return await _attempt_webhook(ready.claimed, ready.target, destinations)
     if ready.reader is not None:

@@ -114,6 +114,8 @@ def _fire(work: Work, claimed: Claimed, watermark: datetime | None) -> None:
     if claimed.token != held.handoff.token:  # the row says armed, the token says gone: end it, do nothing else
         work.put_clock(held, replace(stored, state=ClockState.VOID, ended_at=work.now))
         return
+    if claimed.kind is ClockKind.QUEUE:  # time alone frees a rep at its cap of 30 days: nobody's act would serve it
+        work.is_load_freed = True
     level, _ = sla.next_rung(stored.timing, _calendar(work, held, stored), stored.clock.level)
     is_last = level == len(stored.timing.fractions) - 1
     is_verified = True

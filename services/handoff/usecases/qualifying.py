@@ -12,12 +12,12 @@ from uuid import UUID
 
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.lifecycle.states import REVOCABLE
-from services.handoff.domain.mirror import scored
+from services.handoff.domain.mirror import Lead, scored
 from services.handoff.store import handoffs, leads
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.opening import Ask, Cycles, motion_of, open_or_attach
 from services.handoff.usecases.routing import settle
-from services.handoff.usecases.work import Cause, Work, begin_work
+from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
 from shared.contracts.envelope import Event
 from shared.contracts.scores import AccountQualified, AccountScored, LeadDemoted, LeadQualified, LeadScored
@@ -47,7 +47,7 @@ async def take_scores(tx: Tx, received: Sequence[Event[Any]]) -> None:
         cycles = await handoffs.cycles_of(tx, roots, since=work.now - _YEAR)
     await announce("batch:after_locks")
     for event in received:
-        _take(work, event, accounts, cycles)
+        await _take(work, event, accounts, cycles)
     work.to_write.received += received
     last = received[-1]
     await settle(work, cause=Cause(last.id, last.traceparent))
@@ -55,13 +55,13 @@ async def take_scores(tx: Tx, received: Sequence[Event[Any]]) -> None:
     await flush(work)
 
 
-def _take(work: Work, event: Event[Any], accounts: dict[AccountId, dict[str, Any]], cycles: Cycles) -> None:
+async def _take(work: Work, event: Event[Any], accounts: dict[AccountId, dict[str, Any]], cycles: Cycles) -> None:
     payload = event.payload
     match payload:
         case LeadQualified():
-            _take_qualified(work, event, payload, cycles)
+            await _take_qualified(work, event, payload, cycles)
         case LeadDemoted():
-            _take_demoted(work, event, payload)
+            await _take_demoted(work, event, payload)
         case LeadScored():
             work.change_lead(scored(work.leads[LeadId(payload.lead_id)], payload))
         case AccountQualified():
@@ -73,7 +73,7 @@ def _take(work: Work, event: Event[Any], accounts: dict[AccountId, dict[str, Any
             raise AssertionError(f"take_scores does not handle {event.type}")
 
 
-def _take_qualified(work: Work, event: Event[Any], payload: LeadQualified, cycles: Cycles) -> None:
+async def _take_qualified(work: Work, event: Event[Any], payload: LeadQualified, cycles: Cycles) -> None:
     lead = scored(work.leads[LeadId(payload.lead_id)], payload)
     if payload.number <= lead.qualified_number:
         count("baton_ignored_versions_total")
@@ -110,11 +110,11 @@ def _take_qualified(work: Work, event: Event[Any], payload: LeadQualified, cycle
     cause = Cause(event.id, event.traceparent)
     held = open_or_attach(work, ask, cycles, cause=cause, correlation_id=event.correlation_id)
     # The demotion of this very qualification overtook it: the history is the same, only shorter.
-    if held is not None and lead.demoted_number >= payload.number and held.handoff.state in REVOCABLE:
-        apply(work, held.handoff.id, inputs.Revoke(reason="demoted"), cause=cause)
+    if held is not None and lead.demoted_number >= payload.number:
+        await _take_back(work, held, lead, cause)
 
 
-def _take_demoted(work: Work, event: Event[Any], payload: LeadDemoted) -> None:
+async def _take_demoted(work: Work, event: Event[Any], payload: LeadDemoted) -> None:
     lead = scored(work.leads[LeadId(payload.lead_id)], payload)
     if payload.number <= lead.demoted_number:
         count("baton_ignored_versions_total")
@@ -122,9 +122,23 @@ def _take_demoted(work: Work, event: Event[Any], payload: LeadDemoted) -> None:
     work.change_lead(replace(lead, demoted_number=payload.number))
     if payload.number < lead.qualified_number:
         return  # it qualified again meanwhile
-    held = work.open_of(lead.root_id, lead.root_id, motion_of(work, payload.product))
-    if held is not None and held.handoff.root_lead_id == lead.root_id and held.handoff.state in REVOCABLE:
-        apply(work, held.handoff.id, inputs.Revoke(reason="demoted"), cause=Cause(event.id, event.traceparent))
+    held = work.open_of(lead.root_id, lead.account_id or lead.root_id, motion_of(work, payload.product))
+    if held is not None:
+        await _take_back(work, held, lead, Cause(event.id, event.traceparent))
+
+
+async def _take_back(work: Work, held: Held, lead: Lead, cause: Cause) -> None:
+    """This person was demoted: take a handoff of theirs back, unless somebody else behind it still qualifies."""
+    if held.handoff.state not in REVOCABLE:
+        return
+    behind = await leads.behind_handoff(work.tx, held.handoff.id)
+    behind |= {LeadId(row["lead_id"]) for row in work.to_write.evidence if row["handoff_id"] == held.handoff.id}
+    await work.read_people(behind)
+    people = [work.leads[each] for each in behind if each in work.leads]
+    is_theirs = held.handoff.root_lead_id == lead.root_id or any(each.root_id == lead.root_id for each in people)
+    others = (each for each in people if each.root_id != lead.root_id)
+    if is_theirs and not any(each.qualified_number > each.demoted_number for each in others):
+        apply(work, held.handoff.id, inputs.Revoke(reason="demoted"), cause=cause)
 
 
 def _take_account(
@@ -170,10 +184,13 @@ def _is_account_score(event: Event[Any]) -> bool:
 
 
 async def _lock_accounts(work: Work, received: Sequence[Event[Any]]) -> dict[AccountId, dict[str, Any]]:
-    """Lock the accounts that are scored or in whose scope something may open: two people at once must not both."""
+    """Lock the accounts that are scored or in whose scope something may open or be taken back.
+
+    Two people at once must not both open one, nor each leave one open for the other.
+    """
     named: set[UUID | None] = {event.payload.account_id for event in received if _has_account(event)}
     for event in received:
-        if isinstance(event.payload, LeadQualified):
+        if isinstance(event.payload, LeadQualified | LeadDemoted):
             named |= {work.leads[LeadId(event.payload.lead_id)].account_id, event.payload.account_id}
     return await leads.lock_accounts(work.tx, {each for each in named if each is not None})
 

@@ -151,9 +151,10 @@ def _with_a_deal(work: Work, lead_id: LeadId) -> Held | None:
 
 async def _dispute(work: Work, payload: DisputeRuled) -> None:
     """A dispute that was upheld gives the lead back in the fairness ledger."""
-    held = work.held.get(HandoffId(payload.handoff_id))
-    if payload.is_credited and held is not None and held.handoff.pool is not None:
-        await pools.credit_member(work.tx, held.handoff.pool, UserId(payload.rep_id))
+    rep_id = UserId(payload.rep_id)
+    pool = await handoffs.pool_that_gave(work.tx, payload.handoff_id, rep_id) if payload.is_credited else None
+    if pool is not None:
+        await pools.credit_member(work.tx, pool, rep_id)
 
 
 def _deals(received: Sequence[Event[Any]]) -> list[OpportunityChanged]:

@@ -21,7 +21,7 @@ __all__ = ["SERVED_QUEUES", "routing_input", "settle"]
 
 # Queues that freed load serves; what waits in the others waits for a person.
 SERVED_QUEUES = (QueueName.NO_ELIGIBLE_REP.value,)
-# One round serves at most so many that wait: a freed rep takes one or two, and the periodic sweep finds the rest.
+# One round looks at so many that wait and could be served: a freed rep takes one or two.
 _SERVED_AT_ONCE = 50
 # A round that sends some back (a rule refused) is followed by another; more than this is a mistake in the rules.
 _ROUNDS_MAX = 4
@@ -94,9 +94,13 @@ async def _waiting(work: Work, locked: dict[str, Pool], serves: tuple[str, ...])
     """What waits and could be served now: looked for only when some member of a pool has room."""
     if not any(pool.members for pool in locked.values()):
         return []
-    if not await pools.has_room(work.tx, work.load_changes):
+    rooms = await pools.rooms(work.tx, work.load_changes)
+    if not rooms:
         return []
-    ids = await handoffs.waiting_ids(work.tx, serves, limit=_SERVED_AT_ONCE)
+    exclusive = {
+        rule.pool for rule in work.terms.document.routing.rules if rule.pool and rule.params.get("is_exclusive")
+    }
+    ids = await handoffs.waiting_ids(work.tx, serves, rooms=rooms, exclusive=exclusive, limit=_SERVED_AT_ONCE)
     fresh = [each for each in ids if each not in work.held or work.held[each].handoff.state is State.QUEUED]
     await work.hold(fresh)
     return [work.held[each] for each in fresh if work.held[each].handoff.state is State.QUEUED]

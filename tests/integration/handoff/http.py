@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx2
 from joserfc.jwk import OKPKey
 
-from services.handoff.api import batches, card, crew, handoffs, places, teams, views
+from services.handoff.api import ROUTERS
 from services.handoff.settings import Settings
 from shared.ids import new_id
 from shared.web.app_factory import create_app
@@ -71,7 +71,7 @@ async def callers(world: World) -> AsyncIterator[Callers]:
     settings = Settings(database_url=world.url, kafka_bootstrap_servers="127.0.0.1:1")
     app = create_app(
         settings,
-        [batches.router, handoffs.router, views.router, card.router, places.router, crew.router, teams.router],
+        ROUTERS,
         authenticate=by_service_token(own),
         state={"database": world.database, "ingest": None},
     )

@@ -96,7 +96,14 @@ class World:
         actor = Actor(ActorKind.REP, UserId(by))
         return await self.run(
             lambda tx: commanding.touch(
-                tx, handoff_id, token=seen, actor=actor, touched_at=None, kind="call", command_id=new_id()
+                tx,
+                handoff_id,
+                token=seen,
+                actor=actor,
+                by=UserId(by),
+                touched_at=None,
+                kind="call",
+                command_id=new_id(),
             )
         )
 

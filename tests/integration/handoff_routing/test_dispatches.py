@@ -7,7 +7,7 @@ from uuid import UUID
 
 from standardwebhooks import Webhook
 
-from services.handoff.domain.dispatch import Answer, Judged, Outcome
+from services.handoff.domain.dispatch import ATTEMPTS_MAX, Answer, Judged, Outcome
 from services.handoff.store.endpoints import add_secret, enable_lane
 from services.handoff.store.sending import claim_dispatches, settle_dispatch
 from shared.db.engine import reading, transaction
@@ -187,6 +187,22 @@ async def test_the_tenth_failure_ends_it_for_good(outbound: Outbound) -> None:
             await outbound.advance(hours=27)
         await outbound.until(STATES, [("failed",)])
     assert len(receiver.received) == 10
+
+
+async def test_a_dispatch_whose_every_worker_died_ends_unsent(outbound: Outbound) -> None:
+    async with receiving(Reply(200)) as receiver:
+        dispatch = await outbound.dispatch(await outbound.endpoint(receiver.url))
+        for _ in range(ATTEMPTS_MAX):
+            async with transaction(outbound.database, "dispatch") as tx:
+                assert len(await claim_dispatches(tx, budgets={})) == 1
+            await outbound.run("update dispatch set leased_until = now() - interval '1 second'")
+        async with outbound.looping():
+            await outbound.until(STATES, [("failed",)])
+        assert receiver.received == []
+    found = "select outcome, error from attempt where dispatch_id = :id order by number"
+    logged = await outbound.rows(found, id=dispatch)
+    assert [row.outcome for row in logged] == ["unknown"] * ATTEMPTS_MAX + ["not_sent"]
+    assert "gave up" in logged[-1].error
 
 
 async def test_a_deleted_endpoint_or_one_that_is_away_is_an_answer(outbound: Outbound) -> None:

@@ -149,6 +149,7 @@ def _messages(handoff: Handoff) -> Iterator[inputs.Input]:
     yield inputs.Attach(decision_id=DECISION)
     yield inputs.Touch()
     yield inputs.Touch(is_in_time=False)
+    yield inputs.Touch(is_owners_side=False)
     yield inputs.RepOff(rep_id=ANNA)
     yield inputs.RepOff(rep_id=BERT)
     yield inputs.Withdraw()

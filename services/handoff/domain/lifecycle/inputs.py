@@ -166,6 +166,7 @@ class Touch(_Base):
 
     touched_at: datetime | None = None
     is_in_time: bool = True  # not after the due instant of the clock it would stop
+    is_owners_side: bool = True  # made by the owner or somebody of its team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

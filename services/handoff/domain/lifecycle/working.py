@@ -7,6 +7,7 @@ from services.handoff.domain.lifecycle.change import Change, invalid, stale
 from services.handoff.domain.lifecycle.effects import Ask, Decision
 from services.handoff.domain.lifecycle.states import (
     OPEN,
+    OWNED,
     ClockKind,
     ClockState,
     Handoff,
@@ -66,6 +67,8 @@ def reject(handoff: Handoff, event: inputs.Reject, policy: Policy) -> Decision:
 
 def touch(handoff: Handoff, event: inputs.Touch, _policy: Policy) -> Decision:
     """A human try: accepts an offered handoff too; while working it is progress, so the pull-back begins anew."""
+    if handoff.state in OWNED and not event.is_owners_side:
+        return invalid(handoff, "not_owner")
     if handoff.state in {State.ASSIGNED, State.ACCEPTED}:
         return _first_touch(handoff, event)
     if handoff.state is State.OPPORTUNITY:
