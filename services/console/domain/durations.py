@@ -3,10 +3,10 @@
 Spans are whole units, the two largest that are not zero: people plan in hours, not in seconds.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["day_text", "epoch", "remaining_text", "span_text", "zone_of"]
+__all__ = ["day_text", "epoch", "instant_of", "remaining_text", "span_text", "time_text", "zone_of"]
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -37,6 +37,24 @@ def remaining_text(seconds: float) -> str:
     return span_text(seconds)
 
 
+def time_text(at: datetime) -> str:
+    """A local time of day, "14:05"; in the hour that comes twice, when summer time ends, "02:05 CET"."""
+    return f"{at:%H:%M} {at.tzname()}" if _comes_twice(at) else f"{at:%H:%M}"
+
+
+def instant_of(wall: datetime, zone: ZoneInfo, *, after: datetime) -> datetime:
+    """The instant that people mean by a time without an offset: of a time that comes twice the first after now.
+
+    A time that summer time skips is read as the clock would go on without it, an hour later.
+    """
+    meant = [wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    return (
+        next((one for one in sorted(meant) if one > after), max(meant))
+        if _comes_twice(wall.replace(tzinfo=zone))
+        else meant[0]
+    )
+
+
 def day_text(at: datetime) -> str:
     """A day as people write it: "Mon 23 Nov"."""
     return f"{at:%a} {at.day} {at:%b}"
@@ -53,3 +71,12 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
+
+
+def _comes_twice(at: datetime) -> bool:
+    """Whether clocks go back over this local time: both readings exist and are two instants."""
+    first, second = (at.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    wall = at.replace(tzinfo=None, fold=0)
+    return first != second and all(
+        one.astimezone(at.tzinfo).replace(tzinfo=None, fold=0) == wall for one in (first, second)
+    )

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.console.domain.durations import time_text
 from services.console.domain.records import HandoffRow, UserRow
 
 __all__ = ["lost_race_sentence", "unsent_sentence"]
@@ -78,4 +79,4 @@ def _user_id(value: object) -> UUID | None:
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%H:%M}"
+    return time_text(at.astimezone(zone))

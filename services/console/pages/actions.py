@@ -17,7 +17,7 @@ from services.console.commands.leaving import UNDO_SECONDS, WAITING
 from services.console.domain.agreement import in_force
 from services.console.domain.board import BoardFilter
 from services.console.domain.clocks import clock_face
-from services.console.domain.durations import epoch
+from services.console.domain.durations import epoch, instant_of
 from services.console.domain.races import lost_race_sentence
 from services.console.domain.reasons import missing_field
 from services.console.domain.records import HandoffRow
@@ -112,8 +112,8 @@ async def discard_parked(visit: Visiting, form: Form) -> Response:
 @router.post("/do/{command}")
 async def press(visit: Visiting, command: str, form: Form) -> Response:
     """One command on a handoff."""
-    pressed = _pressed(command, form)
     async with reading(visit.database) as tx:
+        pressed = _pressed(command, form, now=tx.now)
         row = await pages.handoff(tx, pressed.handoff_id)
         users = await people.users(tx)
         if row is None or not (sees_handoff(visit.viewer, row, users) or command == "pull"):
@@ -133,22 +133,23 @@ async def press(visit: Visiting, command: str, form: Form) -> Response:
     )
 
 
-def _pressed(command: str, form: Mapping[str, str]) -> Pressed:
+def _pressed(command: str, form: Mapping[str, str], *, now: datetime) -> Pressed:
     try:
-        pressed = Pressed(command, UUID(form["handoff_id"]), int(form["token"]), form["key"], _in_utc(form))
+        sent = _in_utc(form, now=now)
+        pressed = Pressed(command, UUID(form["handoff_id"]), int(form["token"]), form["key"], sent)
     except (KeyError, ValueError) as error:
         raise Unreadable("The form lacks the handoff, its token or its key: load the page again.") from error
     body_of(command, pressed.form)
     return pressed
 
 
-def _in_utc(form: Mapping[str, str]) -> Mapping[str, str]:
+def _in_utc(form: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
     """A local time of a form as an instant; the form says in which zone it was meant."""
     if not form.get("until_at"):
         return form
     local = datetime.fromisoformat(form["until_at"])
-    zone = zone_of(form.get("zone", "UTC"))
-    return {**form, "until_at": (local if local.tzinfo else local.replace(tzinfo=zone)).isoformat()}
+    at = local if local.tzinfo else instant_of(local, zone_of(form.get("zone", "UTC")), after=now)
+    return {**form, "until_at": at.isoformat()}
 
 
 async def _caught_up(visit: Visit, row: HandoffRow, outcome: Outcome) -> HandoffRow:

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from services.console.commands.profiles import Profile
 from services.console.domain.board import cause_of
 from services.console.domain.clocks import ClockFace, Urgency
-from services.console.domain.durations import day_text, epoch, remaining_text, zone_of
+from services.console.domain.durations import day_text, epoch, remaining_text, time_text, zone_of
 from services.console.domain.records import OpportunityRow, UserRow
 from services.console.domain.rights import PAGES, Page, Role
 from services.console.domain.timeline import group_title
@@ -61,13 +61,13 @@ class World:
     @property
     def clock_text(self) -> str:
         """The time of day in the viewer's zone."""
-        return f"{self.now.astimezone(self.zone):%H:%M}"
+        return time_text(self.now.astimezone(self.zone))
 
     @property
     def full_text(self) -> str:
         """Day and time of day in the viewer's zone."""
         local = self.now.astimezone(self.zone)
-        return f"{day_text(local)} {local:%Y, %H:%M}"
+        return f"{day_text(local)} {local:%Y}, {time_text(local)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _shared(drawing: Drawing) -> dict[str, Any]:
         "zone_name": str(world.zone),
         "clock_time": lambda clock: _near(local(datetime.fromtimestamp(clock.due_epoch, world.zone)), local(world.now)),
         "short_time": lambda at: _near(local(at), local(world.now)),
-        "full_time": lambda at: f"{day_text(local(at))} {local(at):%Y, %H:%M} {world.zone}",
+        "full_time": lambda at: f"{day_text(local(at))} {local(at):%Y}, {time_text(local(at))} {world.zone}",
         "day_text": lambda at: "Today" if local(at).date() == local(world.now).date() else day_text(local(at)),
         "told": None,
         "stream_address": None,
@@ -170,7 +170,7 @@ def _shared(drawing: Drawing) -> dict[str, Any]:
 
 def _near(at: datetime, now: datetime) -> str:
     """A time of day, with the day when it is another one."""
-    return f"{at:%H:%M}" if at.date() == now.date() else f"{at.day} {at:%b, %H:%M}"
+    return time_text(at) if at.date() == now.date() else f"{at.day} {at:%b}, {time_text(at)}"
 
 
 def _money(deal: OpportunityRow) -> str:
