@@ -1,12 +1,13 @@
-"""Gathers single records into batches: one batch a partition is under way, the next one fills meanwhile.
+"""Gathers single records into batches: one round a broker is under way, the next one fills meanwhile.
 
-So a record costs its share of a batch and no timer of its own, and the records of a key stay in order. What still waits
-here at its deadline, because Kafka says nothing, is never handed over: only what was handed over may be written later.
+A round is one batch of each of the broker's partitions for which something waits. So a record costs its share of a
+batch and no timer of its own, and the records of a key stay in order. What still waits here at its deadline, because
+Kafka says nothing, is never handed over: only what was handed over may be written later.
 """
 
 import asyncio
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from functools import partial
 from typing import Any
 from zlib import crc32
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.contracts.envelope import Headers
@@ -27,10 +29,9 @@ class NotAcked(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Queue:
-    """What waits for one partition, in order, while at most one batch of it is under way."""
+    """What waits for one partition, in order; at most one batch of it is under way."""
 
-    topic: str
-    partition: int
+    place: TopicPartition
     waiting: deque["_Record"] = field(default_factory=deque)
     is_under_way: bool = False
 
@@ -69,6 +70,7 @@ class Gatherer:
         self._note_end = note_end
         self._queues: dict[str, list[_Queue]] = {}
         self._ready: dict[_Queue, None] = {}  # something waits and nothing is under way, oldest first
+        self._under_way: Counter[int | None] = Counter()  # batches by broker (None: nobody knows which)
         self._woken = asyncio.Event()
         self._due: list[_Record] = []  # a heap
         self._timer: asyncio.TimerHandle | None = None
@@ -82,7 +84,7 @@ class Gatherer:
         """Ask for a topic's partitions: one queue each. Waits as long as there is no such topic."""
         partitions = await self._kafka.partitions_for(topic)
         queues = self._queues.setdefault(topic, [])
-        queues.extend(_Queue(topic, number) for number in range(len(queues), len(partitions)))
+        queues.extend(_Queue(TopicPartition(topic, number)) for number in range(len(queues), len(partitions)))
 
     def put(
         self, topic: str, key: bytes, value: bytes, headers: Headers, *, deadline_seconds: float
@@ -103,41 +105,47 @@ class Gatherer:
         return record.acked
 
     async def run(self) -> None:
-        """Hand over what is ready, each time there is something. Until cancelled."""
+        """Hand over what is ready for brokers that have answered, each time there is something. Until cancelled.
+
+        The client asks a broker one thing after the other: what were handed over earlier would only wait there, and not
+        grow any more.
+        """
         while True:
             await self._woken.wait()
             self._woken.clear()
-            ready, self._ready = self._ready, {}
-            for queue in ready:
-                await self._hand_over(queue)
-            for topic in {queue.topic for queue in ready}:
+            brokers = {queue: self._kafka.client.cluster.leader_for_partition(queue.place) for queue in self._ready}
+            free = {queue: broker for queue, broker in brokers.items() if not self._under_way[broker]}
+            for queue, broker in free.items():
+                del self._ready[queue]
+                await self._hand_over(queue, broker)
+            for topic in {queue.place.topic for queue in free}:
                 with suppress(KafkaError):  # the batches say it themselves
                     await self.learn(topic)  # it may have grown
 
-    async def _hand_over(self, queue: _Queue) -> None:
+    async def _hand_over(self, queue: _Queue, broker: int | None) -> None:
         """Give the client one batch of what waits; nothing of its partition is with the client, so this is no wait."""
         batch = self._kafka.create_batch()
         taken = _filled(batch, queue.waiting)
         if not taken:
             return
         queue.is_under_way = True
+        self._under_way[broker] += 1
+        end = partial(self._end, queue, broker, taken)
         try:
-            ack = await self._kafka.send_batch(batch, queue.topic, partition=queue.partition)
+            ack = await self._kafka.send_batch(batch, queue.place.topic, partition=queue.place.partition)
         except KafkaError as error:
-            self._end(queue, taken, error)
+            end(error)
         else:
-            ack.add_done_callback(partial(self._note_ack, queue, taken))
+            ack.add_done_callback(lambda done: end(NotAcked() if done.cancelled() else done.exception()))
 
-    def _note_ack(self, queue: _Queue, taken: list[_Record], ack: asyncio.Future[Any]) -> None:
-        """The callback of one batch."""
-        self._end(queue, taken, NotAcked() if ack.cancelled() else ack.exception())
-
-    def _end(self, queue: _Queue, taken: list[_Record], error: BaseException | None) -> None:
-        """Settle the records of one batch and let the next one of its partition go."""
+    def _end(self, queue: _Queue, broker: int | None, taken: list[_Record], error: BaseException | None) -> None:
+        """Settle the records of one batch and let the next one go."""
         queue.is_under_way = False
+        self._under_way[broker] -= 1
         self._settle(taken, error)
         if queue.waiting:
             self._ready[queue] = None
+        if self._ready:
             self._woken.set()
 
     def _settle(self, records: list[_Record], error: BaseException | None) -> None:

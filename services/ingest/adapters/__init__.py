@@ -6,8 +6,7 @@ An adapter is pure: bytes in, observations out. Invariant: the name in an addres
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from services.ingest.domain.observation import Parsed, Refusal
 from shared.senders import InboundRequest, SenderAdapter
@@ -15,8 +14,7 @@ from shared.senders import InboundRequest, SenderAdapter
 __all__ = ["ADAPTERS", "Adapter", "Outline"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(NamedTuple):
     """What the door sees of a body without decoding its events: their number, those refused, a person hint."""
 
     events: int

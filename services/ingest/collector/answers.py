@@ -4,9 +4,8 @@ Invariant: no answer here is a 5xx but 503, which speaks of our state and always
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -21,6 +20,7 @@ _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
 _CHALLENGE: Final = (b"www-authenticate", b"Bearer")  # Basic works as well, but makes browsers ask people for it
 _KEPT_ALL: Final = b'{"success":true,"accepted":%d,"rejected":[]}'
+_KEPT_ONE: Final = _KEPT_ALL % 1
 _REFUSALS_SHOWN_MAX: Final = 1_000
 
 
@@ -46,8 +46,7 @@ class Refused(AppError):
         self.allow = allow
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """Status, headers and body of one answer."""
 
     status: int
@@ -63,7 +62,7 @@ class Response:
 def report(events: int, refusals: Sequence[Refusal], *, status: int) -> Response:
     """What became of each event: the kept ones by number, the refused ones by place, id and reason."""
     if not refusals:
-        return Response(status, _KEPT_ALL % events, (_JSON,))
+        return Response(status, _KEPT_ONE if events == 1 else _KEPT_ALL % events, (_JSON,))
     body = {
         "success": True,
         "accepted": events - len(refusals),

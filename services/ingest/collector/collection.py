@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope
 
 from services.ingest.adapters import ADAPTERS
 from services.ingest.collector.answers import Refused, Response, report
-from services.ingest.collector.desk import Desk, Proof, check_encoding, outlined, request_of, status_of
+from services.ingest.collector.desk import Desk, check_encoding, outlined, request_of, status_of
+from services.ingest.collector.directory import Proof
 from services.ingest.collector.wire import BATCH_BYTES_MAX, WEBHOOK_BYTES_MAX, client_network, read_body
-from services.ingest.domain.source import Source, SourceKey
 from shared import clock
 from shared.errors import FieldError
 from shared.senders import basic_credentials, bearer_token
@@ -45,7 +45,8 @@ async def collect(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[s
     proof = _prove_key(desk, key, network) if key else None
     body = await read_body(receive, headers, bytes_max=BATCH_BYTES_MAX)
     request = request_of(scope, headers, body)
-    with desk.in_flight.holding(len(body)):
+    desk.in_flight.take(len(body))
+    try:
         outline = await outlined(adapter, request)
         if proof is None:
             proof = _prove_key(desk, outline.key, network)
@@ -55,6 +56,8 @@ async def collect(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[s
         if outline.events:
             await desk.keep(request, proof, headers=headers, network=network, hint=outline.hint, adapter=adapter)
         return report(outline.events, refusals, status=adapter.REPLY.status)
+    finally:
+        desk.in_flight.give_back(len(body))
 
 
 async def discard(receive: Receive, headers: Mapping[str, str]) -> Response:
@@ -72,7 +75,7 @@ def settings_key(path: str) -> str | None:
 
 def library_settings(desk: Desk, key: str, public_host: str) -> Response:
     """What Segment's browser library fetches before it sends; it then uses the key from this answer."""
-    if desk.directory.by_key(key, clock.now()) is None and desk.directory.is_fresh(clock.monotonic()):
+    if desk.directory.by_key(key) is None and desk.directory.is_fresh(clock.monotonic()):
         field = FieldError("path", "unknown", "the write key in the path is unknown or expired")
         raise Refused(401, "not_proven", "Put a valid browser key of your source into the page.", errors=[field])
     segment = {
@@ -97,18 +100,17 @@ def _header_key(headers: Mapping[str, str]) -> str | None:
 
 def _prove_key(desk: Desk, key: str | None, network: str | None) -> Proof:
     """The source of a write key, within its rate. Raises Refused 401, 429 or 503."""
-    found = desk.directory.by_key(key, clock.now()) if key else None
-    if found is None:
+    proof = desk.directory.by_key(key) if key else None
+    if proof is None:
         code, reason = ("unknown", "this write key is unknown or expired") if key else ("missing", "no write key came")
         raise desk.unproven(_HOW_TO_PROVE, FieldError("header:authorization", code, reason))
-    source, source_key = found
-    _limit(desk, source, source_key, network)
-    return Proof(source, source_key.kind, str(source_key.id))
+    _limit(desk, proof, network)
+    return proof
 
 
-def _limit(desk: Desk, source: Source, key: SourceKey, network: str | None) -> None:
-    is_browser = key.kind == "browser_key"
+def _limit(desk: Desk, proof: Proof, network: str | None) -> None:
+    is_browser = proof.verified_by == "browser_key"
     default = desk.default_rates.browser_key if is_browser else desk.default_rates.server_key
-    desk.rates.take("key", key.id, per_second=source.settings.rate_per_second or default)
+    desk.rates.take("key", proof.secret_id, per_second=proof.source.settings.rate_per_second or default)
     if is_browser and network is not None:
         desk.rates.take("address", network, per_second=desk.default_rates.browser_address)

@@ -9,16 +9,15 @@ from starlette.types import Scope
 
 from services.ingest.adapters import Adapter, Outline
 from services.ingest.collector.answers import Refused
-from services.ingest.collector.directory import SourceDirectory
+from services.ingest.collector.directory import Proof, SourceDirectory
 from services.ingest.collector.keep import Keeper
 from services.ingest.collector.rates import Rates
 from services.ingest.collector.wire import InFlight
-from services.ingest.domain.source import Source
 from shared import clock
 from shared.errors import FieldError, TooLarge, Unreadable
 from shared.senders import InboundRequest
 
-__all__ = ["Desk", "DoorRates", "Proof", "check_encoding", "outlined", "request_of", "status_of"]
+__all__ = ["Desk", "DoorRates", "check_encoding", "outlined", "request_of", "status_of"]
 
 _THREAD_FROM_BYTES: Final = 256 * 1024  # smaller bodies are read faster than a thread is woken
 _STALE_SECONDS: Final = 5
@@ -32,15 +31,6 @@ class DoorRates:
     server_key: int
     browser_key: int
     browser_address: int
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """From whom a request is, and how that was proven."""
-
-    source: Source
-    verified_by: str
-    secret_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +91,8 @@ def request_of(scope: Scope, headers: Mapping[str, str], body: bytes) -> Inbound
 
 def check_encoding(headers: Mapping[str, str]) -> None:
     """Raise Refused 415 for an encoding other than identity or one gzip."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"", "identity", "gzip"}:
+    encoding = headers.get("content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {"", "identity", "gzip"}:
         field = FieldError("header:content-encoding", "encoding", "must be gzip, identity or absent")
         raise Refused(415, "unsupported_encoding", "Send the body plain or packed once with gzip.", errors=[field])
 

@@ -4,22 +4,34 @@ A key that is not in it is unknown only while the last reading is fresh; before 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from services.ingest.domain.source import Source, SourceKey, key_hash
+from shared import clock
 
-__all__ = ["FRESH_SECONDS", "GONE_FOR", "SourceDirectory"]
+__all__ = ["FRESH_SECONDS", "GONE_FOR", "Proof", "SourceDirectory"]
 
 FRESH_SECONDS: Final = 60.0  # an older reading may lack a key that was made since
 GONE_FOR: Final = timedelta(days=30)  # a deleted webhook answers 410 as long, so that its sender stops
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """From whom a request is, and how that was proven: by the key or secret of this id, until then (None: for good)."""
+
+    source: Source
+    verified_by: str
+    secret_id: str
+    valid_until: datetime | None = None
 
 
 class SourceDirectory:
     """Keys, secrets, origins and settings of all sources. Replaced whole; never changed in place."""
 
     def __init__(self) -> None:
-        self._keys: dict[bytes, tuple[Source, SourceKey]] = {}
+        self._keys: dict[bytes, Proof] = {}
         self._addresses: dict[tuple[str, str], Source] = {}
         self._origins: frozenset[str] = frozenset()
         self._decoys: dict[str, str] = {}
@@ -28,7 +40,11 @@ class SourceDirectory:
     def replace(self, sources: Iterable[Source], keys: Iterable[SourceKey], *, read_at: float) -> None:
         """Take a new reading; read_at is machine time (monotonic) when it began."""
         by_id = {source.id: source for source in sources}
-        self._keys = {key.sha256: (by_id[key.source_id], key) for key in keys if key.source_id in by_id}
+        self._keys = {
+            key.sha256: Proof(by_id[key.source_id], key.kind, str(key.id), key.valid_until)
+            for key in keys
+            if key.source_id in by_id
+        }
         self._addresses = {(source.sender, source.address): source for source in by_id.values()}
         self._origins = frozenset(origin for source in by_id.values() for origin in source.settings.origins)
         self._decoys = {source.sender: source.secrets[0].value for source in by_id.values() if source.secrets}
@@ -38,12 +54,12 @@ class SourceDirectory:
         """Whether "not in it" means "does not exist"."""
         return self._read_at is not None and monotonic_now - self._read_at < FRESH_SECONDS
 
-    def by_key(self, key: str, now: datetime) -> tuple[Source, SourceKey] | None:
-        """The source of a write key that is valid now and not deleted; a look-up by hash tells no time."""
+    def by_key(self, key: str) -> Proof | None:
+        """What a write key proves that is valid now, of a source not deleted; a look-up by hash tells no time."""
         found = self._keys.get(key_hash(key))
-        if found is None or found[0].deleted_at is not None:
+        if found is None or found.source.deleted_at is not None:
             return None
-        return None if found[1].valid_until is not None and found[1].valid_until <= now else found
+        return None if found.valid_until is not None and found.valid_until <= clock.now() else found
 
     def by_address(self, sender: str, address: str) -> Source | None:
         """The source at a webhook address, deleted ones included."""

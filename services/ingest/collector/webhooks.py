@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope
 
 from services.ingest.adapters import ADAPTERS
 from services.ingest.collector.answers import Refused, Response
-from services.ingest.collector.desk import Desk, Proof, check_encoding, outlined, request_of
-from services.ingest.collector.directory import GONE_FOR
+from services.ingest.collector.desk import Desk, check_encoding, outlined, request_of
+from services.ingest.collector.directory import GONE_FOR, Proof
 from services.ingest.collector.wire import WEBHOOK_BYTES_MAX, client_network, read_body
 from services.ingest.domain.source import Secret, Source
 from shared import clock
@@ -36,7 +36,8 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
     check_encoding(headers)
     body = await read_body(receive, headers, bytes_max=WEBHOOK_BYTES_MAX)
     request = request_of(scope, headers, body)
-    with desk.in_flight.holding(len(body)):
+    desk.in_flight.take(len(body))
+    try:
         now = clock.now()
         source = _source(desk, sender, address, now)
         secrets = _valid_secrets(source, now)
@@ -61,6 +62,8 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
                 adapter=adapter,
             )
         return Response.of(adapter.REPLY)
+    finally:
+        desk.in_flight.give_back(len(body))
 
 
 def _source(desk: Desk, sender: str, address: str, now: datetime) -> Source | None:

@@ -5,8 +5,9 @@ where the sender says the length.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from starlette.types import Receive, Scope
@@ -19,6 +20,7 @@ BATCH_BYTES_MAX: Final = 5 * 1024 * 1024
 WEBHOOK_BYTES_MAX: Final = 1024 * 1024
 _HEADERS_MAX: Final = 100
 _HEADER_BYTES_MAX: Final = 16 * 1024
+_NETWORKS_REMEMBERED: Final = 4096
 _LINGER_SECONDS: Final = 2.0
 _BODY_SECONDS: Final = 30.0  # a body that drips longer holds a connection for nothing
 
@@ -30,29 +32,28 @@ class InFlight:
         self._requests_max, self._bytes_max = requests_max, bytes_max
         self._requests = self._bytes = 0
 
-    @contextmanager
-    def holding(self, length: int) -> Iterator[None]:
-        """Hold one request of this many bytes. Raises Refused 503 when there is no room."""
+    def take(self, length: int) -> None:
+        """Hold one request of this many bytes, to be given back. Raises Refused 503 when there is no room."""
         if self._requests >= self._requests_max or self._bytes + length > self._bytes_max:
             raise Refused(503, "busy", "Too much is in flight; send it again.", retry_after=1)
         self._requests += 1
         self._bytes += length
-        try:
-            yield
-        finally:
-            self._requests -= 1
-            self._bytes -= length
+
+    def give_back(self, length: int) -> None:
+        """End what `take` began."""
+        self._requests -= 1
+        self._bytes -= length
 
 
 def headers_of(scope: Scope) -> Mapping[str, str]:
     """The headers by lower-case name, doubled ones joined. Raises Refused 431 above the bounds."""
     raw: list[tuple[bytes, bytes]] = scope["headers"]
-    if len(raw) > _HEADERS_MAX or sum(len(name) + len(value) for name, value in raw) > _HEADER_BYTES_MAX:
-        raise Refused(431, "headers_too_large", "Send at most 100 headers of 16 KiB together.")
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1"), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    if len(raw) > _HEADERS_MAX or sum(map(len, chain.from_iterable(raw))) > _HEADER_BYTES_MAX:
+        raise Refused(431, "headers_too_large", "Send at most 100 headers of 16 KiB together.")
     return headers
 
 
@@ -109,9 +110,11 @@ async def _message(receive: Receive) -> Mapping[str, Any]:
 def client_network(scope: Scope) -> str | None:
     """The client's address cut to /24 or /48: more of it is nobody's business, and a topic cannot be edited."""
     client = scope.get("client")
-    if not client:
-        return None
-    host = str(client[0])
+    return _network_of(str(client[0])) if client else None
+
+
+@lru_cache(_NETWORKS_REMEMBERED)
+def _network_of(host: str) -> str | None:
     if host.count(".") == 3:
         return f"{host.rpartition('.')[0]}.0/24"
     return ":".join(host.split(":")[:3]) + "::/48" if ":" in host else None

@@ -48,8 +48,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 # three-digit exponents, NaN and Infinity. A hit only sends the event to the slower, repairing parser.
 # Found by `in` over the text with all digits alike: six times as fast as one regular expression of them all.
 _ALIKE: Final = bytes.maketrans(b"123456789E", b"000000000e")
-_SUSPICIOUS_ALIKE: Final = (b"0" * 19, b"e000", b"e+000")
-_SUSPICIOUS_WORDS: Final = (b"NaN", b"Infinity")
+_LONG_NUMBER, _EXPONENT, _EXPONENT_PLUS = b"0" * 19, b"e000", b"e+000"
 _SUSPICIOUS_ESCAPES: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _SNIFFED_BYTES: Final = 256
 _FORM: Final = re.compile(rb"[\w.\[\]%+-]+=")
@@ -139,9 +138,12 @@ def is_plain(raw: bytes) -> bool:
 
 def _is_suspicious(raw: bytes) -> bool:
     alike = raw.translate(_ALIKE)
-    return (
-        any(part in alike for part in _SUSPICIOUS_ALIKE)
-        or any(word in raw for word in _SUSPICIOUS_WORDS)
+    return (  # written out: a generator would cost more than all the looking
+        _LONG_NUMBER in alike
+        or _EXPONENT in alike
+        or _EXPONENT_PLUS in alike
+        or b"NaN" in raw
+        or b"Infinity" in raw
         or (b"\\u" in raw and _SUSPICIOUS_ESCAPES.search(raw) is not None)
     )
 

@@ -89,9 +89,7 @@ def _rows(file: TextIO) -> Iterator[list[str]]:
                 yield [cell.replace("\x00", "") for cell in row]
                 number += 1
     except UnicodeDecodeError as error:
-        raise Unreadable(
-            "The file is not UTF-8; save it as UTF-8 and send it again.", slug="not_utf8"
-        ) from error
+        raise Unreadable("The file is not UTF-8; save it as UTF-8 and send it again.", slug="not_utf8") from error
     except csv.Error as error:
         raise _unreadable_record(number, line + 1, error) from error
 
