@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 import orjson
-from sqlalchemy import CursorResult, Executable, event, text
+from sqlalchemy import CursorResult, Executable, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from shared.clock import monotonic
 from shared.contracts.envelope import Event
 from shared.db.outbox_rows import write_outbox
+from shared.db.straight import run
 from shared.telemetry import Step, announce
 
 __all__ = [
@@ -151,9 +152,7 @@ class ReadTx:
         self, statement: Executable | str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Run one statement (SQLAlchemy Core, or SQL text with :names) and return its buffered result."""
-        if isinstance(statement, str):
-            statement = text(statement)
-        return cast("CursorResult[Any]", await self.connection.execute(statement, parameters))
+        return await run(self.connection, statement, parameters)
 
 
 class Tx(ReadTx):
@@ -165,14 +164,14 @@ class Tx(ReadTx):
         self.after_commit: list[Callable[[], None]] = []
 
 
-_NOW = text("select baton_now()")
+_NOW = "select baton_now()"
 
 
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[ReadTx]:
     """A read-only transaction; rolled back at the end."""
     async with database.engine.connect() as connection:
-        yield ReadTx(connection, now=(await connection.execute(_NOW)).scalar_one())
+        yield ReadTx(connection, now=(await run(connection, _NOW)).scalar_one())
 
 
 @asynccontextmanager
@@ -184,7 +183,7 @@ async def transaction(database: Database, name: TransactionName) -> AsyncIterato
     key), or repeat.
     """
     async with database.engine.connect() as connection:
-        tx = Tx(connection, now=(await connection.execute(_NOW)).scalar_one())
+        tx = Tx(connection, now=(await run(connection, _NOW)).scalar_one())
         yield tx
         wrote = await write_outbox(connection, tx.pending)
         if name == "batch":
@@ -194,8 +193,8 @@ async def transaction(database: Database, name: TransactionName) -> AsyncIterato
         await announce(_step(name, "after_commit"))
     if wrote:
         database.outbox_written.set()
-    for run in tx.after_commit:
-        run()
+    for call in tx.after_commit:
+        call()
 
 
 def _step(name: TransactionName, moment: str) -> Step:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.catalog import event_row
 from shared.contracts.envelope import Event, Headers, headers_of, value_of
+from shared.db.straight import run
 from shared.telemetry import traceparent
 
 __all__ = ["headers_from_text", "headers_to_text", "write_outbox"]
@@ -39,7 +40,8 @@ async def write_outbox(connection: AsyncConnection, events: Sequence[Event[Any]]
     if not events:
         return False
     now = traceparent()  # of the request or batch that this transaction belongs to
-    await connection.execute(
+    await run(
+        connection,
         _INSERT,
         {
             "topics": [event_row(event.type).topic for event in events],

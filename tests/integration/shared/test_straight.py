@@ -1,0 +1,121 @@
+"""The short way to the driver answers, fails and breaks like SQLAlchemy's own; only the call is shorter."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import ARRAY, Column, Executable, Float, MetaData, Table, Text, Uuid, bindparam, insert, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db.engine import Database, is_transient, is_unstorable, reading, transaction
+from shared.db.straight import run
+from shared.ids import derived_id
+
+_THING = Table(
+    "thing",
+    MetaData(),
+    Column("id", Uuid, primary_key=True),
+    Column("words", ARRAY(Text)),
+    Column("doc", JSONB),
+    Column("share", Float),
+)
+_MAKE = "create table if not exists thing (id uuid primary key, words text[], doc jsonb, share float8)"
+_IDS = [derived_id("thing", number) for number in range(3)]
+_BY_IDS = select(_THING).where(_THING.c.id == bindparam("id"), _THING.c.words != ["none"])
+_TYPED = text("select id, doc from thing where id = any(:ids) order by id").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
+
+
+@asynccontextmanager
+async def _filled(url: str) -> AsyncIterator[Database]:
+    database = Database(url, pool_size=1)
+    try:
+        async with transaction(database, "command") as tx:
+            await tx.execute(_MAKE)
+            rows = [{"id": each, "words": ["a", "b"], "doc": {"n": each.hex}, "share": 0.5} for each in _IDS]
+            await tx.execute(insert(_THING), rows)
+        yield database
+    finally:
+        await database.close()
+
+
+async def _both(connection: AsyncConnection, statement: Executable, values: dict[str, Any]) -> list[Any]:
+    """The rows of both ways; a constant goes straight from its second run on."""
+    own = (await connection.execute(statement, values)).all()
+    for _ in range(2):
+        assert (await run(connection, statement, values)).all() == own
+    names = [list(row._mapping) for row in (await run(connection, statement, values)).all()]
+    assert names == [list(row._mapping) for row in own]
+    return list(own)
+
+
+async def test_rows_are_the_same_whichever_way_they_came(empty_database: str) -> None:
+    async with _filled(empty_database) as database, reading(database) as view:
+        rows = await _both(view.connection, _BY_IDS, {"id": _IDS[0]})
+        assert [tuple(row) for row in rows] == [(_IDS[0], ["a", "b"], {"n": _IDS[0].hex}, 0.5)]
+        assert len(await _both(view.connection, _TYPED, {"ids": _IDS})) == 3
+        assert len(await _both(view.connection, text("select id from thing where id = any(:ids)"), {"ids": _IDS})) == 3
+        found = await view.execute("select id as one, doc as other from thing order by id limit 1")
+        assert dict(found.mappings().one()) == {"one": min(_IDS), "other": {"n": min(_IDS).hex}}
+        assert isinstance((await view.execute(_TYPED, {"ids": _IDS})).scalars().first(), UUID)
+
+
+async def test_a_change_tells_how_many_rows_it_touched(empty_database: str) -> None:
+    async with _filled(empty_database) as database, transaction(database, "command") as tx:
+        assert (await tx.execute("update thing set doc = null where id = any(:ids)", {"ids": _IDS[:2]})).rowcount == 2
+        assert (await tx.execute("delete from thing where doc is null returning id")).rowcount == 2
+        assert (await tx.execute("delete from thing where doc is null")).rowcount == 0
+
+
+async def test_errors_are_wrapped_and_the_savepoint_holds(empty_database: str) -> None:
+    async with _filled(empty_database) as database:
+        async with transaction(database, "command") as tx:
+            with pytest.raises(IntegrityError) as twice:
+                async with tx.connection.begin_nested():
+                    await tx.execute("insert into thing (id) values (:id)", {"id": _IDS[0]})
+            assert not is_transient(twice.value)
+            assert str(_IDS[0]) not in str(twice.value)
+            with pytest.raises(DBAPIError) as unstorable:
+                async with tx.connection.begin_nested():
+                    await tx.execute("select cast(:word as text)", {"word": "a\0b"})
+            assert is_unstorable(unstorable.value)
+            with pytest.raises(KeyError, match="word"):
+                await tx.execute("select cast(:word as text)", {})
+            await tx.execute("update thing set doc = null")
+        async with reading(database) as view:
+            assert (await view.execute("select count(*) from thing where doc is null")).scalar_one() == 3
+
+
+async def test_a_broken_connection_is_given_up(empty_database: str) -> None:
+    async with _filled(empty_database) as database:
+        async with reading(database) as view:
+            with pytest.raises(DBAPIError) as broken:
+                await view.execute("select pg_terminate_backend(pg_backend_pid())")
+        assert is_transient(broken.value)
+        async with reading(database) as view:
+            assert (await view.execute("select 1")).scalar_one() == 1
+
+
+async def test_an_abandoned_statement_takes_its_connection_along(empty_database: str) -> None:
+    async with _filled(empty_database) as database:
+
+        async def wait() -> None:
+            async with transaction(database, "command") as tx:
+                await tx.execute("insert into thing (id) values (:id)", {"id": derived_id("abandoned")})
+                started.set()
+                await tx.execute("select pg_sleep(30)")
+
+        started = asyncio.Event()
+        waiting = asyncio.ensure_future(wait())
+        await started.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        async with reading(database) as view:
+            assert (await view.execute("select count(*) from thing")).scalar_one() == 3
