@@ -1,4 +1,4 @@
-"""Feedback as a process: settings, databases, consumer, routes, tuner, ledger. A table of contents."""
+"""Feedback as a process: settings, databases, consumer, routes, tuner, ledger."""
 
 from datetime import timedelta
 
@@ -22,20 +22,20 @@ BODY_BYTES = 2 * 1024 * 1024
 
 
 def build() -> Runtime:
-    """The parts of this service."""
+    """The runtime of one process of feedback."""
     settings = Settings()
     runtime = Runtime(settings)
-    requests, work = runtime.database("api"), runtime.database("worker")
-    state = {"database": requests, "scoring": runtime.client("scoring", internal=True)}
+    worker, api = runtime.database("worker"), runtime.database("api")
+    state = {"database": api, "scoring": runtime.client("scoring", internal=True)}
     authenticate = by_service_token(runtime.tokens)
     runtime.serve_api(create_app(settings, ROUTERS, authenticate=authenticate, state=state, body_bytes=BODY_BYTES))
     tuner_standing = TunerStanding(every=timedelta(days=settings.retune_days), outcomes_more=settings.retune_outcomes)
-    runtime.serve_internal(requests, standing=[credits_standing, agreements_standing, tuner_standing], ledger=LEDGER)
-    runtime.consume(HANDLERS, work)
-    runtime.relay(work)
-    runtime.every(ACTIVATION_SECONDS, "activation", keep_current, database=work)
-    when_credit_due(runtime.every(CREDITS_SECONDS, "credits", credit_due, database=work).wake)
-    runtime.loop("tuner", Tuner(settings, work).run)
+    runtime.serve_internal(worker, standing=[credits_standing, agreements_standing, tuner_standing], ledger=LEDGER)
+    runtime.consume(HANDLERS, worker)
+    runtime.relay(worker)
+    runtime.every(ACTIVATION_SECONDS, "activation", keep_current, database=worker)
+    when_credit_due(runtime.every(CREDITS_SECONDS, "credits", credit_due, database=worker).wake)
+    runtime.loop("tuner", Tuner(settings, worker).run)
     return runtime
 
 

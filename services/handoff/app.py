@@ -1,6 +1,6 @@
 """Handoff as a process: settings, databases, consumer, relay, clocks, routes."""
 
-from services.handoff.api import batches, card, crew, endpoints, handoffs, places, teams, views
+from services.handoff.api import ROUTERS
 from services.handoff.clocks import ClockLoop, clocks_standing, way_beats
 from services.handoff.consumer import HANDLERS
 from services.handoff.dispatches import DispatchLoop, destinations_of, wrapping_of
@@ -11,8 +11,7 @@ from services.handoff.store.ledger import LEDGER
 from services.handoff.store.results import prune_results
 from services.handoff.store.tries import prune_tries
 from services.handoff.usecases.agreeing import activate_agreement
-from shared.runtime.command_line import main
-from shared.runtime.process import Runtime
+from shared.runtime import Runtime, main
 from shared.web.app_factory import create_app
 from shared.web.auth import by_service_token
 
@@ -30,16 +29,7 @@ def build() -> Runtime:
     ingest, wrapping = runtime.client("ingest", internal=True), wrapping_of(settings)
     app = create_app(
         settings,
-        [
-            batches.router,
-            handoffs.router,
-            views.router,
-            card.router,
-            places.router,
-            crew.router,
-            teams.router,
-            endpoints.router,
-        ],
+        ROUTERS,
         authenticate=by_service_token(runtime.tokens),
         state={
             "database": api,

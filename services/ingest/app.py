@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from services.ingest.api import accounts, imports, internal, leads, privacy, sources
+from services.ingest.api import ROUTERS
+from services.ingest.api.internal import internal_router
 from services.ingest.api.parts import Parts
 from services.ingest.collector import Collector, Desk, DoorRates, InFlight, Keeper, Rates, SourceDirectory
 from services.ingest.consumer import handlers
@@ -16,9 +17,8 @@ from services.ingest.usecases.retention import retire_visitors
 from services.ingest.usecases.sources import read_directory
 from shared import clock
 from shared.db.engine import reading
-from shared.runtime.command_line import main
+from shared.runtime import Runtime, main
 from shared.runtime.pace import Pace
-from shared.runtime.process import Runtime
 from shared.web.app_factory import create_app
 from shared.web.auth import by_service_token
 
@@ -66,14 +66,14 @@ def build() -> Runtime:
     parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh_directory)
     app = create_app(
         settings,
-        [leads.router, accounts.router, imports.router, privacy.router, sources.router],
+        ROUTERS,
         authenticate=by_service_token(runtime.tokens),
         state={"parts": parts},
     )
     retire = partial(retire_visitors, days=settings.anonymous_days)
     runtime.loop("directory", keep_directory, is_of_world=False)
     runtime.serve_api(Collector(app, desk=desk, public_url=settings.door_url))
-    runtime.serve_internal(worker, routers=[internal.internal_router(parts)], ledger=LEDGER)
+    runtime.serve_internal(worker, routers=[internal_router(parts)], ledger=LEDGER)
     runtime.consume(handlers(hashed), worker, inbox_days=INBOX_DAYS)
     runtime.relay(worker)
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)

@@ -16,16 +16,17 @@ from services.scoring.usecases.explain import Explained, explain_account, explai
 from services.scoring.usecases.ruling import Terms
 from services.scoring.usecases.simulate import DAYS_MOST, ask_simulation, show_simulation
 from shared.contracts.agreement import Agreement, load_agreement
-from shared.db.engine import Database, Tx, reading
+from shared.db.engine import Tx, reading
 from shared.errors import FieldError, Refused
 from shared.ids import AccountId, LeadId
-from shared.web.app_factory import Asked
+from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
 
-__all__ = ["internal_routes", "public_routes"]
+__all__ = ["internal_router", "router"]
 
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
+Service = Annotated[Principal, Depends(requires("service"))]
 Simulator = Annotated[Principal, Depends(requires("simulate"))]
 At = Annotated[datetime | None, Query(description="as of this moment; now when absent")]
 
@@ -43,58 +44,68 @@ class SimulationAsked(Asked):
     days: int = Field(default=30, ge=1, le=DAYS_MOST, description="how many past days")
 
 
-def public_routes(database: Database, terms: Terms) -> APIRouter:
-    """What users and API keys may ask."""
-    router = APIRouter(prefix="/v1")
-
-    @router.get("/scores/{lead_id}")
-    async def show_score(_: Reader, lead_id: UUID, at: At = None) -> dict[str, Any]:
-        async with reading(database) as tx:
-            explained = await explain_score(tx, LeadId(lead_id), terms_kept=terms, at=_aware(at))
-        return _score_view(explained)
-
-    @router.get("/account-scores/{account_id}")
-    async def show_account_score(_: Reader, account_id: UUID) -> dict[str, Any]:
-        async with reading(database) as tx:
-            return dict(await explain_account(tx, AccountId(account_id)))
-
-    @router.get("/score-decisions/{decision_id}")
-    async def show_decision(_: Reader, decision_id: UUID) -> dict[str, Any]:
-        async with reading(database) as tx:
-            return await explain_decision(tx, decision_id)
-
-    @router.post("/score-simulations", status_code=202)
-    async def simulate_draft(request: Request, principal: Simulator, asked: SimulationAsked) -> Response:
-        _read_draft(asked.document)
-
-        async def run(tx: Tx) -> Answer:
-            simulation_id = await ask_simulation(tx, document=asked.document, days=asked.days)
-            location = {"location": f"/v1/score-simulations/{simulation_id}"}
-            return Answer(202, {"simulation_id": str(simulation_id), "state": "asked"}, location)
-
-        return await command(request, database, principal, run)
-
-    @router.get("/score-simulations/{simulation_id}")
-    async def show_simulated(_: Simulator, simulation_id: UUID) -> dict[str, Any]:
-        async with reading(database) as tx:
-            return await show_simulation(tx, simulation_id)
-
-    return router
+router = APIRouter(prefix="/v1")
+internal_router = APIRouter(prefix="/internal")
 
 
-def internal_routes(database: Database) -> APIRouter:
-    """What other services ask."""
-    router = APIRouter(prefix="/internal")
+def _terms(request: Request) -> Terms:
+    terms: Terms = request.app.state.terms
+    return terms
 
-    @router.post("/classify")
-    async def classify_examples(
-        _: Annotated[Principal, Depends(requires("service"))], asked: ClassifyAsked
-    ) -> dict[str, Any]:
-        async with reading(database) as tx:
-            now_us = micros(tx.now)
-        return {"products": _classified(asked.document, now_us)}
 
-    return router
+TermsOf = Annotated[Terms, Depends(_terms)]
+
+
+@router.get("/scores/{lead_id}")
+async def show_score(_: Reader, database: DatabaseOf, terms: TermsOf, lead_id: UUID, at: At = None) -> dict[str, Any]:
+    """A lead's score with its explanation, as of now or of a past moment."""
+    async with reading(database) as tx:
+        explained = await explain_score(tx, LeadId(lead_id), terms_kept=terms, at=_aware(at))
+    return _score_view(explained)
+
+
+@router.get("/account-scores/{account_id}")
+async def show_account_score(_: Reader, database: DatabaseOf, account_id: UUID) -> dict[str, Any]:
+    """An account's score with what each of its people adds."""
+    async with reading(database) as tx:
+        return dict(await explain_account(tx, AccountId(account_id)))
+
+
+@router.get("/score-decisions/{decision_id}")
+async def show_decision(_: Reader, database: DatabaseOf, decision_id: UUID) -> dict[str, Any]:
+    """One stored decision, and whether it replays identically."""
+    async with reading(database) as tx:
+        return await explain_decision(tx, decision_id)
+
+
+@router.post("/score-simulations", status_code=202)
+async def simulate_draft(
+    request: Request, principal: Simulator, database: DatabaseOf, asked: SimulationAsked
+) -> Response:
+    """Ask for a draft to be played over past days; a worker process does it."""
+    _read_draft(asked.document)
+
+    async def run(tx: Tx) -> Answer:
+        simulation_id = await ask_simulation(tx, document=asked.document, days=asked.days)
+        location = {"location": f"/v1/score-simulations/{simulation_id}"}
+        return Answer(202, {"simulation_id": str(simulation_id), "state": "asked"}, location)
+
+    return await command(request, database, principal, run)
+
+
+@router.get("/score-simulations/{simulation_id}")
+async def show_simulated(_: Simulator, database: DatabaseOf, simulation_id: UUID) -> dict[str, Any]:
+    """How far a simulation is, and what came of it."""
+    async with reading(database) as tx:
+        return await show_simulation(tx, simulation_id)
+
+
+@internal_router.post("/classify")
+async def classify_examples(_: Service, database: DatabaseOf, asked: ClassifyAsked) -> dict[str, Any]:
+    """What the examples of a draft come to under its own criteria."""
+    async with reading(database) as tx:
+        now_us = micros(tx.now)
+    return {"products": _classified(asked.document, now_us)}
 
 
 def _read_draft(document: str) -> Agreement:

@@ -1,6 +1,6 @@
 """Scoring's process: settings, databases, consumer, relay, rechecks, routes."""
 
-from services.scoring.api import internal_routes, public_routes
+from services.scoring.api import internal_router, router
 from services.scoring.consumer import handlers
 from services.scoring.rechecks import rechecks
 from services.scoring.settings import Settings
@@ -20,19 +20,24 @@ HOUSEKEEPING_SECONDS = 3600.0
 
 
 def build() -> Runtime:
-    """Everything scoring runs."""
+    """The runtime of one process of scoring."""
     settings = Settings()
     runtime = Runtime(settings)
-    work, read = runtime.database("worker"), runtime.database("api")
+    worker, api = runtime.database("worker"), runtime.database("api")
     desk = Desk(Terms(), settings.exploration_salt.encode())
-    api = create_app(settings, [public_routes(read, desk.terms)], authenticate=by_service_token(runtime.tokens))
-    runtime.serve_api(api)
-    runtime.serve_internal(work, routers=[internal_routes(read)], standing=[due_work], ledger=LEDGER)
-    runtime.relay(work)
-    runtime.consume(handlers(desk), work)
-    desk.wake = runtime.loop("rechecks", rechecks(work, desk)).wake
-    runtime.every(ACTIVATION_SECONDS, "activate_terms", activate_due_agreement, database=work)
-    runtime.every(HOUSEKEEPING_SECONDS, "keep_house", drop_old_history, database=work)
+    app = create_app(
+        settings,
+        [router],
+        authenticate=by_service_token(runtime.tokens),
+        state={"database": api, "terms": desk.terms},
+    )
+    runtime.serve_api(app)
+    runtime.serve_internal(worker, routers=[internal_router], standing=[due_work], ledger=LEDGER)
+    runtime.consume(handlers(desk), worker)
+    runtime.relay(worker)
+    desk.wake = runtime.loop("rechecks", rechecks(worker, desk)).wake
+    runtime.every(ACTIVATION_SECONDS, "activate_terms", activate_due_agreement, database=worker)
+    runtime.every(HOUSEKEEPING_SECONDS, "keep_house", drop_old_history, database=worker)
     return runtime
 
 

@@ -8,4 +8,6 @@ from services.feedback.api.models import router as _models
 from services.feedback.api.outcomes import router as _outcomes
 from services.feedback.api.reports import router as _reports
 
+__all__ = ["ROUTERS"]
+
 ROUTERS: tuple[APIRouter, ...] = (_outcomes, _reports, _agreements, _models, _disputes)

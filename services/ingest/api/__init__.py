@@ -1,1 +1,13 @@
-"""The HTTP routes of ingest beside its front door: request model, then use case or store, then response model."""
+"""HTTP of ingest behind the front door: request model, use case or store, response; one router per subject."""
+
+from fastapi import APIRouter
+
+from services.ingest.api.accounts import router as _accounts
+from services.ingest.api.imports import router as _imports
+from services.ingest.api.leads import router as _leads
+from services.ingest.api.privacy import router as _privacy
+from services.ingest.api.sources import router as _sources
+
+__all__ = ["ROUTERS"]
+
+ROUTERS: tuple[APIRouter, ...] = (_leads, _accounts, _imports, _privacy, _sources)

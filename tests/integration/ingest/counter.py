@@ -11,7 +11,8 @@ import httpx2
 from cryptography.fernet import Fernet, MultiFernet
 from joserfc.jwk import OKPKey
 
-from services.ingest.api import accounts, imports, internal, leads, privacy, sources
+from services.ingest.api import ROUTERS
+from services.ingest.api.internal import internal_router
 from services.ingest.api.parts import Parts
 from services.ingest.collector.keep import record_headers
 from services.ingest.settings import Settings
@@ -87,12 +88,8 @@ async def opened(stage: IngestStage) -> AsyncIterator[Counter]:
     app = create_app(
         settings,
         [
-            leads.router,
-            accounts.router,
-            imports.router,
-            privacy.router,
-            sources.router,
-            internal.internal_router(parts),
+            *ROUTERS,
+            internal_router(parts),
         ],
         authenticate=by_service_token(ingest),
         state={"parts": parts},

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx2
 from fastapi import Request
 
-from services.scoring.api import internal_routes, public_routes
+from services.scoring.api import internal_router, router
 from services.scoring.consumer import handlers
 from services.scoring.rechecks import rechecks
 from services.scoring.settings import Settings
@@ -105,8 +105,8 @@ async def client_of(desk: ScoringDesk) -> AsyncIterator[httpx2.AsyncClient]:
         return Principal(kind="cli", id="test")
 
     settings = settings_of(desk.url, "127.0.0.1:1")
-    routes = [public_routes(desk.database, desk.desk.terms), internal_routes(desk.database)]
-    app = create_app(settings, routes, authenticate=authenticate)
+    state = {"database": desk.database, "terms": desk.desk.terms}
+    app = create_app(settings, [router, internal_router], authenticate=authenticate, state=state)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://scoring") as client:
         yield client
 
