@@ -25,7 +25,7 @@ from shared.errors import FieldError, NotFound, Refused, UnsupportedMedia
 from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command, etag_of
-from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
+from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, moment_in, read_place
 
 router = APIRouter()
 Writer = Annotated[Principal, Depends(requires("outcomes:write"))]
@@ -170,8 +170,7 @@ async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, data
     if query.lead_id is not None:
         return await _of_person(database, query.lead_id)
     since = query.updated_since or EVER
-    read = read_cursor(query.cursor, fields=2)
-    after = (EVER, UUID(int=0)) if read is None else _after(read)
+    after = read_place(query.cursor, moment_in, UUID) or (EVER, UUID(int=0))
     size = max(1, min(query.limit, PAGE_MOST))
     async with reading(database) as tx:
         rows = await outcomes.learned_since(tx, since, after=after, most=size)
@@ -200,15 +199,6 @@ async def _of_person(database: Database, lead_id: UUID) -> dict[str, Any]:
     superseded = {row.supersedes for row in rows}
     listed = [outcome_json(row) | {"is_current": row.outcome_id not in superseded} for row in rows]
     return {"outcomes": listed, "next": None}
-
-
-def _after(read: list[str]) -> tuple[datetime, UUID]:
-    try:
-        return datetime.fromisoformat(read[0]), UUID(read[1])
-    except ValueError as wrong:
-        raise Refused(
-            "Use the cursor of the answer's next link.", errors=[FieldError("query:cursor", "cursor", "not a cursor")]
-        ) from wrong
 
 
 def outcome_json(row: OutcomeRow) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from shared.errors import NotFound
 from shared.web.app_factory import Answered, Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, check_if_match, command, etag_of
-from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, read_cursor
+from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, moment_in, number_in, read_place
 
 router = APIRouter()
 Manager = Annotated[Principal, Depends(requires("endpoints:manage"))]
@@ -122,11 +122,9 @@ async def get_endpoints(
     _: Manager, database: DatabaseOf, wrapping: Wrapped, cursor: str | None = None, limit: Limit = PAGE_DEFAULT
 ) -> dict[str, Any]:
     """All endpoints, in the order they were made."""
-    after = read_cursor(cursor, fields=2)
+    after = read_place(cursor, moment_in, UUID)
     async with reading(database) as tx:
-        rows = await endpoints.endpoints_page(
-            tx, after=None if after is None else (after[0], after[1]), limit=limit, wrapping=wrapping
-        )
+        rows = await endpoints.endpoints_page(tx, after=after, limit=limit, wrapping=wrapping)
     following = cursor_of(rows[-1].created_at.isoformat(), rows[-1].id) if len(rows) == limit else None
     return {"items": [EndpointAnswer.of(row) for row in rows], "next": following}
 
@@ -265,14 +263,14 @@ async def get_attempts(
     limit: Limit = PAGE_DEFAULT,
 ) -> dict[str, Any]:
     """The attempt log, newest first: what was sent, what came back, when the next attempt is due."""
-    after = read_cursor(cursor, fields=2)
+    after = read_place(cursor, number_in, number_in)
     async with reading(database) as tx:
         if await endpoints.read_endpoint(tx, endpoint_id, wrapping=wrapping) is None:
             raise NotFound("There is no such endpoint; list them with GET /v1/endpoints.")
         rows = await attempts.attempts_page(
             tx,
             endpoint_id,
-            after=None if after is None else (after[0], after[1]),
+            after=after,
             limit=limit,
             event_type=event_type,
         )

@@ -3,7 +3,6 @@
 Names are asked of ingest at each look; without it the card says so and shows the rest.
 """
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,11 +15,10 @@ from services.handoff.domain.stage import stage_of
 from services.handoff.store import agreements, handoffs, leads, pools, reads
 from services.handoff.store.reads import Filters
 from shared.db.engine import ReadTx, reading
-from shared.errors import Refused
 from shared.ids import HandoffId
 from shared.web.app_factory import database_of
 from shared.web.auth import Principal, requires
-from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, read_cursor
+from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, moment_in, number_in, read_place
 
 __all__ = ["router"]
 
@@ -62,8 +60,7 @@ async def list_handoffs(
         is_open=is_open,
         updated_since=updated_since,
     )
-    seen = read_cursor(cursor, fields=2)
-    after = None if seen is None else _position(seen)
+    after = read_place(cursor, moment_in, UUID)
     async with reading(database_of(request)) as tx:
         rows = await reads.list_handoffs(tx, view_of(principal), filters, after=after, limit=limit + 1)
         clocks = await reads.clocks_of_handoffs(tx, [row["id"] for row in rows[:limit]])
@@ -103,11 +100,7 @@ async def show_events(
     request: Request, principal: Reader, handoff_id: UUID, cursor: str | None = None, limit: Limit = PAGE_DEFAULT
 ) -> dict[str, Any]:
     """Every input it ever got, with actor, token seen, verdict and effects."""
-    seen = read_cursor(cursor, fields=1)
-    try:
-        after = 0 if seen is None else int(seen[0])
-    except ValueError as error:
-        raise Refused("Use the cursor of the answer's next link.") from error
+    (after,) = read_place(cursor, number_in) or (0,)
     async with reading(database_of(request)) as tx:
         await check_in_view(tx, principal, handoff_id)
         rows = await reads.audit_of(tx, handoff_id, after=after, limit=limit + 1)
@@ -129,13 +122,6 @@ async def _stage(tx: ReadTx, handoff_id: UUID) -> str | None:
     facts = {} if lead is None else lead.facts
     is_suppressed = lead is not None and lead.is_suppressed
     return stage_of(kept.handoff, facts, is_suppressed=is_suppressed, engagement_floor=floor)
-
-
-def _position(seen: list[str]) -> tuple[datetime, UUID]:
-    try:
-        return datetime.fromisoformat(seen[0]), UUID(seen[1])
-    except ValueError as error:
-        raise Refused("Use the cursor of the answer's next link.") from error
 
 
 def _evidence(row: Any) -> dict[str, Any]:  # noqa: ANN401 - a row

@@ -75,14 +75,14 @@ async def resend(
 
 
 async def attempts_page(
-    tx: ReadTx, endpoint_id: UUID, *, after: tuple[str, str] | None, limit: int, event_type: str | None = None
+    tx: ReadTx, endpoint_id: UUID, *, after: tuple[int, int] | None, limit: int, event_type: str | None = None
 ) -> Sequence[Row[Any]]:
     """Attempts of one endpoint, the newest first, from behind `after` (dispatch number, attempt)."""
-    where = " and (d.number, a.number) < (cast(:dispatch as bigint), cast(:attempt as integer))" if after else ""
+    where = " and (d.number, a.number) < (cast(:dispatch as bigint), cast(:attempt as bigint))" if after else ""
     kind = " and d.type = :type" if event_type else ""
     values: dict[str, Any] = {"id": endpoint_id, "limit": limit, "type": event_type}
     if after:
-        values |= {"dispatch": int(after[0]), "attempt": int(after[1])}
+        values |= {"dispatch": after[0], "attempt": after[1]}
     found = await tx.execute(
         f"""
         select d.id as dispatch_id, d.number as dispatch_number, d.event_id, d.type, d.state, d.lead_id, d.handoff_id,

@@ -75,11 +75,11 @@ _READ = """
 
 
 async def endpoints_page(
-    tx: ReadTx, *, after: tuple[str, str] | None, limit: int, wrapping: Wrapping
+    tx: ReadTx, *, after: tuple[datetime, UUID] | None, limit: int, wrapping: Wrapping
 ) -> list[EndpointRow]:
     """Endpoints in the order they were made, from behind `after` (created_at, id)."""
     where = " where (e.created_at, e.id) > (cast(:at as timestamptz), cast(:id as uuid))" if after else ""
-    values = {"limit": limit, **({"at": datetime.fromisoformat(after[0]), "id": UUID(after[1])} if after else {})}
+    values = {"limit": limit, **({"at": after[0], "id": after[1]} if after else {})}
     rows = await tx.execute(f"{_READ}{where} order by e.created_at, e.id limit :limit", values)
     return [_endpoint(row, wrapping) for row in rows]
 

@@ -14,11 +14,14 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import pytest
+
 from services.handoff.domain.lifecycle import Handoff, inputs
 from services.handoff.domain.record import Times
 from services.handoff.store import handoffs
 from shared.db.engine import Database, Tx, is_transient, transaction
 from shared.ids import HandoffId, LeadId, UserId, derived_id
+from shared.web.pages import cursor_of
 from tests.integration.handoff.http import Caller, callers
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
 from tests.support.builders.handoff import identified, lead_id, qualified, rep_id
@@ -202,3 +205,31 @@ async def test_the_history_of_one_handoff_is_read_without_holes_while_eight_writ
         assert len(seen) > WRITERS * 10
         stored = await world.rows("select id from handoff_event where handoff_id = :id order by id", id=handoff.id)
         assert seen == [row.id for row in stored]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        ["2026-06-10T12:00:00", str(UUID(int=1))],  # a moment without its offset
+        ["9999-12-31T23:59:59-23:59", str(UUID(int=1))],
+        ["soon", str(UUID(int=1))],
+        ["2026-06-10T12:00:00+00:00", "kim"],
+        ["2026-06-10T12:00:00+00:00", "\x00"],
+        [str(2**63)],
+        ["-1"],
+        ["1e3"],
+        ["٣"],
+        [],
+        ["1", "2", "3"],
+    ],
+)
+async def test_a_forged_cursor_is_refused_by_its_name(database_of: DatabaseOf, forged: list[str]) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        await _opened(world, ["kim"])
+        handoff = await world.handoff_of(lead_id("kim"))
+        caller = api.key("leads:read")
+        for path in ("/v1/handoffs", f"/v1/handoffs/{handoff.id}/events"):
+            for cursor in (cursor_of(*forged), "%%%", "bm90IGpzb24"):
+                refused = await caller.get(f"{path}?{urlencode({'cursor': cursor})}")
+                assert refused.status_code == 422, refused.text
+                assert [each["pointer"] for each in refused.json()["errors"]] == ["query:cursor"]

@@ -15,6 +15,7 @@ from shared.errors import FieldError, Refused
 from shared.ids import new_id
 from shared.web.app_factory import create_app
 from shared.web.auth import Principal, Role
+from shared.web.pages import cursor_of
 from tests.integration.handoff_routing.conftest import Outbound
 from tests.support.receiver import Reply, receiving
 
@@ -214,3 +215,12 @@ async def test_what_is_not_there_is_404(api: httpx2.AsyncClient) -> None:
     assert (await api.get(path)).status_code == 404
     assert (await api.get(f"{path}/attempts")).status_code == 404
     assert (await api.post(f"{path}/enable", headers=keyed())).status_code == 404
+
+
+@pytest.mark.parametrize("forged", [["2026-06-10T12:00:00", "kim"], ["kim", "1"], [str(2**63), "1"], ["1", str(2**64)]])
+async def test_a_forged_cursor_is_refused_by_its_name(api: httpx2.AsyncClient, forged: list[str]) -> None:
+    made = (await api.post("/v1/endpoints", json={"url": "https://hooks.example/x"}, headers=keyed())).json()
+    for path in ("/v1/endpoints", f"/v1/endpoints/{made['id']}/attempts"):
+        refused = await api.get(path, params={"cursor": cursor_of(*forged)})
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["errors"][0]["pointer"] == "query:cursor"
