@@ -129,15 +129,15 @@ CAMPAIGNS = (
 )
 INDUSTRIES = (("logistics", True), ("hospitals", True), ("retail", True), ("software", False), ("education", False))
 TITLES = (
-    ("Chief Operating Officer", 0.07),
-    ("VP Operations", 0.13),
-    ("Head of Procurement", 0.10),
-    ("Director of Workforce", 0.13),
-    ("Shift Planning Manager", 0.30),
-    ("Planner", 0.19),
-    ("Student", 0.08),
+    ("Chief Operating Officer", 0.10),
+    ("VP Operations", 0.18),
+    ("Head of Procurement", 0.14),
+    ("Director of Workforce", 0.14),
+    ("Shift Planning Manager", 0.26),
+    ("Planner", 0.11),
+    ("Student", 0.07),
 )
-STAFF = ((40, 0.25), (120, 0.3), (420, 0.3), (2400, 0.15))
+STAFF = ((40, 0.2), (120, 0.25), (420, 0.4), (2400, 0.15))
 GERMAN = {"DE", "AT", "CH"}
 # Hours after the day's beginning (05:00 UTC) in which people of German-speaking countries (True) and of America are
 # about.

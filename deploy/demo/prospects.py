@@ -63,17 +63,17 @@ def _prospect(dice: Dice, number: int) -> Prospect:
     town = number % 7 if dice.happens(0.16, "shared company", number) else number
     domain = f"{word}-{end}-{town}.example".lower()
     title = dice.weighted(cast.TITLES, "title", number)
-    industry, is_target = dice.weighted([(one, 1.4 if one[1] else 1.6) for one in cast.INDUSTRIES], "industry", number)
+    industry, is_target = dice.weighted([(one, 2.0 if one[1] else 1.5) for one in cast.INDUSTRIES], "industry", number)
     employees = dice.weighted(cast.STAFF, "staff", number)
-    interest = dice.share("interest", number) ** 1.2
+    interest = dice.share("interest", number) ** 0.8
     is_free_mail = dice.happens(0.09, "free mail", number)
-    asks = dice.happens(0.05 + 0.16 * interest, "asks", number)
+    asks = dice.happens(0.08 + 0.22 * interest, "asks", number)
     campaign, source, medium = dice.weighted(
         [((name, origin, how), weight) for name, origin, how, weight in cast.CAMPAIGNS], "campaign", number
     )
     country = dice.weighted(cast.COUNTRIES, "country", number)
     level = next(weight for word_of, weight in _LEVEL_WEIGHT.items() if title.startswith(word_of))
-    logit = -2.6 + 1.1 * level + 0.9 * is_target + 2.4 * interest + 0.8 * asks - 1.6 * is_free_mail
+    logit = -2.0 + 1.1 * level + 0.9 * is_target + 2.4 * interest + 0.8 * asks - 1.6 * is_free_mail
     logit += 0.9 * (source == "partner") - 0.9 * (source == "linkedin") + 0.4 * (employees == 420)
     local = f"{first}.{last}{number}".lower()
     return Prospect(

@@ -93,7 +93,7 @@ def _work(dice: Dice, person: Prospect, given: Given, first: datetime, *, rep: R
             touched = _on_grid(at_work_after(resumed, minutes=45, rep=rep, team=team), _ROUND)
         steps.append(Step(touched, "touch"))
     decided = _evening(touched + timedelta(days=dice.between(0.6, 5.0, "decides", *name)), rep=rep, team=team)
-    if not person.will_buy and dice.happens(0.45, "sees that they will not buy", *name):
+    if not person.will_buy and dice.happens(0.62, "sees that they will not buy", *name):
         steps.append(_given_up(dice, decided, name))
         return steps
     amount = round(dice.delay(1_900_000, "amount", person.number) / 10_000) * 10_000 + 490_000

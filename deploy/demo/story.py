@@ -112,8 +112,8 @@ def _visit(
     dice: Dice, person: Prospect, visit: int, moment: datetime, *, is_known: bool
 ) -> Iterator[tuple[Door, Happening]]:
     paths = [("/blog/shift-swaps", 0.4)]
-    paths += [("/customers/harbor-freight", 0.12 + 0.3 * person.interest), ("/pricing", 0.08 + 0.45 * person.interest)]
-    paths += [("/roi-calculator", 0.25 * person.interest), ("/compare/rota-tools", 0.2 * person.interest)]
+    paths += [("/customers/harbor-freight", 0.2 + 0.4 * person.interest), ("/pricing", 0.15 + 0.6 * person.interest)]
+    paths += [("/roi-calculator", 0.35 * person.interest), ("/compare/rota-tools", 0.3 * person.interest)]
     paths += [("/careers", 0.9 if person.title == "Student" else 0.01)]
     for at, (path, often) in enumerate(paths):
         if dice.happens(often, "path", person.number, visit, path):
