@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.feedback.api.parts import person_of, team_of
-from services.feedback.store import models
+from services.feedback.store import models, tuning
 from services.feedback.store.models import Approval, ModelRow, Promotion
 from services.feedback.usecases.models import approve_model, roll_back
 from services.feedback.usecases.tuning import ask_for_fits
@@ -40,7 +40,7 @@ async def get_models(_: Reader, database: DatabaseOf) -> dict[str, Any]:
         rows = await models.models(tx, most=MODELS_MOST)
         active, generation = await models.active_model(tx, SLOT)
         history = await models.promotions(tx, SLOT)
-        tuner = await models.tuner_state(tx)
+        tuner = await tuning.tuner_state(tx)
         approvals = {row.model_id: await models.approvals_of(tx, row.model_id) for row in rows}
     return {
         "active": active,

@@ -18,7 +18,7 @@ from services.feedback.domain.reports import (
     speed_report,
 )
 from services.feedback.domain.retune import Wanted
-from services.feedback.store import loop, models, money, outcomes, people
+from services.feedback.store import loop, models, money, outcomes, people, tuning
 from services.feedback.usecases.agreements import active_agreement
 from shared.contracts.agreement import Agreement
 from shared.db.engine import ReadTx
@@ -149,11 +149,11 @@ async def _calibration(tx: ReadTx, period: Period, *, declared_rate: float) -> R
     model_id, _ = await models.active_model(tx, DEFAULT_PRODUCT)
     promoted = None if model_id is None else await models.model_of(tx, model_id)
     return calibration_report(
-        await models.training_rows(tx, as_of=tx.now, product=DEFAULT_PRODUCT),
+        await tuning.training_rows(tx, as_of=tx.now, product=DEFAULT_PRODUCT),
         await outcomes.endings_as_of(tx, tx.now),
-        wanted,
-        period,
-        {} if promoted is None else promoted.metrics,
+        wanted=wanted,
+        period=period,
+        gate={} if promoted is None else promoted.metrics,
     )
 
 

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from services.feedback.domain.gate import GateLine, reason_to_roll_back
 from services.feedback.domain.labels import Ending
 from services.feedback.domain.retune import Family, NotYet, Proposal, TrainingRow, Wanted, since_promotion
-from services.feedback.store import models, outcomes
-from services.feedback.store.models import Promotion, TunerState
+from services.feedback.store import models, outcomes, tuning
+from services.feedback.store.models import Promotion
+from services.feedback.store.tuning import TunerState
 from services.feedback.usecases.models import publish_model, roll_back
 from services.feedback.usecases.reports import DEFAULT_PRODUCT, wanted_now
 from shared.db.engine import ReadTx, Tx
@@ -31,13 +32,13 @@ class Job:
 async def ask_for_fits(tx: Tx) -> list[str]:
     """Note that somebody wants a fit of every family now."""
     for family in FAMILIES:
-        await models.ask_for_fit(tx, slot=SLOT, family=family)
+        await tuning.ask_for_fit(tx, slot=SLOT, family=family)
     return list(FAMILIES)
 
 
 async def next_job(tx: ReadTx, *, declared_rate: float, every: timedelta, outcomes_more: int) -> Job | None:
     """The first family whose fit is due, with everything it needs as of now; None when none is."""
-    matured = await models.matured_count(tx)
+    matured = await tuning.matured_count(tx)
     state = next(
         (
             each
@@ -50,7 +51,7 @@ async def next_job(tx: ReadTx, *, declared_rate: float, every: timedelta, outcom
         return None
     family: Family = "scorecard" if state.family == "scorecard" else "points_platt"
     newest = await models.newest_of(tx, slot=SLOT, family=family)
-    emitted = await models.training_rows(
+    emitted = await tuning.training_rows(
         tx, as_of=tx.now, product=SLOT, challenger_id=None if newest is None else newest.model_id
     )
     wanted = replace(await wanted_now(tx, declared_rate=declared_rate, as_of=tx.now), family=family)
@@ -78,7 +79,7 @@ async def finish_job(tx: Tx, job: Job, result: Proposal | NotYet, operation: Gat
         matured=job.matured,
         result=told,
     )
-    await models.note_fit(tx, done)
+    await tuning.note_fit(tx, done)
 
 
 async def watch_promoted(tx: Tx, *, declared_rate: float) -> Promotion | None:
@@ -89,7 +90,7 @@ async def watch_promoted(tx: Tx, *, declared_rate: float) -> Promotion | None:
     history = await models.promotions(tx, SLOT)
     since = next(each for each in history if each.generation == generation)
     former = next((each.model_id for each in history if each.generation < generation), None)
-    emitted = await models.training_rows(tx, as_of=tx.now, product=SLOT, challenger_id=former)
+    emitted = await tuning.training_rows(tx, as_of=tx.now, product=SLOT, challenger_id=former)
     rows = [each.row for each in emitted if each.model_id == model_id and each.row.handed_at >= since.promoted_at]
     wanted = await wanted_now(tx, declared_rate=declared_rate, as_of=tx.now)
     reason = reason_to_roll_back(since_promotion(rows, await outcomes.endings_as_of(tx, tx.now), wanted))
@@ -105,7 +106,7 @@ class TunerStanding:
 
     async def __call__(self, tx: ReadTx) -> Due:
         """Due fits now, and the next moment one is."""
-        matured = await models.matured_count(tx)
+        matured = await tuning.matured_count(tx)
         states = await _states(tx)
         due = sum(_is_due(each, tx.now, matured, every=self.every, outcomes_more=self.outcomes_more) for each in states)
         moments = [each.ran_as_of + self.every for each in states if each.ran_as_of is not None]
@@ -114,7 +115,7 @@ class TunerStanding:
 
 async def _states(tx: ReadTx) -> list[TunerState]:
     """One state per family, in the order of FAMILIES; a family that never ran has an empty one."""
-    known = {each.family: each for each in await models.tuner_state(tx) if each.slot == SLOT}
+    known = {each.family: each for each in await tuning.tuner_state(tx) if each.slot == SLOT}
     return [
         known.get(family) or TunerState(slot=SLOT, family=family, asked_at=None, ran_as_of=None, matured=0, result="")
         for family in FAMILIES

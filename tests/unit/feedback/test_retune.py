@@ -144,16 +144,20 @@ def test_calibration_is_told_per_scorer_that_emitted() -> None:
     ]
     gate = {"champion_predicted_over_actual": 0.4, "challenger_predicted_over_actual": 1.02}
     period = Period(since=START, until=days(200))
-    report = calibration_report(emitted, endings, WANTED, period, gate)
+    report = calibration_report(emitted, endings, wanted=WANTED, period=period, gate=gate)
     values = {cell.key: cell for cell in report.cells}
     assert values[f"{DECLARED}/matured"].value == values[f"{model}/matured"].value == N // 2
     assert values[f"{DECLARED}/predicted_over_actual"].value == pytest.approx(0.8, abs=0.15)
     assert len(values[f"{model}/wins"].lead_ids) == N // 2
     assert report.beside["predicted_over_actual_after"] == 1.02
-    empty = calibration_report([], [], WANTED, period, {})
+    empty = calibration_report([], [], wanted=WANTED, period=period, gate={})
     assert [cell.value for cell in empty.cells] == [None, None]
     won_nothing = calibration_report(
-        emitted[:40], [ending(n, at=days(9), verdict="loss") for n in range(40)], WANTED, period, {}
+        emitted[:40],
+        [ending(n, at=days(9), verdict="loss") for n in range(40)],
+        wanted=WANTED,
+        period=period,
+        gate={},
     )
     assert next(cell.value for cell in won_nothing.cells if cell.key.endswith("predicted_over_actual")) is None
 
