@@ -96,3 +96,5 @@ def _show(known: State) -> None:
     if known.services:
         print()
         show_pairs([("console", known.services["console"].url), ("logs", Path(known.home) / "logs")])
+    if not known.is_supervised():
+        print("\nIts supervisor was killed: nothing is started again. `baton down` ends what it left.")
