@@ -11,6 +11,7 @@ __all__ = ["Progress"]
 _DRAW_SECONDS = 0.1
 _LINE_SECONDS = 15.0
 _WIDTH = 30
+_SHARE_TO_JUDGE_BY = 0.02
 
 
 class Progress:
@@ -18,7 +19,7 @@ class Progress:
 
     def __init__(self, what: str) -> None:
         self.what = what
-        self.began = monotonic()
+        self._began: tuple[float, float] | None = None  # when it was shown first, and the share done then
         self._is_terminal = sys.stderr.isatty()
         self._shown = 0.0
         self._is_open = False
@@ -38,11 +39,12 @@ class Progress:
         if now - self._shown < (_DRAW_SECONDS if self._is_terminal else _LINE_SECONDS) and share < 1:
             return
         self._shown = now
-        took = now - self.began
-        left = f", {took * (1 - share) / share:.0f} s left" if share > 0.02 else ""
+        began, done_before = self._began = self._began or (now, share)
+        done = share - done_before
+        left = f", {(now - began) * (1 - share) / done:.0f} s left" if done > _SHARE_TO_JUDGE_BY else ""
         if self._is_terminal:
-            done = round(_WIDTH * share)
-            bar = "█" * done + "░" * (_WIDTH - done)
+            drawn = round(_WIDTH * share)
+            bar = "█" * drawn + "░" * (_WIDTH - drawn)
             print(f"\r  {self.what} {bar} {share:4.0%}  {detail}{left}\x1b[K", end="", file=sys.stderr, flush=True)
             self._is_open = True
         else:
