@@ -4,6 +4,7 @@ A lost race is answered 409 with the current state and one sentence; a refusal 4
 same form posts and is sent back to its page.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -43,6 +44,7 @@ router = APIRouter(dependencies=[Depends(requires("any"))])
 NO_UNDO_BEFORE_DEADLINE_SECONDS = 15
 CATCH_UP_SECONDS = 1.0  # a press feels answered within a second
 CATCH_UP_LOOK_SECONDS = 0.02
+_HEADER_TEXT = re.compile(r"[!-~]{1,200}")
 _DONE = {
     "accept": "Accepted. The first touch is due next.",
     "touch": "The touch is logged.",
@@ -91,7 +93,7 @@ async def answer_consent(visit: Visiting, form: Form) -> Response:
         "/v1/consent-default",
         principal=visit.principal,
         json={"is_allowed": form.get("answer") == "scored"},
-        headers={"if-match": form.get("etag") or '"0"', "idempotency-key": str(new_id())},
+        headers={"if-match": _in_a_header(form.get("etag") or '"0"'), "idempotency-key": str(new_id())},
     )
     visit.owners.forget_consent()
     return RedirectResponse("/agreement#consent", status_code=303)
@@ -136,11 +138,18 @@ async def press(visit: Visiting, command: str, form: Form) -> Response:
 def _pressed(command: str, form: Mapping[str, str], *, now: datetime) -> Pressed:
     try:
         sent = _in_utc(form, now=now)
-        pressed = Pressed(command, UUID(form["handoff_id"]), int(form["token"]), form["key"], sent)
+        pressed = Pressed(command, UUID(form["handoff_id"]), int(form["token"]), _in_a_header(form["key"]), sent)
     except (KeyError, ValueError) as error:
         raise Unreadable("The form lacks the handoff, its token or its key: load the page again.") from error
     body_of(command, pressed.form)
     return pressed
+
+
+def _in_a_header(text: str) -> str:
+    """A text of a form that travels in a header. Raises Unreadable for one that no page of ours made."""
+    if _HEADER_TEXT.fullmatch(text) is None:
+        raise Unreadable("The form's key or version is malformed: load the page again.")
+    return text
 
 
 def _in_utc(form: Mapping[str, str], *, now: datetime) -> Mapping[str, str]:
@@ -218,7 +227,7 @@ async def _settle_parked(visit: Visit, form: Mapping[str, str], verb: str) -> Re
         service=form.get("service", ""),
         parked_id=parked_id,
         verb=verb,
-        key=form.get("key") or str(new_id()),
+        key=_in_a_header(form.get("key") or str(new_id())),
         reason=form.get("reason", ""),
     )
     if not visit.is_fragment:

@@ -15,12 +15,14 @@ __all__ = ["period_of", "router"]
 router = APIRouter()
 
 PERIODS = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "A year"))
+DAYS_MOST = 3_660
 KEYS = keys_of([])
 _AWAY = "The funnel is not available now: feedback does not answer. Load the page again in a moment."
 
 
 def period_of(now: datetime, days: int) -> dict[str, str]:
     """The period of the last days, as feedback's reports are asked."""
+    days = max(1, min(days, DAYS_MOST))
     return {"since": (now - timedelta(days=days)).isoformat(), "until": now.isoformat()}
 
 

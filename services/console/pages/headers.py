@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.console.pages.rendering import static_version
+
 __all__ = ["POLICY", "SecurityHeaders"]
 
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
@@ -14,6 +16,7 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"strict-transport-security", b"max-age=31536000"),  # browsers heed it over https only
 )
+_FOUND = frozenset({200, 206, 304})
 _YEAR = b"public, max-age=31536000, immutable"
 
 
@@ -28,19 +31,21 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        is_static = scope["path"].startswith("/static/")
-        kept = (
-            _YEAR
-            if is_static and b"v=" in scope.get("query_string", b"")
-            else b"no-cache"
-            if is_static
-            else b"no-store"
-        )
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = [pair for pair in message.get("headers", ()) if pair[0] != b"cache-control"]
+                kept = _kept(scope, message["status"])
                 message = {**message, "headers": [*given, *_HEADERS, (b"cache-control", kept)]}
             await send(message)
 
         await self.app(scope, receive, send_guarded)
+
+
+def _kept(scope: Scope, status: int) -> bytes:
+    """How long caches keep an answer: a file only under the hash of what it holds, else a year would keep an error."""
+    name = scope["path"].removeprefix("/static/")
+    if name == scope["path"]:
+        return b"no-store"
+    is_named = status in _FOUND and scope.get("query_string", b"").decode("latin-1") == static_version(name)
+    return _YEAR if is_named else b"no-cache"

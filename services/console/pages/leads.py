@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from services.console.domain.clocks import clock_face
+from services.console.domain.hidden import shown
 from services.console.domain.lead import score_why, stage_of, why_this_rep
 from services.console.domain.records import HandoffRow, LeadRow, UserRow
 from services.console.domain.rights import Reach, Role, Viewer, reach_of, sees_handoff
@@ -30,13 +31,17 @@ router = APIRouter()
 
 KEYS = keys_of([(("/",), "Find")])
 FOUND_MOST = 20
+SEARCH_LENGTH_MAX = 200  # ingest's own bound
 FOUND_BEHIND_MOST = 200
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # no zone's local time of it leaves the calendar
+SCORE_MOST = 100_000  # far beyond any score: what lies further is no cursor of ours
 
 
 @router.get("/leads")
 async def show_leads(visit: Visiting, q: str = "", step: str = "", days: int = 90, after: str = "") -> HTMLResponse:
     """Leads by score, by name (asked of ingest), or behind one number of the funnel (asked of feedback)."""
     must_open(visit, "leads")
+    q = q[:SEARCH_LENGTH_MAX]
     ids, failed = await _chosen_ids(visit, q=q.strip(), step=step, days=days)
     async with reading(visit.database) as tx:
         users = await people.users(tx)
@@ -62,7 +67,7 @@ async def show_leads(visit: Visiting, q: str = "", step: str = "", days: int = 9
 @router.get("/leads/find")
 async def find_leads(visit: Visiting, q: str = "") -> JSONResponse:
     """Leads by name, for the palette."""
-    ids, _ = await _chosen_ids(visit, q=q.strip(), step="", days=90)
+    ids, _ = await _chosen_ids(visit, q=q[:SEARCH_LENGTH_MAX].strip(), step="", days=90)
     async with reading(visit.database) as tx:
         users = await people.users(tx)
         rows = await _rows(tx, reach_of(visit.viewer, users.values()), (ids or [])[:FOUND_MOST], "")
@@ -72,7 +77,7 @@ async def find_leads(visit: Visiting, q: str = "") -> JSONResponse:
     for entry in entries:
         profile = names.get(entry["lead"].lead_id)
         name = (profile.name or profile.email if profile else "") or "Unnamed lead"
-        found.append({"id": str(entry["lead"].root_id), "name": name, "hint": str(_score(entry["lead"]))})
+        found.append({"id": str(entry["lead"].root_id), "name": shown(name), "hint": str(_score(entry["lead"]))})
     return JSONResponse({"leads": found})
 
 
@@ -103,7 +108,7 @@ async def lead_values(
     users = await people.users(tx)
     if found is None or not _sees_person(visit.viewer, found.handoffs, users):
         raise NotFound("There is no lead with this id in your view.")
-    moment = at.replace(tzinfo=at.tzinfo or tx.now.tzinfo) if at else None
+    moment = _past(at, now=tx.now)
     rows = await pages.timeline_of(tx, found.members, known_by=moment)
     handoff = max(found.handoffs, key=lambda one: (one.opened_at, one.cycle), default=None)
     explanation = await visit.owners.score(found.lead.lead_id, principal=visit.principal, at=moment)
@@ -130,6 +135,14 @@ async def lead_values(
         "handoffs": found.handoffs,
         "lead_address": f"/leads/{found.lead.root_id}",
     }
+
+
+def _past(at: datetime | None, *, now: datetime) -> datetime | None:
+    """The moment to go back to; None, which is now, for one that lies ahead."""
+    if at is None:
+        return None
+    moment = at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+    return max(moment, EARLIEST) if moment < now else None
 
 
 async def _decision(visit: Visit, handoff: HandoffRow | None) -> tuple[Any, str]:
@@ -206,6 +219,7 @@ def _score(row: LeadRow) -> int:
 def _key(after: str) -> tuple[int, UUID] | None:
     score, _, lead_id = after.partition(".")
     try:
-        return int(score), UUID(lead_id)
+        key = int(score), UUID(lead_id)
     except ValueError:
         return None
+    return key if abs(key[0]) <= SCORE_MOST else None

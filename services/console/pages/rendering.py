@@ -15,11 +15,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from services.console.commands.profiles import Profile
 from services.console.domain.board import cause_of
 from services.console.domain.clocks import ClockFace, Urgency
 from services.console.domain.durations import day_text, epoch, remaining_text, time_text, zone_of
+from services.console.domain.hidden import shown
 from services.console.domain.records import OpportunityRow, UserRow
 from services.console.domain.rights import PAGES, Page, Role
 from services.console.domain.timeline import group_title
@@ -36,6 +38,7 @@ __all__ = [
     "draw",
     "initials_of",
     "static_address",
+    "static_version",
     "zone_of",
 ]
 
@@ -111,11 +114,15 @@ def draw(template: str, drawing: Drawing | None, /, **values: Any) -> str:  # no
     return _environment().get_template(template).render({**shared, **values})
 
 
-@cache
 def static_address(name: str) -> str:
     """The address of a static file; it changes with the file's bytes, so browsers may keep what they have."""
-    digest = sha256((STATIC_FOLDER / name).read_bytes()).hexdigest()[:_HASH_SHOWN]
-    return f"/static/{name}?v={digest}"
+    return f"/static/{name}?{static_version(name)}"
+
+
+@cache
+def static_version(name: str) -> str:
+    """The query under which a static file may be kept: the hash of its bytes. The file exists."""
+    return f"v={sha256((STATIC_FOLDER / name).read_bytes()).hexdigest()[:_HASH_SHOWN]}"
 
 
 def initials_of(name: str) -> str:
@@ -179,12 +186,18 @@ def _money(deal: OpportunityRow) -> str:
     return f"{deal.amount_minor / 100:,.0f} {deal.currency}"
 
 
+def _finalized(value: object) -> object:
+    """What every expression of a template passes: markup of ours as it is, texts with hidden characters shown."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_finalized,
         trim_blocks=True,
         lstrip_blocks=True,
     )
