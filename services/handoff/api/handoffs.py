@@ -4,13 +4,24 @@ Every command carries the token seen in If-Match and an Idempotency-Key; a lost 
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AwareDatetime, Field
 
+from services.handoff.api.asked import (
+    DisposeAsked,
+    Empty,
+    EnrolAsked,
+    OpenAsked,
+    PauseAsked,
+    ReassignAsked,
+    RejectAsked,
+    RevokeAsked,
+    TouchAsked,
+    typed,
+)
 from services.handoff.api.seen import actor_of, answer_of, check_in_view, handoff_value, refusal, rep_of, token_seen
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.store import handoffs
@@ -19,7 +30,7 @@ from services.handoff.usecases.commanding import Commanded, OpenByHand, TypedNot
 from shared.db.engine import Tx
 from shared.errors import Refused
 from shared.ids import LeadId, UserId, new_id
-from shared.web.app_factory import Asked, database_of
+from shared.web.app_factory import database_of
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
 
@@ -29,121 +40,30 @@ router = APIRouter(prefix="/v1")
 Actor = Annotated[Principal, Depends(requires("handoffs:act"))]
 Opener = Annotated[Principal, Depends(requires("handoffs:open"))]
 Manager = Annotated[Principal, Depends(requires("handoffs:manage"))]
-_TEXT_MAX = 2000
 _PRESSED_BEFORE_MOST = timedelta(minutes=5)  # a reject dated further back would rewrite who answered in time
-
-
-class Empty(Asked):
-    """A command without fields; rep_id only for keys that act for a rep."""
-
-    rep_id: UUID | None = Field(None, strict=False, description="the rep a key acts for; default: the owner")
-
-
-class ReasonAsked(Empty):
-    """A reason with the fields it may need."""
-
-    reason_code: str | None = Field(None, max_length=100, description="one of the agreed reasons")
-    sub_reason: str | None = Field(None, max_length=200, description="its detail, where the reason needs it")
-    until_on: date | None = Field(None, strict=False, description="when to come back, where the reason needs it")
-    text: str | None = Field(None, max_length=_TEXT_MAX, description="in your words; stays with this handoff")
-
-    def reason(self) -> inputs.Reason | None:
-        """The reason as the machine reads it: it only learns that there is a text."""
-        if not self.reason_code:
-            return None
-        has_text = bool(self.text and self.text.strip())
-        return inputs.Reason(
-            code=self.reason_code, sub_reason=self.sub_reason, until_on=self.until_on, has_text=has_text
-        )
-
-    def note(self, about: str) -> TypedNote | None:
-        """What was typed, to be kept beside it."""
-        return TypedNote(about, self.text) if self.text else None
-
-
-class RejectAsked(ReasonAsked):
-    """A reason, and when it was pressed: a page holds a reject for a moment in which it can be taken back."""
-
-    pressed_at: AwareDatetime | None = Field(
-        None, strict=False, description="when; now when absent, five minutes ago at most"
-    )
-
-
-class TouchAsked(Empty):
-    """A human try to reach the lead."""
-
-    kind: str = Field("call", max_length=50, description="call, mail, meeting or visit")
-    touched_at: AwareDatetime | None = Field(None, strict=False, description="when; now when absent")
-    text: str | None = Field(None, max_length=_TEXT_MAX, description="a note for whoever reads it next")
-
-
-class DisposeAsked(ReasonAsked):
-    """The end of working it."""
-
-    disposition: Literal["opportunity", "recycle", "disqualify", "return"] = Field(description="what became of it")
-
-
-class PauseAsked(Empty):
-    """Stop the clocks for a while."""
-
-    reason_code: str = Field(max_length=100, description="one of the agreed reasons")
-    until_at: AwareDatetime = Field(strict=False, description="when they go on")
-
-
-class ReassignAsked(Asked):
-    """Another rep."""
-
-    rep_id: UUID = Field(strict=False, description="who gets it")
-    text: str | None = Field(None, max_length=_TEXT_MAX, description="why, for both reps")
-
-
-class RevokeAsked(Asked):
-    """Back to Marketing."""
-
-    reason_code: str = Field("by_hand", max_length=100, description="why")
-
-
-class EnrolAsked(Asked):
-    """Into a nurture programme."""
-
-    programme: str | None = Field(None, max_length=200, description="which one")
-
-
-class OpenAsked(Asked):
-    """A handoff by hand: policy `manual`."""
-
-    lead_id: UUID = Field(strict=False, description="who")
-    product: str = Field("default", max_length=100, description="for which product")
-    is_hand_raiser: bool = Field(False, description="the person asked for us")
-    rep_id: UUID | None = Field(None, strict=False, description="for this rep; else routed")
-    text: str | None = Field(None, max_length=_TEXT_MAX, description="why")
 
 
 @router.post("/handoffs/{handoff_id}/accept")
 async def accept(request: Request, principal: Actor, handoff_id: UUID, asked: Empty | None = None) -> Response:
     """The owner takes it."""
 
-    async def run(tx: Tx) -> Commanded:
-        by = await _rep(tx, principal, asked, handoff_id)
-        event = inputs.Accept(token=token_seen(request), actor=actor_of(principal), by=by)
-        return await commanding.act(tx, handoff_id, event, command_id=new_id())
+    def made(_: Tx, by: UserId) -> inputs.Input:
+        return inputs.Accept(token=token_seen(request), actor=actor_of(principal), by=by)
 
-    return await _command(request, principal, handoff_id, run)
+    return await _by_owner(request, principal, handoff_id, asked, made)
 
 
 @router.post("/handoffs/{handoff_id}/reject")
 async def reject(request: Request, principal: Actor, handoff_id: UUID, asked: RejectAsked) -> Response:
     """The owner returns it unworked, with a reason."""
 
-    async def run(tx: Tx) -> Commanded:
-        by = await _rep(tx, principal, asked, handoff_id)
+    def made(tx: Tx, by: UserId) -> inputs.Input:
         pressed_at = min(tx.now, max(asked.pressed_at or tx.now, tx.now - _PRESSED_BEFORE_MOST))
-        event = inputs.Reject(
+        return inputs.Reject(
             token=token_seen(request), actor=actor_of(principal), by=by, reason=asked.reason(), pressed_at=pressed_at
         )
-        return await commanding.act(tx, handoff_id, event, command_id=new_id(), note=asked.note("reject"))
 
-    return await _command(request, principal, handoff_id, run)
+    return await _by_owner(request, principal, handoff_id, asked, made, note=asked.note("reject"))
 
 
 @router.post("/handoffs/{handoff_id}/touch")
@@ -161,6 +81,7 @@ async def touch(request: Request, principal: Actor, handoff_id: UUID, asked: Tou
             touched_at=given.touched_at,
             kind=given.kind,
             command_id=new_id(),
+            note=typed("touch", given.text),
         )
 
     return await _command(request, principal, handoff_id, run)
@@ -170,14 +91,12 @@ async def touch(request: Request, principal: Actor, handoff_id: UUID, asked: Tou
 async def dispose(request: Request, principal: Actor, handoff_id: UUID, asked: DisposeAsked) -> Response:
     """The owner ends working it."""
 
-    async def run(tx: Tx) -> Commanded:
-        by = await _rep(tx, principal, asked, handoff_id)
-        event = inputs.Dispose(
+    def made(_: Tx, by: UserId) -> inputs.Input:
+        return inputs.Dispose(
             token=token_seen(request), actor=actor_of(principal), by=by, how=asked.disposition, reason=asked.reason()
         )
-        return await commanding.act(tx, handoff_id, event, command_id=new_id(), note=asked.note(asked.disposition))
 
-    return await _command(request, principal, handoff_id, run)
+    return await _by_owner(request, principal, handoff_id, asked, made, note=asked.note(asked.disposition))
 
 
 @router.post("/handoffs/{handoff_id}/pause")
@@ -203,12 +122,10 @@ async def pause(request: Request, principal: Actor, handoff_id: UUID, asked: Pau
 async def resume(request: Request, principal: Actor, handoff_id: UUID, asked: Empty | None = None) -> Response:
     """The owner goes on before the pause ends."""
 
-    async def run(tx: Tx) -> Commanded:
-        by = await _rep(tx, principal, asked, handoff_id)
-        event = inputs.Resume(token=token_seen(request), actor=actor_of(principal), by=by)
-        return await commanding.act(tx, handoff_id, event, command_id=new_id())
+    def made(_: Tx, by: UserId) -> inputs.Input:
+        return inputs.Resume(token=token_seen(request), actor=actor_of(principal), by=by)
 
-    return await _command(request, principal, handoff_id, run)
+    return await _by_owner(request, principal, handoff_id, asked, made)
 
 
 @router.post("/handoffs/{handoff_id}/pull")
@@ -243,6 +160,7 @@ async def reassign(request: Request, principal: Manager, handoff_id: UUID, asked
             actor=actor_of(principal),
             rep_id=UserId(asked.rep_id),
             command_id=new_id(),
+            note=typed("reassign", asked.text),
         )
 
     return await _command(request, principal, handoff_id, run)
@@ -286,7 +204,7 @@ async def open_by_hand(request: Request, principal: Opener, asked: OpenAsked) ->
                 actor=actor_of(principal),
                 is_hand_raiser=asked.is_hand_raiser,
                 rep_id=rep_id,
-                note=TypedNote("open", asked.text) if asked.text else None,
+                note=typed("open", asked.text),
             ),
             command_id=new_id(),
         )
@@ -296,6 +214,24 @@ async def open_by_hand(request: Request, principal: Opener, asked: OpenAsked) ->
         return Answer(201, value, {"etag": value["etag"], "location": f"/v1/handoffs/{held.handoff.id}"})
 
     return await command(request, database_of(request), principal, run)
+
+
+async def _by_owner(
+    request: Request,
+    principal: Principal,
+    handoff_id: UUID,
+    asked: Empty | None,
+    made: Callable[[Tx, UserId], inputs.Input],
+    *,
+    note: TypedNote | None = None,
+) -> Response:
+    """A command that only the owner may give: the input that is made for it."""
+
+    async def run(tx: Tx) -> Commanded:
+        by = await _rep(tx, principal, asked, handoff_id)
+        return await commanding.act(tx, handoff_id, made(tx, by), command_id=new_id(), note=note)
+
+    return await _command(request, principal, handoff_id, run)
 
 
 async def _command(

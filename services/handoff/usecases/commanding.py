@@ -88,6 +88,7 @@ async def touch(
     touched_at: datetime | None,
     kind: str,
     command_id: UUID,
+    note: TypedNote | None = None,
 ) -> Commanded:
     """The owner's side tried to reach the lead; touched_at defaults to now and never lies ahead.
 
@@ -106,6 +107,7 @@ async def touch(
     commanded = await _decide(work, held, event, command_id=command_id)
     if commanded.is_ok:
         note_touch(work, held, kind=kind, activity_id=derived_id("touch", command_id), event=event)
+        _note(work, held, note, actor)
     return await _save(commanded, command_id)
 
 
@@ -139,7 +141,14 @@ async def pull(tx: Tx, handoff_id: UUID, *, token: int, actor: Actor, rep_id: Us
 
 
 async def reassign(
-    tx: Tx, handoff_id: UUID, *, token: int, actor: Actor, rep_id: UserId, command_id: UUID
+    tx: Tx,
+    handoff_id: UUID,
+    *,
+    token: int,
+    actor: Actor,
+    rep_id: UserId,
+    command_id: UUID,
+    note: TypedNote | None = None,
 ) -> Commanded:
     """A manager gives it to another rep, over capacity if need be."""
     work, held = await _lock(tx, handoff_id)
@@ -147,7 +156,7 @@ async def reassign(
     if rep_id not in work.crew.reps:
         raise NotFound("There is no rep with this id.")
     event = inputs.Reassign(token=token, actor=actor, rep_id=rep_id, is_on=work.crew.why_off(rep_id) is None)
-    return await _finish(work, held, event, command_id=command_id)
+    return await _finish(work, held, event, command_id=command_id, note=note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,42 +26,25 @@ _FURTHER = (
 
 def take_merge(work: Work, payload: LeadMerged, cause: Cause) -> None:
     """The tree of a member hangs under another root: of two open handoffs the further stays."""
-    lead = work.leads[LeadId(payload.lead_id)]
-    if payload.identity_version <= lead.identity_version:
-        count("baton_ignored_versions_total")
-        return
     root_id = LeadId(payload.root_lead_id)
-    moving = _subtree(work, lead.id)
-    for each in moving:
-        parent = LeadId(payload.into_lead_id) if each.id == lead.id else each.parent_id
-        version = payload.identity_version if each.id == lead.id else each.identity_version
-        work.change_lead(moved(each, parent_id=parent, root_id=root_id, version=version))
-    members = {each.id for each in moving}
-    mine = [each for each in _held(work) if each.handoff.lead_id in members]
-    for held in mine:
+    members = _move(work, payload, parent_id=LeadId(payload.into_lead_id))
+    for held in [each for each in _held(work) if each.handoff.lead_id in members]:
         handoff = held.handoff
         other = _open_other(work, root_id, handoff)
         if handoff.state in OPEN and other is not None:
             _end_one(work, held, other, payload, cause)
         if held.handoff.state is not State.MERGED:
             _repoint(work, held, root_id, cause)
-    # What was kept of the member is of the person now.
-    work.widened |= {held.handoff.id for held in _held(work) if held.handoff.root_lead_id == root_id}
+    if members:  # what was kept of the member is of the person now
+        work.widened |= {held.handoff.id for held in _held(work) if held.handoff.root_lead_id == root_id}
 
 
 def take_split(work: Work, payload: LeadSplit, cause: Cause) -> None:
     """A member left its tree: its handoffs go with it, and one that the merge ended is qualified again."""
-    lead = work.leads[LeadId(payload.lead_id)]
-    if payload.identity_version <= lead.identity_version:
-        count("baton_ignored_versions_total")
-        return
     root_id = LeadId(payload.root_lead_id)
-    leaving = _subtree(work, lead.id)
-    for each in leaving:
-        parent = None if each.id == lead.id else each.parent_id
-        version = payload.identity_version if each.id == lead.id else each.identity_version
-        work.change_lead(moved(each, parent_id=parent, root_id=root_id, version=version))
-    members = {each.id for each in leaving}
+    members = _move(work, payload, parent_id=None)
+    if not members:
+        return
     for held in _held(work):
         handoff = held.handoff
         if handoff.lead_id in members and handoff.state is not State.MERGED:
@@ -71,6 +54,22 @@ def take_split(work: Work, payload: LeadSplit, cause: Cause) -> None:
             own, other = work.leads.get(held.handoff.lead_id), _lead_of_stayed(work, held.handoff)
             if own is not None and other is not None and own.root_id != other.root_id:
                 _bring_back(work, held, own.root_id, cause)
+
+
+def _move(work: Work, payload: LeadMerged | LeadSplit, *, parent_id: LeadId | None) -> set[LeadId]:
+    """Hang a member, and all below it, under another root; who moved, nobody when a later version is known."""
+    lead = work.leads[LeadId(payload.lead_id)]
+    if payload.identity_version <= lead.identity_version:
+        count("baton_ignored_versions_total")
+        return set()
+    root_id = LeadId(payload.root_lead_id)
+    moving = _subtree(work, lead.id)
+    for each in moving:
+        is_itself = each.id == lead.id
+        parent = parent_id if is_itself else each.parent_id
+        version = payload.identity_version if is_itself else each.identity_version
+        work.change_lead(moved(each, parent_id=parent, root_id=root_id, version=version))
+    return {each.id for each in moving}
 
 
 def _lead_of_stayed(work: Work, ended: Handoff) -> Lead | None:

@@ -278,3 +278,21 @@ async def test_a_pool_may_name_somebody_who_is_no_rep_yet(database_of: DatabaseO
         await world.fire()
         assert (await world.handoff_of(lead_id("kim"))).owner_id == rep_id("anna")
         assert await world.gaps() == []
+
+
+async def test_what_is_typed_with_a_touch_or_a_reassignment_stays_with_the_handoff(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world, callers(world) as api:
+        anna, bert, team, boss = rep_id("anna"), rep_id("bert"), rep_id("team"), rep_id("boss")
+        await world.reps(rep_row("anna", team_id=team), rep_row("bert", team_id=team))
+        await world.agreement({"default": [member(anna)]})
+        await world.take(identified("kim"), qualified("kim"))
+        path = f"/v1/handoffs/{(await world.handoff_of(lead_id('kim'))).id}"
+        manager = api.user(boss, "manager", team)
+        etag = (await manager.get(path)).json()["etag"]
+        given = await manager.post(f"{path}/reassign", {"rep_id": str(bert), "text": "speaks French"}, etag=etag)
+        assert given.status_code == 200, given.text
+        rep = api.user(bert, "rep")
+        touched = await rep.post(f"{path}/touch", {"text": "call after ten"}, etag=given.json()["etag"])
+        assert touched.status_code == 200, touched.text
+        notes = [(each["about"], each["text"]) for each in (await rep.get(path)).json()["notes"]]
+        assert sorted(notes) == [("reassign", "speaks French"), ("touch", "call after ten")]
