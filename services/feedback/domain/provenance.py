@@ -18,7 +18,7 @@ from services.feedback.domain.labels import Array
 from services.feedback.domain.measures import auc
 from shared.contracts.model_card import number_of
 
-Writer = Literal["prospect", "system", "marketing", "sales"]
+Writer = Literal["lead", "system", "marketing", "sales"]
 
 # One honest column rarely ranks this well alone; one that does is looked at by a person first.
 SMELL_AUC = 0.90
@@ -28,10 +28,10 @@ SMELL_CHANCE_LOG = log(1e-6)
 
 # Attributes of the catalog of facts (SCORING 1) by who writes them; Sales writes none of these.
 ATTRIBUTES: dict[str, Writer] = {
-    "title_level": "prospect",
-    "department": "prospect",
-    "country": "prospect",
-    "language": "prospect",
+    "title_level": "lead",
+    "department": "lead",
+    "country": "lead",
+    "language": "lead",
     "time_zone": "system",
     "mail_domain_kind": "system",
     "industry": "marketing",
@@ -41,7 +41,7 @@ ATTRIBUTES: dict[str, Writer] = {
     "is_competitor": "marketing",
     "is_customer": "marketing",
     "is_known": "system",
-    "is_hand_raiser": "prospect",
+    "is_hand_raiser": "lead",
     "entry_channel": "system",
     "traffic_source": "system",
     "medium": "system",
@@ -71,7 +71,7 @@ def writer_of(fact: str) -> Writer | None:
         return ATTRIBUTES.get(fact)
     if measure not in MEASURES:
         return None
-    return "sales" if named.split(":")[0] in KINDS_OF_SALES else "prospect"
+    return "sales" if named.split(":")[0] in KINDS_OF_SALES else "lead"
 
 
 def declared_of(facts: Iterable[str]) -> dict[str, Writer]:

@@ -19,7 +19,7 @@ def test_a_fact_nobody_declared_or_that_sales_writes_is_refused() -> None:
     names = ["title_level", "Tags", "count.call_connected", "weight.page_view:blog", "lead_quality.x"]
     refused = [refusal.fact for refusal in refused_by_provenance(names, declared_of(names))]
     assert refused == ["Tags", "count.call_connected", "lead_quality.x"]
-    assert writer_of("weight.page_view:blog") == "prospect"
+    assert writer_of("weight.page_view:blog") == "lead"
 
 
 def test_a_fact_known_only_after_the_decision_is_refused() -> None:

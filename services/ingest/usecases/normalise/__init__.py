@@ -1,8 +1,7 @@
 """Turns a batch of deliveries into leads, consent and activities: one transaction, a fixed number of statements.
 
 Order of work: read (pure) -> forget repeats -> lock keys, then trees -> take each observation in its order -> judge
-mails
--> link accounts -> save -> emit. Invariant: each event of a delivery ends in exactly one count of its result.
+mails -> link accounts -> save -> emit. Invariant: each event of a delivery ends in exactly one count of its result.
 """
 
 from collections.abc import Collection, Sequence
