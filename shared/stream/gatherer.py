@@ -72,6 +72,7 @@ class Gatherer:
         self._ready: dict[_Queue, None] = {}  # something waits and nothing is under way, oldest first
         self._under_way: Counter[int | None] = Counter()  # batches by broker (None: nobody knows which)
         self._woken = asyncio.Event()
+        self._is_lingering = False
         self._due: list[_Record] = []  # a heap
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -96,9 +97,8 @@ class Gatherer:
         record = _Record(key, value, headers, due, queue, self._loop.create_future())
         queue.waiting.append(record)
         if not queue.is_under_way:
-            if not self._ready:
-                self._loop.call_later(self._linger_seconds, self._woken.set)
             self._ready[queue] = None
+            self._linger()
         heapq.heappush(self._due, record)
         if self._timer is None:
             self._timer = self._loop.call_at(due, self._expire)
@@ -145,8 +145,18 @@ class Gatherer:
         self._settle(taken, error)
         if queue.waiting:
             self._ready[queue] = None
-        if self._ready:
-            self._woken.set()
+        if self._ready and not self._under_way[broker]:
+            self._linger()  # who has just been answered sends the next one: together with what waits it fills a round
+
+    def _linger(self) -> None:
+        """Wake `run` a moment later."""
+        if not self._is_lingering:
+            self._is_lingering = True
+            self._loop.call_later(self._linger_seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._is_lingering = False
+        self._woken.set()
 
     def _settle(self, records: list[_Record], error: BaseException | None) -> None:
         """Tell senders that still wait how it ended; the others heard at their deadline."""

@@ -1,7 +1,7 @@
 """What both kinds of paths (collection, webhooks) share: who proved himself, how fast, how a request is kept."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +49,7 @@ class Desk:
             return Refused(503, "directory_stale", "We cannot check it now; send it again.", retry_after=_STALE_SECONDS)
         return Refused(401, "not_proven", detail, errors=errors)
 
-    async def keep(
+    def keep(
         self,
         request: InboundRequest,
         proof: Proof,
@@ -58,8 +58,8 @@ class Desk:
         network: str | None,
         hint: str | None,
         adapter: Adapter,
-    ) -> None:
-        """Write the delivery. Raises Busy when it could not be kept."""
+    ) -> Awaitable[None]:
+        """Write the delivery; await it. Raises Busy when it could not be kept."""
         received_at = clock.now()
         origin = headers.get("origin", "").rstrip("/").lower()
         is_foreign = proof.verified_by == "browser_key" and origin and origin not in proof.source.settings.origins
@@ -78,7 +78,7 @@ class Desk:
             "is_gpc": headers.get("sec-gpc") == "1",
             "parked_as": "origin_not_listed" if is_foreign else None,
         }
-        await self.keeper.keep(
+        return self.keeper.keep(
             request.body, request=said, source_id=proof.source.id, hint=hint, received_at=received_at
         )
 

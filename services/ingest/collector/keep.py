@@ -4,6 +4,7 @@ The spool takes over here when Kafka does not answer; until a deployment has one
 """
 
 import base64
+from collections.abc import Awaitable
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final, Protocol
@@ -51,13 +52,13 @@ class Keeper:
         self._producer = producer
         self._hint_key = blake2b(hint_key).digest()  # of any length in, of a length that fits out
 
-    async def keep(
+    def keep(
         self, body: bytes, *, request: dict[str, object], source_id: UUID, hint: str | None, received_at: datetime
-    ) -> None:
-        """Write a delivery under a new id. Raises Busy when Kafka did not acknowledge in time."""
+    ) -> Awaitable[None]:
+        """Write a delivery under a new id; await it. Raises Busy when Kafka did not acknowledge in time."""
         delivery_id = new_id_text()
         key = delivery_id if hint is None else partition_key(self._hint_key, source_id, hint)
-        await self.send(delivery_id, key, body, request=request, received_at=received_at)
+        return self.send(delivery_id, key, body, request=request, received_at=received_at)
 
     async def send(
         self, delivery_id: UUID | str, key: str, body: bytes, *, request: dict[str, object], received_at: datetime
