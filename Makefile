@@ -82,3 +82,4 @@ check: setup lint types imports  ## what a change must pass
 	@$(BIN)/python -m tests.support.browser
 	@$(PYTEST) -n 2 --dist loadgroup tests/architecture tests/unit tests/property tests/conformance tests/integration
 	@$(PYTEST) tests/e2e -m "not faults"
+	@$(PYTEST) tests/e2e -m faults

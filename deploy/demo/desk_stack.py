@@ -154,11 +154,10 @@ class _Desk:
         await admin.do("POST", "/v1/calendars", _CALENDAR)
         team_id = (await admin.do("POST", "/v1/teams", _TEAM)).json()["id"]
         people = {role: await _user(admin, role, role) for role in ("marketer", "manager", "revops")}
-        reps = {}
-        for resource in resources:
-            rep = await _user(admin, f"resource {resource or 'unknown'}", "rep", team_id=team_id, signs_in=False)
-            await admin.do("PUT", f"/v1/reps/{rep.user_id}", {"name": f"resource {resource}", "team_id": team_id})
-            reps[resource] = rep.user_id
+        reps: dict[str, str] = {}
+        for first in range(0, len(resources), AT_ONCE):
+            some = resources[first : first + AT_ONCE]
+            reps |= dict(await asyncio.gather(*(_rep(admin, resource, team_id) for resource in some)))
         source = {"sender": "cloudevents", "name": SYSTEM, "settings": {"consent": "granted"}}
         key = (await people["marketer"].do("POST", "/v1/sources", source)).json()["keys"][0]["key"]
         await _sign(people, desk_agreement, rep_ids=list(reps.values()), now=hand.now())
@@ -187,6 +186,13 @@ class _Desk:
             else:
                 break
         self.sent += len(batch)
+
+
+async def _rep(admin: Person, resource: str, team_id: str) -> tuple[str, str]:
+    """The resource, and the user id of the rep who stands for it."""
+    rep = await _user(admin, f"resource {resource or 'unknown'}", "rep", team_id=team_id, signs_in=False)
+    await admin.do("PUT", f"/v1/reps/{rep.user_id}", {"name": f"resource {resource}", "team_id": team_id})
+    return resource, rep.user_id
 
 
 async def _user(admin: Person, name: str, role: str, *, team_id: str | None = None, signs_in: bool = True) -> Person:
