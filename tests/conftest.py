@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from shared.ids import new_id
 from tests.support.databases import Databases
@@ -19,6 +20,12 @@ from tests.support.stack import BatonStack, running_stack
 # Tiers that never ask for a server: a run of only these starts none before its workers.
 _PURE_TIERS = {"unit", "property", "architecture"}
 _SERVERS = pytest.StashKey[Servers]()
+
+# A check that is repeated says the same, however busy its machine: the same examples, and no deadline for one of them.
+# `.venv/bin/pytest --hypothesis-profile=explore tests/property` draws new ones.
+settings.register_profile("check", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("check")
 
 
 def pytest_configure(config: pytest.Config) -> None:

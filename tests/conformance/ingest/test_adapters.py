@@ -52,7 +52,7 @@ def test_a_sender_is_closed_without_a_proof(sender: str) -> None:
 
 
 @pytest.mark.parametrize("sender", senders())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_mutated_body_raises_nothing_but_the_documented_errors(sender: str, data: st.DataObject) -> None:
     request = data.draw(st.sampled_from([request for _, request, _ in samples(sender)]))

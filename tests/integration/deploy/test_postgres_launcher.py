@@ -63,7 +63,7 @@ async def test_what_was_committed_is_there_after_a_kill(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ways_to_run(), ids=lambda way: way.name.replace(" ", "-"))
-def test_every_way_that_is_open_here_works(way: Way, folder: Path) -> None:
+def test_every_way_that_is_open_here_starts_a_server(way: Way, folder: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     if way.user is not None:
         environment["PATH"] = str(folder)  # no unshare there: what is left is another user

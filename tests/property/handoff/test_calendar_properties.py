@@ -35,19 +35,19 @@ def calendars(draw: st.DrawFn) -> Calendar:
     return compose(base, absences=absences, holidays=holidays)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(calendars(), instants, lengths)
 def test_what_was_added_is_what_is_measured(calendar: Calendar, start: datetime, seconds: int) -> None:
     assert between(calendar, start, add(calendar, start, seconds)) == seconds
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), instants, lengths, lengths)
 def test_adding_twice_is_adding_the_sum(calendar: Calendar, start: datetime, first: int, second: int) -> None:
     assert add(calendar, add(calendar, start, first), second) == add(calendar, start, first + second)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), instants, lengths, st.integers(0, 3 * 86_400), st.integers(1, 86_400))
 def test_later_starts_and_longer_times_never_end_earlier(
     calendar: Calendar, start: datetime, seconds: int, later: int, longer: int
@@ -57,7 +57,7 @@ def test_later_starts_and_longer_times_never_end_earlier(
     assert add(calendar, start, seconds + longer) > end
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(calendars(), instants, lengths, lengths)
 def test_parts_of_an_interval_sum_to_it(calendar: Calendar, start: datetime, first: int, second: int) -> None:
     middle, end = start + timedelta(seconds=first), start + timedelta(seconds=first + second)

@@ -16,7 +16,7 @@ WEIGHTS = st.integers(min_value=1, max_value=10)
 SKILLS = ("de", "fr", "it")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(weights=st.lists(WEIGHTS, min_size=1, max_size=12), leads=st.integers(min_value=1, max_value=300))
 def test_fixed_members_are_never_a_whole_lead_from_their_share(weights: list[int], leads: int) -> None:
     members = tuple(Member("p", rep_id(index), weight=weight) for index, weight in enumerate(weights))
@@ -27,7 +27,7 @@ def test_fixed_members_are_never_a_whole_lead_from_their_share(weights: list[int
     assert sum(fairness.lag(member) for member in members) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(weights=st.lists(WEIGHTS, min_size=2, max_size=8), data=st.data())
 def test_absences_joins_and_skills_stay_within_two_leads(weights: list[int], data: st.DataObject) -> None:
     reps = {rep_id(index): _drawn_rep(index, data) for index in range(len(weights))}
@@ -43,7 +43,7 @@ def test_absences_joins_and_skills_stay_within_two_leads(weights: list[int], dat
             assert fairness.gap(pool.members) <= 2
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(away_for=st.integers(min_value=1, max_value=200), others=st.integers(min_value=1, max_value=6))
 def test_a_returning_rep_is_not_flooded(away_for: int, others: int) -> None:
     reps = {rep_id(index): rep(index) for index in range(others + 1)}

@@ -60,7 +60,7 @@ def needs(draw: st.DrawFn) -> list[Need]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(asked=st.builds(round_of, needs(), pools=pools(), reps=reps()), data=st.data())
 def test_a_round_keeps_its_promises(asked: RoutingInput, data: st.DataObject) -> None:
     routed = route(asked)

@@ -59,7 +59,7 @@ def components(claims: Sequence[Claim]) -> set[frozenset[Key]]:
     return {frozenset(group) for group in groups}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(claims=st.lists(STRONG, max_size=14), data=st.data())
 def test_verified_claims_give_the_same_people_in_any_order_and_with_repeats(
     claims: list[Claim], data: st.DataObject
@@ -70,7 +70,7 @@ def test_verified_claims_give_the_same_people_in_any_order_and_with_repeats(
     assert people(taken(claims)) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(claims=st.lists(ANY, max_size=16), is_verified=st.booleans())
 def test_trees_stay_whole_and_bounded_and_every_key_has_one_owner(claims: list[Claim], *, is_verified: bool) -> None:
     identities = taken(claims, is_verified=is_verified)
@@ -87,7 +87,7 @@ def test_trees_stay_whole_and_bounded_and_every_key_has_one_owner(claims: list[C
         assert len(identities.tree(lead_id)) <= TREE_MEMBERS_MAX
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(claims=st.lists(ANY, max_size=16))
 def test_people_are_only_joined_by_a_strong_key_two_claims_share(claims: list[Claim]) -> None:
     """What is one person is connected without anonymous ids, but for visitors who became known."""
@@ -99,7 +99,7 @@ def test_people_are_only_joined_by_a_strong_key_two_claims_share(claims: list[Cl
         assert not named or named in allowed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(claims=st.lists(ANY, max_size=12))
 def test_unverified_claims_never_merge_two_known_people(claims: list[Claim]) -> None:
     identities = Identities(owners={}, members=())
@@ -111,7 +111,7 @@ def test_unverified_claims_never_merge_two_known_people(claims: list[Claim]) -> 
         assert len(set(after.values())) == len(set(roots.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), size=st.integers(2, 12))
 def test_a_split_undoes_a_merge_in_any_tree(data: st.DataObject, size: int) -> None:
     leads = [derived_id("lead", number) for number in range(size)]

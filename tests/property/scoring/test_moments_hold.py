@@ -60,7 +60,7 @@ def history() -> st.SearchStrategy[list[Activity]]:
     return st.lists(activity(), max_size=10, unique_by=lambda one: one.activity_id)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data(), history(), records())
 def test_no_order_and_no_delay_moves_it(data: st.DataObject, seen: list[Activity], told: list[Happened]) -> None:
     found = dated(seen, told)
@@ -71,7 +71,7 @@ def test_no_order_and_no_delay_moves_it(data: st.DataObject, seen: list[Activity
     assert dated(data.draw(st.permutations(seen)), data.draw(st.permutations(told))) == found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(history(), records())
 def test_it_is_the_first_moment_from_which_the_decision_holds(seen: list[Activity], told: list[Happened]) -> None:
     outcome, policy, at = dated(seen, told)

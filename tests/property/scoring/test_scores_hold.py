@@ -138,7 +138,7 @@ def test_decay_composes_over_time(at: int, first: int, second: int) -> None:
     assert abs(whole - step) <= 1e-12 * max(whole, 1e-300) + 1e-300
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(activities(max_size=20), st.integers(-60, 70), st.integers(5, 90))
 def test_the_next_crossing_is_the_first_instant_at_which_it_holds(
     history: list[Activity], fit: int, threshold: int

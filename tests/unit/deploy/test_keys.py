@@ -32,6 +32,7 @@ def test_services_believe_the_commands_tokens_and_each_others(tmp_path: Path) ->
     assert handoff.check(command.make(audience="handoff")).kind == "cli"
 
 
-def test_the_wrapping_key_is_one(tmp_path: Path) -> None:
+def test_the_wrapping_key_wraps(tmp_path: Path) -> None:
     make_keys(tmp_path)
-    Fernet((tmp_path / "fernet.key").read_bytes().strip())
+    key = Fernet((tmp_path / "fernet.key").read_bytes().strip())
+    assert key.decrypt(key.encrypt(b"a secret")) == b"a secret"

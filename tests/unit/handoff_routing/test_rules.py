@@ -44,7 +44,7 @@ FLOOR = Floor(
         (need(1, lead=lead(1, is_suppressed=True), is_hand_raiser=True), Refuse("suppressed")),
     ],
 )
-def test_suppression(asked: Need, expected: Outcome) -> None:
+def test_nobody_is_given_a_lead_that_must_not_be_contacted(asked: Need, expected: Outcome) -> None:
     assert suppression.decide(asked, FLOOR, suppression.Suppression()) == expected
 
 
@@ -56,7 +56,7 @@ def test_suppression(asked: Need, expected: Outcome) -> None:
         (need(1, open_handoff=open_handoff(2)), Attach(handoff_id(2), "open handoff in state assigned")),
     ],
 )
-def test_open_handoff_of_account(asked: Need, expected: Outcome) -> None:
+def test_a_second_lead_of_an_account_joins_the_open_handoff(asked: Need, expected: Outcome) -> None:
     params = open_handoff_of_account.OpenHandoffOfAccount()
     assert open_handoff_of_account.decide(asked, FLOOR, params) == expected
 
@@ -76,7 +76,7 @@ def test_open_handoff_of_account(asked: Need, expected: Outcome) -> None:
         ),
     ],
 )
-def test_account_owner(asked: Need, expected: Outcome) -> None:
+def test_the_owner_of_an_account_gets_its_leads_while_there_is_room(asked: Need, expected: Outcome) -> None:
     assert account_owner.decide(asked, FLOOR, account_owner.AccountOwner()) == expected
 
 
@@ -88,7 +88,7 @@ def test_account_owner(asked: Need, expected: Outcome) -> None:
         (need(1, preferred=rep_id("away")), Pass("away", excluded=(rep_id("away"), Exclusion.AWAY))),
     ],
 )
-def test_former_owner(asked: Need, expected: Outcome) -> None:
+def test_what_comes_back_goes_first_to_the_rep_who_had_it(asked: Need, expected: Outcome) -> None:
     assert former_owner.decide(asked, FLOOR, former_owner.FormerOwner()) == expected
 
 
