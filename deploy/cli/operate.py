@@ -201,7 +201,7 @@ def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a ser
     placed = [one for one in decisions if one not in joined] or joined
     if not placed and handoff["assignments"]:
         sentence = "No rule chose this rep: it waited in a queue for a person, who gave it away by hand."
-        return {"handoff_id": named, "explanation": [sentence], "assignments": handoff["assignments"]}
+        return {"handoff_id": named, "explanation": [sentence], "assignments": handoff["assignments"], "joined": []}
     if not placed:
         raise RefusedByRule("Nobody has it yet: nothing was decided that could be explained.")
     told = [f"{one['lead_id']}, by {one['decided_by']}: {' '.join(one['explanation'])}" for one in joined]

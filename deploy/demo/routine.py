@@ -76,7 +76,12 @@ class _Looks:
         for handoff in await self.doors.handoffs("nurture", since=since):
             if any(clock["kind"] == "enrol" and clock["state"] == "armed" for clock in handoff["clocks"]):
                 path = f"/v1/handoffs/{handoff['id']}/enrol"
-                await marketer.do("POST", path, {"programme": "stay in touch"}, if_match=handoff["etag"])
+                try:
+                    await marketer.do("POST", path, {"programme": "stay in touch"}, if_match=handoff["etag"])
+                except CallError as error:
+                    if not error.is_refusal:
+                        raise
+                    self.enrolled_at = since  # somebody else was at it this moment: tomorrow's look sees it again
         return True
 
     async def look_at_models(self) -> bool:
