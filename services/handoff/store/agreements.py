@@ -52,6 +52,7 @@ _ACTIVE = (
     )
     .where(active.c.slot == bindparam("slot"))
 )
+_SHA256 = text("select sha256 from agreement where agreement_id = :id and version = :version")
 _parsed: dict[tuple[str, int, str], Terms] = {}
 _PARSED_MAX = 64  # a deployment has a handful in force; tests make many
 
@@ -64,10 +65,8 @@ async def active_terms(tx: ReadTx) -> Terms:
 
 async def terms_of(tx: ReadTx, agreement_id: str, version: int) -> Terms:
     """One stored version; the shipped default when it is that one or was never received."""
-    statement = select(agreement.c.sha256).where(
-        agreement.c.agreement_id == agreement_id, agreement.c.version == version
-    )
-    return await _terms(tx, agreement_id, version, (await tx.execute(statement)).scalar())
+    sha256 = (await tx.execute(_SHA256, {"id": agreement_id, "version": version})).scalar()
+    return await _terms(tx, agreement_id, version, sha256)
 
 
 async def _terms(tx: ReadTx, agreement_id: str, version: int, sha256: str | None) -> Terms:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Text, Uuid, bindparam, select, text
+from sqlalchemy import Row, select, text
 
 from services.handoff.domain.lifecycle import ClockKind, Handoff, State
 from services.handoff.domain.lifecycle.states import OPEN, Carried, Deal
@@ -54,6 +54,17 @@ class Kept:
     changed_at: datetime
 
 
+_WAITING = text(
+    """
+    select h.id from handoff h join lead l on l.id = h.lead_id
+     where h.state = 'queued' and h.queue = any(:queues)
+       and exists (select from unnest(cast(:reps as uuid[]), cast(:pools as text[])) as room (rep_id, pool)
+                    where room.rep_id <> all(h.tried)
+                      and (room.pool = h.pool or h.pool is null or not h.pool = any(:exclusive)))
+     order by h.is_hand_raiser desc, h.priority desc, h.opened_at, h.id limit :limit
+       for update of l, h skip locked
+    """
+)
 _LOCK = select(handoff).where(in_ids(handoff.c.id)).order_by(handoff.c.id).with_for_update()
 _READ = select(handoff).where(in_ids(handoff.c.id)).order_by(handoff.c.id)
 
@@ -92,9 +103,12 @@ async def ids_of_people(tx: ReadTx, root_ids: Iterable[UUID]) -> list[HandoffId]
 
 async def ids_of_scopes(tx: ReadTx, scope_ids: Iterable[UUID]) -> list[HandoffId]:
     """Open handoffs of these scopes (accounts or persons)."""
+    wanted = list(scope_ids)
+    if not wanted:
+        return []
     found = await tx.execute(
         text(f"select id from handoff where scope_id = any(:scopes) and {OPEN_SQL}"),  # noqa: S608 - our own constant
-        {"scopes": list(scope_ids)},
+        {"scopes": wanted},
     )
     return [HandoffId(each) for each in found.scalars()]
 
@@ -114,17 +128,7 @@ async def waiting_ids(
     had already, would stand in front of the others for nothing.
     """
     found = await tx.execute(
-        text(
-            """
-            select h.id from handoff h join lead l on l.id = h.lead_id
-             where h.state = 'queued' and h.queue = any(:queues)
-               and exists (select from unnest(:reps, :pools) as room (rep_id, pool)
-                            where room.rep_id <> all(h.tried)
-                              and (room.pool = h.pool or h.pool is null or not h.pool = any(:exclusive)))
-             order by h.is_hand_raiser desc, h.priority desc, h.opened_at, h.id limit :limit
-               for update of l, h skip locked
-            """
-        ).bindparams(bindparam("reps", type_=ARRAY(Uuid)), bindparam("pools", type_=ARRAY(Text))),
+        _WAITING,
         {
             "queues": list(queues),
             "reps": [rep_id for rep_id, _ in rooms],

@@ -33,13 +33,19 @@ _MAKE = text(
     select id, id, baton_now() from unnest(:ids) as named (id) order by id on conflict (id) do nothing
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+_member = lead.alias("member")
+_LOCK_TREES = (
+    select(_member)
+    .where(_member.c.root_id.in_(select(lead.c.root_id).where(in_ids(lead.c.id))))
+    .order_by(_member.c.id)
+    .with_for_update(of=_member)
+)
 _TREES = text(
     """
     select member.id from lead member
      where member.root_id in (select root_id from lead where id = any(:ids)) order by member.id
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
-_LOCK = select(lead).where(in_ids(lead.c.id)).order_by(lead.c.id).with_for_update()
 _READ = select(lead).where(in_ids(lead.c.id))
 # A tree that keeps growing under our hands is given back: the batch runs again.
 _LOCK_ROUNDS = 4
@@ -56,12 +62,13 @@ async def lock_trees(tx: Tx, lead_ids: Iterable[UUID]) -> dict[LeadId, Lead]:
     await tx.execute(_MAKE, {"ids": wanted})
     known: set[UUID] = set(wanted)
     for _ in range(_LOCK_ROUNDS):
-        members = set((await tx.execute(_TREES, {"ids": sorted(known)})).scalars())
-        locked = (await tx.execute(_LOCK, {"ids": sorted(members)})).all()
-        again = set((await tx.execute(_TREES, {"ids": sorted(members)})).scalars())
+        locked = (await tx.execute(_LOCK_TREES, {"ids": sorted(known)})).all()
+        members = {row.id for row in locked}
+        # A tree that changed while we waited for its rows is seen by the next statement only.
+        again = set((await tx.execute(_TREES, {"ids": sorted(known | members)})).scalars())
         if again <= members:
             return {LeadId(row.id): _lead(row) for row in locked}
-        known = members | again
+        known |= members | again
     raise Busy("The people of this batch are being merged right now.")
 
 

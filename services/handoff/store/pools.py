@@ -11,9 +11,9 @@ from sqlalchemy import Row, select, text
 from services.handoff.domain.fairness import credit
 from services.handoff.domain.sla import Terms
 from services.handoff.domain.things import Member, Pool, Rep, RouteResult
-from services.handoff.store.reps import Crew, RepRow, holding_of, lock_reps, taken_since
+from services.handoff.store.reps import Crew, RepRow, holding_and_taken, lock_reps
 from services.handoff.store.rows import insert_rows
-from services.handoff.tables import member, pool, queue, routing_decision
+from services.handoff.tables import member, pool, routing_decision
 from shared.db.engine import ReadTx, Tx
 from shared.ids import DecisionId, UserId
 
@@ -21,7 +21,6 @@ __all__ = [
     "credit_member",
     "decision_row",
     "lock_pools",
-    "queue_owners",
     "reps_for_routing",
     "rooms",
     "routing_decisions",
@@ -29,6 +28,21 @@ __all__ = [
     "save_pools",
 ]
 
+_LOCK_POOLS = select(pool).order_by(pool.c.name).with_for_update()
+_LOCK_MEMBERS = select(member).order_by(member.c.pool, member.c.rep_id).with_for_update()
+_SAVE_POOLS = text(
+    """
+    with moved as (
+        update pool p set sequence = n.sequence
+          from unnest(cast(:names as text[]), cast(:sequences as bigint[])) as n (name, sequence)
+         where p.name = n.name)
+    update member m set received = n.received, credited = n.credited, entitled = n.entitled
+      from unnest(cast(:pools as text[]), cast(:reps as uuid[]), cast(:received as bigint[]),
+                  cast(:credited as bigint[]), cast(:entitled as bigint[]))
+           as n (pool, rep_id, received, credited, entitled)
+     where m.pool = n.pool and m.rep_id = n.rep_id
+    """
+)
 _MONTH = timedelta(days=30)  # the agreement's leads_per_30_days
 
 
@@ -37,8 +51,8 @@ async def lock_pools(tx: Tx, terms: Terms) -> dict[str, Pool]:
 
     Members' taken_30_days are filled in by reps_for_routing.
     """
-    rows = (await tx.execute(select(pool).order_by(pool.c.name).with_for_update())).all()
-    members = (await tx.execute(select(member).order_by(member.c.pool, member.c.rep_id).with_for_update())).all()
+    rows = (await tx.execute(_LOCK_POOLS)).all()
+    members = (await tx.execute(_LOCK_MEMBERS)).all()
     found = {each.name: Pool(each.name, (), tuple(each.skills)) for each in terms.document.routing.pools}
     for row in (each for each in rows if each.is_active):
         own = tuple(_member(each) for each in members if each.pool == row.name)
@@ -55,8 +69,7 @@ async def reps_for_routing(
     """
     wanted = {one.rep_id for each in pools.values() for one in each.members} | set(others)
     locked = await lock_reps(tx, wanted)
-    holding = await holding_of(tx, [each for each, row in locked.items() if row.load])
-    taken = await taken_since(tx, wanted, tx.now - _MONTH)
+    holding, taken = await holding_and_taken(tx, wanted, since=tx.now - _MONTH)
     reps = {
         rep_id: _rep(row, crew, load=row.load + load_changes.get(rep_id, 0), holding=holding.get(rep_id, ()))
         for rep_id, row in locked.items()
@@ -86,28 +99,19 @@ async def rooms(tx: ReadTx, load_changes: Mapping[UserId, int]) -> list[tuple[Us
 
 async def save_pools(tx: Tx, pools: Mapping[str, Pool]) -> None:
     """Save the ledgers that a round changed; the caller holds the pools' locks."""
-    for name in sorted(pools):
-        value = pools[name]
-        await tx.execute(
-            text("update pool set sequence = :sequence where name = :name"), {"name": name, "sequence": value.sequence}
-        )
-        await tx.execute(
-            text(
-                """
-                update member m set received = n.received, credited = n.credited, entitled = n.entitled
-                  from unnest(cast(:reps as uuid[]), cast(:received as bigint[]), cast(:credited as bigint[]),
-                              cast(:entitled as bigint[])) as n (rep_id, received, credited, entitled)
-                 where m.pool = :name and m.rep_id = n.rep_id
-                """
-            ),
-            {
-                "name": name,
-                "reps": [one.rep_id for one in value.members],
-                "received": [one.received for one in value.members],
-                "credited": [one.credited for one in value.members],
-                "entitled": [one.entitled for one in value.members],
-            },
-        )
+    members = [one for name in sorted(pools) for one in pools[name].members]
+    await tx.execute(
+        _SAVE_POOLS,
+        {
+            "names": list(pools),
+            "sequences": [pools[name].sequence for name in pools],
+            "pools": [one.pool for one in members],
+            "reps": [one.rep_id for one in members],
+            "received": [one.received for one in members],
+            "credited": [one.credited for one in members],
+            "entitled": [one.entitled for one in members],
+        },
+    )
 
 
 async def credit_member(tx: Tx, pool_name: str, rep_id: UserId) -> None:
@@ -157,11 +161,6 @@ async def routing_decisions(tx: ReadTx, handoff_id: UUID) -> list[DecisionId]:
         .order_by(routing_decision.c.decided_at, routing_decision.c.id)
     )
     return [DecisionId(each) for each in (await tx.execute(statement)).scalars()]
-
-
-async def queue_owners(tx: ReadTx) -> dict[str, str]:
-    """Who owns each queue: a role or a user id."""
-    return {row.name: row.owner for row in (await tx.execute(select(queue))).all()}
 
 
 def _rep(row: RepRow, crew: Crew, *, load: int, holding: tuple[Any, ...]) -> Rep:

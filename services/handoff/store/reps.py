@@ -21,7 +21,7 @@ __all__ = [
     "begin_absences",
     "cancel_absence",
     "count_expiries",
-    "holding_of",
+    "holding_and_taken",
     "lock_reps",
     "mark_moved",
     "moved_reps",
@@ -33,7 +33,6 @@ __all__ = [
     "save_team",
     "set_away",
     "settle_moved",
-    "taken_since",
     "with_reps",
     "write_absences",
 ]
@@ -72,11 +71,15 @@ class RepRow:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Reps with the calendars they work by, as of one moment."""
+    """Reps with the calendars they work by, as of one moment. teams: the name of each one's calendar.
+
+    queue_owners: a role or a user id, by queue.
+    """
 
     now: datetime
     reps: Mapping[UserId, RepRow]
-    teams: Mapping[TeamId, Row[Any]]
+    teams: Mapping[TeamId, str]
+    queue_owners: Mapping[str, str]
     calendars: Mapping[str, Calendar]
     absences: Mapping[UserId, tuple[Interval, ...]]
 
@@ -85,10 +88,11 @@ class Crew:
         row = None if rep_id is None else self.reps.get(rep_id)
         if rep_id is None or row is None:
             return self.calendars[DEFAULT_CALENDAR]
-        group = None if row.team_id is None else self.teams.get(row.team_id)
-        name = row.calendar or (group.calendar if group is not None else DEFAULT_CALENDAR)
+        of_team = None if row.team_id is None else self.teams.get(row.team_id)
+        name = row.calendar or of_team or DEFAULT_CALENDAR
         base = self.calendars.get(name, self.calendars[DEFAULT_CALENDAR])
-        return compose(base, absences=self.absences.get(rep_id, ()))
+        away = self.absences.get(rep_id, ())
+        return compose(base, absences=away) if away else base
 
     def why_off(self, rep_id: UserId) -> str | None:
         """Why the rep takes nothing now; None when it is on, `inactive` when it is unknown."""
@@ -99,7 +103,32 @@ class Crew:
         return row.why_off(is_absent=gone)
 
 
-_TEAMS, _CALENDARS = select(team), select(calendar)
+# All three at once, since every unit of work begins with it; there is always a calendar, the default one.
+_CREW = text(
+    """
+    select name, zone, hours, holidays, version,
+           (select coalesce(jsonb_object_agg(id, calendar), '{}') from team) as teams,
+           (select coalesce(jsonb_object_agg(name, owner), '{}') from queue) as queue_owners
+      from calendar
+    """
+)
+_HOLDING_AND_TAKEN = text(
+    """
+    select r.id,
+           (select array_agg(h.id order by h.assigned_at, h.id) from handoff h
+             where h.owner_id = r.id and h.state in ('assigned', 'accepted')) as holding,
+           (select count(*) from assignment a where a.rep_id = r.id and a.started_at > :since) as taken
+      from unnest(cast(:ids as uuid[])) as r (id)
+    """
+)
+_LOCK_REPS = select(rep).where(in_ids(rep.c.id)).order_by(rep.c.id).with_for_update()
+_ADD_LOAD = text(
+    """
+    update rep set load = load + n.change,
+           moved = case when n.change > 0 and (is_away or not is_active) then 'left' else moved end
+      from unnest(cast(:ids as uuid[]), cast(:changes as integer[])) as n (id, change) where rep.id = n.id
+    """
+)
 _REPS = select(rep).where(in_ids(rep.c.id))
 _ABSENCES = (
     select(absence)
@@ -109,14 +138,14 @@ _ABSENCES = (
 
 
 async def read_crew(tx: ReadTx, rep_ids: Iterable[UUID]) -> Crew:
-    """The named reps, all teams and calendars, and absences that are not over."""
-    teams = (await tx.execute(_TEAMS)).all()
-    calendars = (await tx.execute(_CALENDARS)).all()
+    """The named reps, all teams, calendars and owners of queues, and absences that are not over."""
+    rows = (await tx.execute(_CREW)).all()
     crew = Crew(
         now=tx.now,
         reps={},
-        teams={TeamId(row.id): row for row in teams},
-        calendars={row.name: _calendar(row) for row in calendars},
+        teams={TeamId(UUID(each)): name for each, name in rows[0].teams.items()},
+        queue_owners=rows[0].queue_owners,
+        calendars={row.name: _calendar(row) for row in rows},
         absences={},
     )
     return await with_reps(tx, crew, rep_ids)
@@ -144,8 +173,7 @@ async def lock_reps(tx: Tx, rep_ids: Iterable[UUID]) -> dict[UserId, RepRow]:
     wanted = sorted(set(rep_ids))
     if not wanted:
         return {}
-    statement = select(rep).where(in_ids(rep.c.id)).order_by(rep.c.id).with_for_update()
-    return {UserId(row.id): _rep(row) for row in (await tx.execute(statement, {"ids": wanted})).all()}
+    return {UserId(row.id): _rep(row) for row in (await tx.execute(_LOCK_REPS, {"ids": wanted})).all()}
 
 
 async def add_load(tx: Tx, changes: Mapping[UserId, int]) -> None:
@@ -153,18 +181,9 @@ async def add_load(tx: Tx, changes: Mapping[UserId, int]) -> None:
 
     A rep who left while it was given something leaves again, so that what follows from it is done for this too.
     """
-    for rep_id in sorted(changes):
-        if changes[rep_id]:
-            await tx.execute(
-                text(
-                    """
-                    update rep set load = load + :change,
-                           moved = case when :change > 0 and (is_away or not is_active) then 'left' else moved end
-                     where id = :id
-                    """
-                ),
-                {"id": rep_id, "change": changes[rep_id]},
-            )
+    moved = {rep_id: change for rep_id, change in changes.items() if change}
+    if moved:
+        await tx.execute(_ADD_LOAD, {"ids": list(moved), "changes": list(moved.values())})
 
 
 async def count_expiries(
@@ -227,30 +246,14 @@ async def settle_moved(tx: Tx, rep_id: UserId, how: str) -> bool:
     return done.first() is not None
 
 
-async def holding_of(tx: ReadTx, rep_ids: Iterable[UUID]) -> dict[UserId, tuple[HandoffId, ...]]:
-    """The handoffs that make up the load of each rep, oldest assignment first."""
-    rows = await tx.execute(
-        text(
-            """
-            select owner_id, array_agg(id order by assigned_at, id) as ids from handoff
-             where state in ('assigned', 'accepted') and owner_id = any(:ids) group by owner_id
-            """
-        ),
-        {"ids": sorted(set(rep_ids))},
-    )
-    return {UserId(row.owner_id): tuple(HandoffId(each) for each in row.ids) for row in rows.all()}
-
-
-async def taken_since(tx: ReadTx, rep_ids: Iterable[UUID], since: datetime) -> dict[UserId, int]:
-    """How many assignments each rep got since an instant."""
-    rows = await tx.execute(
-        text(
-            "select rep_id, count(*) as taken from assignment"
-            " where rep_id = any(:ids) and started_at > :since group by rep_id"
-        ),
-        {"ids": sorted(set(rep_ids)), "since": since},
-    )
-    return {UserId(row.rep_id): row.taken for row in rows.all()}
+async def holding_and_taken(
+    tx: ReadTx, rep_ids: Iterable[UUID], *, since: datetime
+) -> tuple[dict[UserId, tuple[HandoffId, ...]], dict[UserId, int]]:
+    """Per rep the handoffs that make up its load, oldest assignment first, and how many assignments it got since."""
+    rows = await tx.execute(_HOLDING_AND_TAKEN, {"ids": sorted(set(rep_ids)), "since": since})
+    found = rows.all()
+    holding = {UserId(row.id): tuple(HandoffId(each) for each in row.holding) for row in found if row.holding}
+    return holding, {UserId(row.id): row.taken for row in found if row.taken}
 
 
 async def save_rep(tx: Tx, row: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from services.handoff.domain.notices import Notice
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.domain.sla import Terms
 from services.handoff.domain.things import RouteResult
-from services.handoff.store import agreements, handoffs, leads, pools, reps
+from services.handoff.store import agreements, handoffs, leads, reps
 from services.handoff.store.reps import Crew
 from services.handoff.usecases.announcing import Cause
 from shared.contracts.envelope import Event
@@ -71,12 +71,12 @@ class Written:
 class Work:
     """What one transaction holds and will write. Make it with begin_work; lock leads before handoffs."""
 
-    def __init__(self, tx: Tx, terms: Terms, crew: Crew, queue_owners: dict[str, str]) -> None:
+    def __init__(self, tx: Tx, terms: Terms, crew: Crew) -> None:
         self.tx = tx
         self.now: datetime = tx.now
         self.terms = terms
         self.crew = crew
-        self.queue_owners = queue_owners
+        self.queue_owners = crew.queue_owners
         self.leads: dict[LeadId, Lead] = {}
         self.account_facts: dict[AccountId, Any] = {}
         self.held: dict[HandoffId, Held] = {}
@@ -194,4 +194,4 @@ async def begin_work(tx: Tx) -> Work:
     """Begin with the agreement in force, the calendars and the queues' owners; nothing is locked yet."""
     terms = await agreements.active_terms(tx)
     crew = await reps.read_crew(tx, ())
-    return Work(tx, terms, crew, await pools.queue_owners(tx))
+    return Work(tx, terms, crew)
