@@ -3,10 +3,11 @@
 Pure: `times_after` says how a decision moves the times. The machine itself knows no time.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import Clock, ClockState, Decision, Handoff, State
 from services.handoff.domain.lifecycle.effects import Announce, AssignmentBegan
 from services.handoff.domain.lifecycle.states import CLOSED

@@ -13,6 +13,7 @@ from services.handoff.domain.lifecycle.effects import Effect
 
 __all__ = ["effect_value", "input_of", "input_value"]
 
+_NAMES: dict[type[Any], tuple[str, ...] | None] = {}  # fields by class, of the few that inputs and effects hold
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(inputs.Input)}
 
 
@@ -37,13 +38,22 @@ def _adapter(kind: str) -> TypeAdapter[Any]:
     return TypeAdapter(_KINDS[kind])
 
 
+def _fields_of(kind: type[Any]) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for any other type."""
+    return tuple(each.name for each in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any field to a JSON value
     if value is None or isinstance(value, str | int | float):  # most of them, and far cheaper to tell
         return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, UUID):
         return str(value)
+    kind = type(value)
+    if kind not in _NAMES:
+        _NAMES[kind] = _fields_of(kind)
+    names = _NAMES[kind]
+    if names is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, tuple | frozenset):

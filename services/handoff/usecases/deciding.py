@@ -3,12 +3,12 @@
 New clocks get their instants here, assignments their rows, people their notices, the world its events.
 """
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from services.handoff.domain import sla
 from services.handoff.domain.calendar import ALWAYS
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState, Decision, Handoff, Verdict, decide, inputs
 from services.handoff.domain.lifecycle.effects import (
     Announce,

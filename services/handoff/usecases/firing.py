@@ -4,11 +4,11 @@ Never after the act that stops a clock: the machine compares the token under the
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.handoff.domain import sla
 from services.handoff.domain.calendar import ALWAYS, Calendar
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import ClockKind, ClockState, Verdict, inputs
 from services.handoff.domain.record import StoredClock
 from services.handoff.store import clocks, handoffs, leads, reps

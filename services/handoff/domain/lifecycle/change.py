@@ -3,9 +3,9 @@
 A `Change` lives inside one call of `decide`; what leaves it is frozen. It knows no rule of who may do what.
 """
 
-from dataclasses import replace
 from typing import Any
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle.effects import (
     Announce,
     Announcement,
