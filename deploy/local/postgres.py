@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.missing import Missing, no_postgres, no_way_to_run_postgres
-from deploy.local.processes import Running, end, is_running, launch, wait_until
+from deploy.local.processes import Running, end, is_running, launch, tail_of, wait_until
 from shared.ids import derived_id
 
 __all__ = ["Postgres", "find_binaries", "version_of", "ways_to_run"]
@@ -145,7 +145,7 @@ class Postgres:
             end(
                 running, by=signal.SIGKILL, within_seconds=1
             )  # takes its exit code: a zombie looks alive to the next one
-            raise Missing(f"PostgreSQL ended at once; the end of {self.log} says:\n{_tail(self.log)}")
+            raise Missing(f"PostgreSQL ended at once; the end of {self.log} says:\n{tail_of(self.log)}")
         return running
 
     def _is_ready(self, running: Running) -> bool:
@@ -222,7 +222,3 @@ def _copied(binaries: Path, folder: Path) -> Path:
             made.chmod(0o755 if made.is_dir() or os.access(made, os.X_OK) else 0o644)
         (target / "complete").touch()
     return target / package.name / "pginstall" / "bin"
-
-
-def _tail(log: Path, lines: int = 8) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"

@@ -14,8 +14,9 @@ from threading import Event
 
 from shared.clock import monotonic
 
-__all__ = ["Running", "end", "is_running", "launch", "spawn", "started_at", "wait_until"]
+__all__ = ["Running", "end", "is_running", "launch", "spawn", "started_at", "tail_of", "wait_until"]
 
+TAIL_LINES = 12
 _LOOK_SECONDS = 0.02
 _STAT_STATE, _STAT_START = 0, 19  # fields 3 and 22 of /proc/<pid>/stat, counted behind the command's name
 
@@ -112,3 +113,8 @@ def _is_gone(process: Running) -> bool:
     with contextlib.suppress(ChildProcessError):  # not our child: the state file named it
         os.waitpid(process.pid, os.WNOHANG)  # a child of ours would stay a zombie and look alive to others
     return not is_running(process)
+
+
+def tail_of(log: Path) -> str:
+    """The end of a log, for the message of what wrote it and ended."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:]) if log.exists() else "(no log)"

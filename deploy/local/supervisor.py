@@ -25,7 +25,7 @@ from deploy.local.keys import make_keys
 from deploy.local.missing import Missing
 from deploy.local.places import free_ports
 from deploy.local.postgres import Postgres
-from deploy.local.processes import Running, end, is_running, spawn, started_at
+from deploy.local.processes import Running, end, is_running, spawn, started_at, tail_of
 from deploy.local.restarts import Attempts, pause_before_restart
 from deploy.local.state import Server, State
 from shared.clock import machine_now, monotonic
@@ -153,7 +153,7 @@ class Supervisor:
         with log.open("wb") as out:
             done = subprocess.run(command, env=self._variables(), cwd=_ROOT, stdout=out, stderr=out, check=False)
         if done.returncode != 0:
-            raise _Failed(f"Databases and topics could not be prepared; {log} ends with:\n{_tail(log)}")
+            raise _Failed(f"Databases and topics could not be prepared; {log} ends with:\n{tail_of(log)}")
 
     def _start_service(self, name: str) -> None:
         service = self.state.services[name]
@@ -173,7 +173,7 @@ class Supervisor:
             for name in sorted(waiting):
                 if self.attempts.get(name, Attempts()).in_a_row >= _ENDS_BEFORE_GIVING_UP:
                     log = self.state.services[name].log
-                    raise _Failed(f"{name} ends again and again; {log} ends with:\n{_tail(Path(log))}")
+                    raise _Failed(f"{name} ends again and again; {log} ends with:\n{tail_of(Path(log))}")
                 if is_ready(self.state.services[name].internal_url):
                     waiting.discard(name)
                     _report(step=f"{name} is ready")
@@ -265,10 +265,6 @@ def _be_silent() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def _tail(log: Path, lines: int = 12) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"
 
 
 def main() -> int:

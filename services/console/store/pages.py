@@ -161,9 +161,7 @@ async def timeline_of(
     ]
 
 
-async def leads_by_score(
-    tx: ReadTx, *, after: tuple[int, UUID] | None, reach: Reach, limit: int = LIST_ROWS
-) -> list[LeadRow]:
+async def leads_by_score(tx: ReadTx, *, after: tuple[int, UUID] | None, reach: Reach) -> list[LeadRow]:
     """Known people in view by falling score from a key on."""
     beyond = " and (coalesce(score, -1) < :score or (coalesce(score, -1) = :score and lead_id > :lead_id))"
     found = await tx.execute(
@@ -172,7 +170,7 @@ async def leads_by_score(
         and {_in_view(reach)}{beyond if after else ""}
          order by coalesce(score, -1) desc, lead_id limit :limit
         """,  # noqa: S608 - fixed texts
-        {"limit": limit} | _reach_values(reach) | ({"score": after[0], "lead_id": after[1]} if after else {}),
+        {"limit": LIST_ROWS} | _reach_values(reach) | ({"score": after[0], "lead_id": after[1]} if after else {}),
     )
     return [lead_of(row) for row in found]
 

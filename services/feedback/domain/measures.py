@@ -13,6 +13,7 @@ from services.feedback.domain.labels import Array
 # Below this a weighted figure is one or two heavy leads speaking for everybody.
 EFFECTIVE_N_MIN = 50.0
 ECE_BINS = 15
+RELIABILITY_BINS = 10
 INTERVAL_90 = 1.645
 BEST_SHARE = 0.10
 
@@ -36,18 +37,18 @@ def predicted_over_actual(won: Array, probabilities: Array) -> Ratio:
     return Ratio(value=total / wins, low=(total - spread) / wins, high=(total + spread) / wins)
 
 
-def calibration_error(won: Array, probabilities: Array, *, bins: int = ECE_BINS) -> float:
-    """ECE over bins of equal mass: sum over bins of share * |mean p - mean y|."""
+def calibration_error(won: Array, probabilities: Array) -> float:
+    """ECE over ECE_BINS bins of equal mass: sum over bins of share * |mean p - mean y|."""
     if not len(won):
         return float("nan")
-    parts = np.array_split(np.argsort(probabilities, kind="stable"), bins)
+    parts = np.array_split(np.argsort(probabilities, kind="stable"), ECE_BINS)
     gaps = [len(part) * abs(float(probabilities[part].mean() - won[part].mean())) for part in parts if len(part)]
     return float(sum(gaps)) / len(won)
 
 
-def reliability(won: Array, probabilities: Array, *, bins: int = 10) -> list[tuple[int, float, float]]:
+def reliability(won: Array, probabilities: Array) -> list[tuple[int, float, float]]:
     """Per bin of equal mass, lowest first: rows, mean prediction, share won; empty bins are left out."""
-    parts = np.array_split(np.argsort(probabilities, kind="stable"), bins)
+    parts = np.array_split(np.argsort(probabilities, kind="stable"), RELIABILITY_BINS)
     return [(len(part), float(probabilities[part].mean()), float(won[part].mean())) for part in parts if len(part)]
 
 

@@ -152,13 +152,13 @@ def row_value(row: Mapping[str, Any], clocks: Sequence[Mapping[str, Any]]) -> di
 _HIDDEN = frozenset({"handoff_id", "number", "due_at_first", "is_held"})
 
 
-def answer_of(commanded: Commanded, *, status: int = 200) -> Answer:
+def answer_of(commanded: Commanded) -> Answer:
     """The answer to a command: the handoff, or what stood against it, both kept under its idempotency key."""
     held, decision = commanded.held, commanded.decision
     value = handoff_value(held.handoff, held.times, held.clocks.values())
     etag = {"etag": value["etag"]}
     if decision.verdict is Verdict.OK:
-        return Answer(status, value, etag)
+        return Answer(200, value, etag)
     if decision.verdict is Verdict.STALE:
         return _problem(
             Stale("Somebody or a clock was faster: look at the current state, then decide again.", current=value), etag

@@ -14,9 +14,8 @@ from uuid import UUID
 
 from services.ingest.domain.fields import flag_of, mapping_of, number_of, text_of
 
-__all__ = ["KEY_KINDS", "Secret", "Source", "SourceKey", "SourceSettings", "key_hash", "origin_of", "settings_of"]
+__all__ = ["Secret", "Source", "SourceKey", "SourceSettings", "key_hash", "origin_of", "settings_of"]
 
-KEY_KINDS: Final = ("server_key", "browser_key", "secret")
 _ENTRIES_MAX: Final = 500  # rows of one table of a source
 _HOST_CHARACTERS_MAX: Final = 253  # RFC 1035
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?/?", re.ASCII)

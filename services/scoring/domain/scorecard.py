@@ -125,10 +125,10 @@ def clamp(points: int) -> int:
     return min(SCORE_MAX, max(0, points))
 
 
-def top_reasons(lines: Sequence[tuple[str, int]], *, most: int = REASONS_SHOWN) -> tuple[tuple[str, int], ...]:
+def top_reasons(lines: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     """The lines that weigh most, either way; of equals the first of the agreement."""
     order = sorted(range(len(lines)), key=lambda index: (-abs(lines[index][1]), index))
-    return tuple(lines[index] for index in order[:most])
+    return tuple(lines[index] for index in order[:REASONS_SHOWN])
 
 
 def _weights_at(sums: Sums, now_us: int, rule: PointsRule) -> list[tuple[Line, float]]:

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 DROP_SLICE = 5_000
+SHOWN_MOST = 20  # decisions named beside an explanation
 _WINDOW = timedelta(days=7)
 
 
@@ -116,11 +117,9 @@ async def decision_by_id(tx: ReadTx, decision_id: UUID) -> StoredDecision | None
     return None if row is None else StoredDecision(**row)
 
 
-async def newest_decisions(
-    tx: ReadTx, lead_ids: Sequence[LeadId], *, as_of: datetime, most: int = 20
-) -> list[StoredDecision]:
+async def newest_decisions(tx: ReadTx, lead_ids: Sequence[LeadId], *, as_of: datetime) -> list[StoredDecision]:
     """The newest decisions about these leads until as_of, newest first."""
-    rows = (await tx.execute(_NEWEST, {"ids": list(lead_ids), "as_of": as_of, "most": most})).mappings()
+    rows = (await tx.execute(_NEWEST, {"ids": list(lead_ids), "as_of": as_of, "most": SHOWN_MOST})).mappings()
     return [StoredDecision(**row) for row in rows]
 
 

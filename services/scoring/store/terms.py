@@ -31,7 +31,6 @@ __all__ = [
     "model_card",
     "move_rescan",
     "newest_models",
-    "next_agreement_at",
     "rescan_position",
     "start_rescan",
 ]
@@ -79,12 +78,6 @@ _DUE = text(
      where effective_from <= :now
        and version > coalesce((select generation from active where slot = 'agreement'), 0)
      order by version desc limit 1
-    """
-)
-_NEXT = text(
-    """
-    select min(effective_from) from agreement
-     where version > coalesce((select generation from active where slot = 'agreement'), 0)
     """
 )
 _DOCUMENT = text("select document from agreement where agreement_id = :agreement_id and version = :version")
@@ -159,12 +152,6 @@ async def due_agreements(tx: ReadTx) -> tuple[str, int] | None:
     """The newest version that is effective and not active yet."""
     row: Any = (await tx.execute(_DUE, {"now": tx.now})).one_or_none()
     return None if row is None else (row.agreement_id, row.version)
-
-
-async def next_agreement_at(tx: ReadTx) -> datetime | None:
-    """When the next kept version becomes effective; None when none waits."""
-    found: datetime | None = (await tx.execute(_NEXT)).scalar_one()
-    return found
 
 
 async def document_of(tx: ReadTx, agreement_id: str, version: int) -> str | None:

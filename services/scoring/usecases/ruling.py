@@ -94,10 +94,10 @@ class Terms:
         return Model(model_id, self.cards[model_id], min(1 - _P_LEAST, max(_P_LEAST, threshold)))
 
 
-def ruling_of(agreement: Agreement, model: Model | None = None) -> Ruling:
+def ruling_of(agreement: Agreement) -> Ruling:
     """The ruling of one agreement document."""
     rule = compile_rule(agreement.criteria_of(DEFAULT_PRODUCT))
-    return Ruling(agreement.agreement.id, agreement.agreement.version, agreement, rule, model)
+    return Ruling(agreement.agreement.id, agreement.agreement.version, agreement, rule)
 
 
 def card_of(kept: KeptModel) -> ModelCard | None:
