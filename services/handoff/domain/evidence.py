@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from services.handoff.domain.lifecycle import ClockKind, Handoff, inputs
-from services.handoff.domain.lifecycle.states import OWNED
+from services.handoff.domain.lifecycle.states import ENDED_BY_DEALS
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.domain.things import SYSTEM, Actor
 from shared.contracts.activities import ActivityRecorded
@@ -56,12 +56,15 @@ def served_by(
             continue
         if missed.timing.base_at <= touched_at <= missed.timing.due_at:
             return inputs.LateEvidence(number=number, touched_at=touched_at, actor=actor)
-    owner = handoff.owner_id
-    is_owners = handoff.state in OWNED and owner is not None and is_same_side(actor_id, owner)
+    # A deal may end it before the CRM's calls are told: they count until then, for who had it last.
+    owner = handoff.former_owner_id if handoff.state in ENDED_BY_DEALS else handoff.owner_id
+    is_owners = owner is not None and is_same_side(actor_id, owner)
     # Of the first owner counts what happened since the lead qualified: what is imported in arrears has true times, and
-    # the assignment was made by our clock. Of a later owner, what happened since it got the lead.
-    since = times.qualified_at if handoff.attempt == 1 else times.assigned_at
-    if is_owners and since is not None and touched_at >= since:
+    # the assignment was made by our clock. Of a later owner, what happened since it got the lead, unless it had it
+    # before the deal's end that was taken back.
+    is_back = handoff.owner_id is not None and handoff.owner_id == handoff.former_owner_id
+    since = times.qualified_at if handoff.attempt == 1 or is_back else times.assigned_at
+    if is_owners and since is not None and since <= touched_at and (times.closed_at or touched_at) >= touched_at:
         running = [clocks[clock.number] for clock in handoff.clocks if clock.kind in _STOPPED_BY_TOUCH]
         is_in_time = all(touched_at <= clock.timing.due_at for clock in running)
         return inputs.Touch(touched_at=touched_at, is_in_time=is_in_time, actor=actor)

@@ -54,17 +54,17 @@ def in_reach(handoffs: Iterable[Held], root_id: LeadId, account_id: AccountId | 
     return own + [held for held in found if held.handoff.scope_id == account_id and held not in own]
 
 
-async def claim_kept(work: Work, owned: list[Held], *, cause: Cause) -> None:
-    """Handoffs that have an owner now: count what Sales had tried already, of the person and of its account."""
-    if not owned:
+async def claim_kept(work: Work, takers: list[Held], *, cause: Cause) -> None:
+    """Handoffs that have or had an owner: count what Sales had tried already, of the person and of its account."""
+    if not takers:
         return
-    roots = {held.handoff.root_lead_id for held in owned}
-    scopes = {held.handoff.scope_id for held in owned}
+    roots = {held.handoff.root_lead_id for held in takers}
+    scopes = {held.handoff.scope_id for held in takers}
     kept = await tries.unclaimed_of(work.tx, work.members_of(roots), roots=roots, scopes=scopes)
     await work.know_reps(each.actor_id for each in kept)
     claimed = []
     for each in kept:
-        found = in_reach(owned, work.root_of(each.lead_id, stored=each.root_id), each.account_id)
+        found = in_reach(takers, work.root_of(each.lead_id, stored=each.root_id), each.account_id)
         if any(serve(work, held, each, cause=cause) for held in found):
             claimed.append(each.id)
     await tries.claim_tries(work.tx, claimed)

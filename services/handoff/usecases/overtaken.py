@@ -53,9 +53,9 @@ def take_away(work: Work, held: Held, result: Result, cause: Cause) -> None:
     apply(work, held.handoff.id, event, cause=cause)
 
 
-async def claim_kept_results(work: Work, owned: list[Held], *, cause: Cause) -> None:
-    """Handoffs that have an owner now: take what became of them already."""
-    by_root = {held.handoff.root_lead_id: held for held in owned}
+async def claim_kept_results(work: Work, takers: list[Held], *, cause: Cause) -> None:
+    """Handoffs that have or had an owner: take what became of them already."""
+    by_root = {held.handoff.root_lead_id: held for held in takers}
     if not by_root:
         return
     claimed: dict[UUID, HandoffId] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from services.handoff.domain.lifecycle import State
+from services.handoff.domain.lifecycle.states import MAY_HAVE_A_DEAL
 from services.handoff.store import clocks, deals, handoffs, leads, pools
 from services.handoff.store.deals import DealRow
 from services.handoff.store.results import Result, claim_results, keep_result
@@ -25,7 +25,6 @@ from shared.telemetry import announce, count
 __all__ = ["take_outcomes"]
 
 _RESULTS = {"opportunity": "open", "won": "won", "lost": "lost"}
-_MAY_HAVE_A_DEAL = frozenset({State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY, State.WON, State.LOST})
 
 
 async def take_outcomes(tx: Tx, received: Sequence[Event[Any]]) -> None:
@@ -103,7 +102,7 @@ def _counts(work: Work, counting: Held | None, lead_id: LeadId, result: Result) 
     if counting is None or counting.handoff.root_lead_id != work.leads[lead_id].root_id:
         return latest if latest is not None and is_of_this_cycle(latest, result) else None
     is_later = latest is not None and latest is not counting and result.occurred_at >= latest.times.qualified_at
-    return latest if is_later or counting.handoff.state not in _MAY_HAVE_A_DEAL else counting
+    return latest if is_later or counting.handoff.state not in MAY_HAVE_A_DEAL else counting
 
 
 async def _outcome(work: Work, payload: OutcomeRecorded, cause: Cause) -> None:
@@ -118,7 +117,7 @@ async def _outcome(work: Work, payload: OutcomeRecorded, cause: Cause) -> None:
     result = _of_outcome(payload)
     if held is None or (named is None and not is_of_this_cycle(held, result)):
         await keep_result(work.tx, result)
-    elif held.handoff.state in _MAY_HAVE_A_DEAL:
+    elif held.handoff.state in MAY_HAVE_A_DEAL:
         move_by_result(work, held, result, cause)
 
 
@@ -144,7 +143,7 @@ def _with_a_deal(work: Work, lead_id: LeadId) -> Held | None:
     found = [
         held
         for held in work.held.values()
-        if held.handoff.root_lead_id == root_id and held.handoff.state in _MAY_HAVE_A_DEAL
+        if held.handoff.root_lead_id == root_id and held.handoff.state in MAY_HAVE_A_DEAL
     ]
     return max(found, key=lambda held: (held.times.closed_at is None, held.handoff.cycle), default=None)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from services.handoff.domain.lifecycle import State, inputs
+from services.handoff.domain.lifecycle.states import MAY_HAVE_A_DEAL
 from services.handoff.domain.mirror import view_of
 from services.handoff.domain.routing import route
 from services.handoff.domain.things import Need, Pool, QueueName, Rep, RouteResult, RoutingInput
@@ -39,10 +40,11 @@ async def settle(work: Work, *, cause: Cause, serves: tuple[str, ...] = SERVED_Q
         if new or work.is_load_freed:
             await _route(work, new, cause=cause, serves=serves)
             work.is_load_freed = False
-        owned = [work.held[each] for each in sorted(work.widened) if work.held[each].handoff.owner_id is not None]
+        found = [work.held[each] for each in sorted(work.widened)]
         work.widened.clear()
-        await claim_kept(work, owned, cause=cause)
-        await claim_kept_results(work, owned, cause=cause)
+        takers = [held for held in found if held.handoff.state in MAY_HAVE_A_DEAL and not held.handoff.is_superseded]
+        await claim_kept(work, takers, cause=cause)
+        await claim_kept_results(work, takers, cause=cause)
 
 
 async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> None:

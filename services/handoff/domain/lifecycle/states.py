@@ -13,7 +13,9 @@ from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
 
 __all__ = [
     "CLOSED",
+    "ENDED_BY_DEALS",
     "LOADED",
+    "MAY_HAVE_A_DEAL",
     "OPEN",
     "OWNED",
     "REVOCABLE",
@@ -33,6 +35,8 @@ __all__ = [
 OPEN = frozenset({State.QUALIFIED, State.QUEUED, State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY})
 CLOSED = frozenset(State) - OPEN
 OWNED = frozenset({State.ASSIGNED, State.ACCEPTED, State.WORKING, State.OPPORTUNITY})
+ENDED_BY_DEALS = frozenset({State.WON, State.LOST})
+MAY_HAVE_A_DEAL = OWNED | ENDED_BY_DEALS
 LOADED = frozenset({State.ASSIGNED, State.ACCEPTED})  # what counts into a rep's load
 REVOCABLE = frozenset({State.QUALIFIED, State.QUEUED, State.ASSIGNED})  # never after acceptance
 

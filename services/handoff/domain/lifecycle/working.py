@@ -6,6 +6,7 @@ from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.lifecycle.change import Change, invalid, stale
 from services.handoff.domain.lifecycle.effects import Ask, Decision
 from services.handoff.domain.lifecycle.states import (
+    ENDED_BY_DEALS,
     OPEN,
     OWNED,
     ClockKind,
@@ -71,7 +72,8 @@ def touch(handoff: Handoff, event: inputs.Touch, _policy: Policy) -> Decision:
         return invalid(handoff, "not_owner")
     if handoff.state in {State.ASSIGNED, State.ACCEPTED}:
         return _first_touch(handoff, event)
-    if handoff.state is State.OPPORTUNITY:
+    is_late = handoff.state in ENDED_BY_DEALS and event.token is None  # learned after the deal's end
+    if handoff.state is State.OPPORTUNITY or is_late:
         change = Change(handoff)
         _again(change, ClockKind.STALE)
         change.announce("touched", touched_at=event.touched_at)
