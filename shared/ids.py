@@ -17,19 +17,13 @@ __all__ = [
     "NAMESPACE",
     "AccountId",
     "ActivityId",
-    "AgreementId",
     "AssignmentId",
     "ClockId",
     "DecisionId",
-    "DeliveryId",
     "DispatchId",
     "EndpointId",
     "HandoffId",
     "LeadId",
-    "ModelId",
-    "OpportunityId",
-    "OutcomeId",
-    "SourceId",
     "TeamId",
     "UserId",
     "derived_id",
@@ -42,18 +36,12 @@ __all__ = [
 LeadId = NewType("LeadId", UUID)
 AccountId = NewType("AccountId", UUID)
 ActivityId = NewType("ActivityId", UUID)
-AgreementId = NewType("AgreementId", UUID)
 AssignmentId = NewType("AssignmentId", UUID)
 ClockId = NewType("ClockId", UUID)
 DecisionId = NewType("DecisionId", UUID)
-DeliveryId = NewType("DeliveryId", UUID)
 DispatchId = NewType("DispatchId", UUID)
 EndpointId = NewType("EndpointId", UUID)
 HandoffId = NewType("HandoffId", UUID)
-ModelId = NewType("ModelId", UUID)
-OpportunityId = NewType("OpportunityId", UUID)
-OutcomeId = NewType("OutcomeId", UUID)
-SourceId = NewType("SourceId", UUID)
 TeamId = NewType("TeamId", UUID)
 UserId = NewType("UserId", UUID)  # a rep is a user who works leads: the same id
 
