@@ -36,6 +36,11 @@ _TYPE_OF_PATH: Final[Mapping[str, str]] = {
     "t": "track", "i": "identify", "p": "page", "g": "group", "a": "alias",
     "track": "track", "identify": "identify", "page": "page", "screen": "screen", "group": "group", "alias": "alias",
 }  # fmt: skip
+_OPERATIONS: Final[Mapping[str, Operation]] = {
+    "identify": Operation.IDENTIFY,
+    "group": Operation.GROUP,
+    "alias": Operation.ALIAS,
+}
 _BATCH_ENDS: Final = ("/batch", "/b")
 
 
@@ -152,16 +157,16 @@ def _outline_of(event: Mapping[str, object]) -> _EventOutline:
 def _parsed(raws: Sequence[bytes], fields: Mapping[str, object], path_type: str | None) -> Parsed:
     observations, refusals = [], []
     for index, raw in enumerate(raws):
-        refusal = _refusal(raw, index, path_type)
-        if refusal is not None:
-            refusals.append(refusal)
-            continue
         try:
             event = bodies.read_event(raw)
         except Unreadable as error:
             refusals.append(Refusal(index, error.problem, detail=error.detail))
             continue
-        observations.append(_observation(event, raw, index, fields, path_type))
+        refusal = _refusal_of(_outline_of(event), index, path_type)
+        if refusal is None:
+            observations.append(_observation(event, raw, index, fields, path_type))
+        else:
+            refusals.append(refusal)
     return Parsed(tuple(observations), tuple(refusals))
 
 
@@ -173,11 +178,7 @@ def _observation(
     properties = mapping_of(event.get("properties"))
     traits = mapping_of(event.get("traits")) if event_type != "group" else mapping_of(context.get("traits"))
     known = {**mapping_of(context.get("traits")), **traits}
-    operation = {
-        "identify": Operation.IDENTIFY,
-        "group": Operation.GROUP,
-        "alias": Operation.ALIAS,
-    }.get(event_type, Operation.ACTIVITY)
+    operation = _OPERATIONS.get(event_type, Operation.ACTIVITY)
     form = _form_traits(properties) if event_type == "track" else {}
     said = {**known, **form}
     is_own_act = operation is Operation.ACTIVITY

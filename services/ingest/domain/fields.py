@@ -41,6 +41,8 @@ _CONSENTS: Final = frozenset({"granted", "unknown", "withdrawn"})
 
 def text_of(value: object) -> str | None:
     """A text without outer spaces; whole numbers count as texts (ids are often sent so); "" is absent."""
+    if value is None:  # most of what is looked for is not there
+        return None
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, int) and not isinstance(value, bool):

@@ -8,6 +8,7 @@ not on their order of arrival (SENDERS section 5).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -64,6 +65,7 @@ _FAMILIES: Final[Sequence[tuple[str, str]]] = (
     ("outlook", "outlook"),
     ("thunderbird", "thunderbird"),
 )
+_AGENTS_REMEMBERED: Final = 1024  # people use few browsers, and each name is looked up in all of the tables
 _AGENT_KINDS: Final = frozenset({"email_open", "email_click", "page_view", "pricing_viewed", "download"})
 
 
@@ -84,14 +86,16 @@ def at_first_sight(kind: str, *, machine_reason: str | None, user_agent: str | N
     """The verdict on one activity alone: the sender's own flag first, then the table of user agents."""
     if machine_reason is not None:
         return Verdict(0.0, f"{_OWN_FLAG_PREFIX}{machine_reason}")
-    if user_agent and kind in _AGENT_KINDS:
-        lowered = user_agent.lower()
-        for part, reason, human in _AGENTS:
-            if part in lowered:
-                return Verdict(human, reason)
-    return _PERSON
+    return _verdict_on(user_agent) if user_agent and kind in _AGENT_KINDS else _PERSON
 
 
+@lru_cache(_AGENTS_REMEMBERED)
+def _verdict_on(user_agent: str) -> Verdict:
+    lowered = user_agent.lower()
+    return next((Verdict(human, reason) for part, reason, human in _AGENTS if part in lowered), _PERSON)
+
+
+@lru_cache(_AGENTS_REMEMBERED)
 def user_agent_family(user_agent: str | None) -> str | None:
     """The family of a user agent, all that is kept of it."""
     if not user_agent:

@@ -1,9 +1,9 @@
 """Consent per lead and purpose, the statements behind it, and what unknown means."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from services.ingest.domain.consent import Standing, Statement
@@ -67,7 +67,15 @@ class DefaultRow:
     answered_at: datetime | None
 
 
-_CONSENTS = by_columns("select * from consent where lead_id = any(:ids)", ids="uuid")
+_CONSENTS = by_columns(
+    """
+    select lead_id, purpose, own, own_at, other, other_at, source, source_at, told, is_allowed, is_gpc, version,
+           source_id, wording_sha256
+      from consent where lead_id = any(:ids)
+    """,
+    ids="uuid",
+)
+_CONSENT_OF = {consent.value: consent for consent in Consent}
 _SAVE = by_columns(
     """
     insert into consent (lead_id, purpose, own, own_at, other, other_at, source, source_at, consent, told, is_allowed,
@@ -122,7 +130,8 @@ _STATE = by_columns(
 async def consents(tx: ReadTx, lead_ids: Collection[UUID]) -> dict[tuple[UUID, str], ConsentRow]:
     """The consents of these leads, by lead and purpose."""
     rows = await tx.execute(_CONSENTS, {"ids": list(lead_ids)})
-    return {(row.lead_id, row.purpose): _row(row) for row in rows}
+    read = (_row(*values) for values in cast("Iterable[Sequence[Any]]", rows))
+    return {(row.lead_id, row.purpose): row for row in read}
 
 
 async def save_consents(tx: Tx, rows: Sequence[ConsentRow]) -> None:
@@ -201,23 +210,24 @@ async def unknown_leads(tx: ReadTx, *, is_allowed: bool, limit: int) -> list[UUI
     return list(rows.scalars())
 
 
-def _row(row: Any) -> ConsentRow:  # noqa: ANN401 - a database row
-    return ConsentRow(
-        lead_id=row.lead_id,
-        purpose=row.purpose,
-        standing=Standing(
-            own=_statement(row.own, row.own_at, "own"),
-            other=_statement(row.other, row.other_at, "other"),
-            source=_statement(row.source, row.source_at, "source"),
-        ),
-        told=row.told,
-        is_allowed=row.is_allowed,
-        is_gpc=row.is_gpc,
-        version=row.version,
-        source_id=row.source_id,
-        wording_sha256=row.wording_sha256,
+def _row(
+    lead_id: UUID,
+    purpose: str,
+    own: str | None,
+    own_at: datetime | None,
+    other: str | None,
+    other_at: datetime | None,
+    source: str | None,
+    source_at: datetime | None,
+    *rest: Any,  # noqa: ANN401 - the other columns, in the order of the fields
+) -> ConsentRow:
+    standing = Standing(
+        own=_statement(own, own_at, "own"),
+        other=_statement(other, other_at, "other"),
+        source=_statement(source, source_at, "source"),
     )
+    return ConsentRow(lead_id, purpose, standing, *rest)
 
 
 def _statement(consent: str | None, at: datetime | None, voice: str) -> Statement | None:
-    return None if consent is None or at is None else Statement(Consent(consent), at, voice)
+    return None if consent is None or at is None else Statement(_CONSENT_OF[consent], at, voice)

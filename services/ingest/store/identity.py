@@ -3,10 +3,11 @@
 The order of locks is keys, then leads by id; commands take leads alone, in the same order, so no two of them deadlock.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, cast
 from uuid import UUID
 
 from services.ingest.domain.identity import Member
@@ -70,6 +71,10 @@ class LeadRow:
     active_at: datetime
     erased_at: datetime | None
 
+    def copy(self) -> "LeadRow":
+        """The same row, to be compared with what becomes of this one."""
+        return LeadRow(*_VALUES_OF(self))
+
     def as_member(self) -> Member:
         """The lead as a member of its tree."""
         return Member(
@@ -83,6 +88,7 @@ class LeadRow:
 
 
 _COLUMNS: Final = tuple(field.name for field in fields(LeadRow))
+_VALUES_OF: Final = attrgetter(*_COLUMNS)
 _SELECT: Final = ", ".join(f"lead.{name}" for name in _COLUMNS)
 _CLAIM = by_columns(
     """
@@ -206,7 +212,7 @@ async def lock_trees(tx: Tx, lead_ids: Collection[UUID]) -> dict[UUID, LeadRow]:
         return {}
     seen = set((await tx.execute(_TREE_IDS, {"ids": list(lead_ids)})).scalars())
     rows = await tx.execute(_LOCK, {"ids": sorted(seen)})
-    locked = {row["id"]: LeadRow(**row) for row in rows.mappings()}
+    locked = {lead.id: lead for lead in (LeadRow(*values) for values in cast("Iterable[Sequence[Any]]", rows))}
     again = set((await tx.execute(_TREE_IDS, {"ids": sorted(locked)})).scalars()) if locked else set()
     if not again <= locked.keys():
         raise Busy("A tree of leads grew while it was being locked; run it again.")

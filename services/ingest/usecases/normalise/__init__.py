@@ -26,7 +26,7 @@ from services.ingest.usecases.normalise.profiling import (
     take_identity,
 )
 from services.ingest.usecases.normalise.reading import Delivery, Item, read_delivery, read_request
-from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, lead_id_for, recognise
+from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, recognise
 from services.ingest.usecases.normalise.recording import (
     activity_events,
     kind_and_place,
@@ -182,7 +182,7 @@ def _take(draft: Draft, item: Item) -> None:
             draft.count_without_person(item, kind_and_place(draft, item)[0])
         return
     resolution = draft.identities.resolve(
-        item.keys, is_verified=item.delivery.is_verified, new_id=lead_id_for(item), now=draft.now
+        item.keys, is_verified=item.delivery.is_verified, new_id=item.lead_id, now=draft.now
     )
     take_identity(draft, resolution, item)
     if not is_activity:

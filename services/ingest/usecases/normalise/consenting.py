@@ -43,7 +43,9 @@ def apply_statements(draft: Draft, member_id: UUID, item: Item, kind: str | None
 
 def consent_of_tree(draft: Draft, lead_id: UUID, purpose: str = _PROFILING) -> Consent:
     """What holds for the whole tree of this lead now."""
-    rows = (draft.consents.get((member, purpose)) for member in draft.identities.tree(lead_id))
+    rows = [draft.consents.get((member, purpose)) for member in draft.identities.tree(lead_id)]
+    if len(rows) == 1:  # nearly every tree
+        return Consent.UNKNOWN if rows[0] is None else rows[0].standing.consent
     return folded(row.standing.consent for row in rows if row is not None)
 
 
@@ -145,4 +147,7 @@ def _change(draft: Draft, row: ConsentRow, statement: Statement, item: Item, *, 
 
 
 def _row(draft: Draft, lead_id: UUID, purpose: str) -> ConsentRow:
-    return draft.consents.setdefault((lead_id, purpose), ConsentRow(lead_id, purpose, Standing()))
+    row = draft.consents.get((lead_id, purpose))
+    if row is None:
+        row = draft.consents[lead_id, purpose] = ConsentRow(lead_id, purpose, Standing())
+    return row

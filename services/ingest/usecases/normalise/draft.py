@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
@@ -77,7 +77,7 @@ class Draft:
     """Observations whose consent stands against a withdrawal: one conflict each, however many purposes it names."""
 
     def __post_init__(self) -> None:
-        self.before = {lead_id: replace(row) for lead_id, row in self.leads.items()}
+        self.before = {lead_id: row.copy() for lead_id, row in self.leads.items()}
 
     def result(self, item: Item) -> ResultRow:
         """The result of the item's delivery."""

@@ -32,6 +32,14 @@ class Item:
     timed: Timed
     keys: tuple[Key, ...]
     delivery: "Delivery"
+    _lead_id: UUID | None = None
+
+    @property
+    def lead_id(self) -> UUID:
+        """The id of the lead this observation would make: from delivery and ordinal."""
+        if self._lead_id is None:
+            self._lead_id = derived_id("lead", self.delivery.id, self.ordinal)
+        return self._lead_id
 
 
 @dataclass(slots=True)

@@ -11,9 +11,8 @@ from services.ingest.store.identity import KeyRow, LeadRow
 from services.ingest.usecases.normalise.hashing import KeyedHash
 from services.ingest.usecases.normalise.reading import Item
 from shared.db.engine import Tx
-from shared.ids import derived_id
 
-__all__ = ["Recognised", "keep_keys", "lead_id_for", "recognise"]
+__all__ = ["Recognised", "keep_keys", "recognise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +26,6 @@ class Recognised:
     suppressed: frozenset[Key]
 
 
-def lead_id_for(item: Item) -> UUID:
-    """The id of the lead this observation would make: from delivery and ordinal."""
-    return derived_id("lead", item.delivery.id, item.ordinal)
-
-
 async def recognise(tx: Tx, items: Sequence[Item], hashed: KeyedHash) -> Recognised:
     """Lock the keys of all items, then the trees of their leads. Raises Busy when a tree grew meanwhile."""
     hashes: dict[Key, tuple[str, bytes]] = {}
@@ -40,7 +34,7 @@ async def recognise(tx: Tx, items: Sequence[Item], hashed: KeyedHash) -> Recogni
         for key in item.keys:
             if key not in hashes:
                 hashes[key] = hashed.of(key)
-                proposals[hashes[key]] = lead_id_for(item)
+                proposals[hashes[key]] = item.lead_id
     if not proposals:
         return Recognised(Identities(owners={}, members=()), {}, {}, {}, frozenset())
     rows = await identity.claim_keys(tx, proposals)
