@@ -18,18 +18,20 @@ from deploy.demo import bodies, cast
 from deploy.demo.company import Company
 from deploy.demo.dice import Dice
 from deploy.demo.driver import Planned
-from deploy.demo.people import Person
+from deploy.demo.people import LATER, PAUSE_SECONDS, Person
 from deploy.demo.reactions import Given, Step, reactions
 from deploy.demo.standing import Standing, wait_until_quiet
 from deploy.demo.story import Act, Story
 from deploy.demo.world_clock import WorldClockHand
 from deploy.local.operator import CallError, StackCalls
+from shared.clock import sleep
 
 __all__ = ["CompanyDoors"]
 
 CRM = "demo-crm"
 _OVERTAKEN, _STALE = {404, 409, 412, 422}, {409, 412}
 _PAGE = 200
+_SENDINGS_MAX = 80
 
 
 @dataclass(slots=True)
@@ -197,8 +199,17 @@ class CompanyDoors:
         self.deliveries += 1
 
     async def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> None:
-        await self.calls.send("ingest", "POST", path, content=body, headers=headers, signed=False)
-        self.deliveries += 1
+        """As senders do: what was not kept is sent again, the same bytes."""
+        for tries_left in reversed(range(_SENDINGS_MAX)):
+            try:
+                await self.calls.send("ingest", "POST", path, content=body, headers=headers, signed=False)
+            except CallError as error:
+                if error.status not in LATER or not tries_left:
+                    raise
+                await sleep(PAUSE_SECONDS)
+            else:
+                self.deliveries += 1
+                return
 
     def _segment_headers(self) -> dict[str, str]:
         credentials = base64.b64encode(f"{self.company.write_key}:".encode()).decode()

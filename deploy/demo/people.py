@@ -10,11 +10,14 @@ from typing import Any
 import httpx2
 
 from deploy.local.operator import CallError, NoAnswer, read_answer
+from shared.clock import sleep
 from shared.ids import new_id
 
-__all__ = ["Key", "Person"]
+__all__ = ["LATER", "PAUSE_SECONDS", "Key", "Person"]
 
 _SECONDS = 30.0
+# What is busy or starts again right now is asked again: the story's people have a minute, not a deadline.
+LATER, PAUSE_SECONDS, _TRIES_MAX = {429, 503}, 0.25, 80
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 _TOKEN_OF_PAGE = re.compile(r'"X-CSRF-Token": "([^"]+)"')
 
@@ -94,8 +97,18 @@ class Key:
 
 
 async def _answer(client: httpx2.AsyncClient, method: str, path: str, **more: Any) -> httpx2.Response:  # noqa: ANN401
-    """The answer. Raises CallError in the service's words, NoAnswer when the console does not answer."""
-    try:
-        return read_answer(await client.request(method, path, **more))
-    except httpx2.TransportError as error:
-        raise NoAnswer(f"console does not answer at {client.base_url} ({type(error).__name__}).") from error
+    """The answer; asked again, under the same idempotency key, while nobody answers or the answer is "later".
+
+    Raises CallError in the service's words, NoAnswer when the console does not answer.
+    """
+    for tries_left in reversed(range(_TRIES_MAX)):
+        try:
+            answer = await client.request(method, path, **more)
+        except httpx2.TransportError as error:
+            if not tries_left:
+                raise NoAnswer(f"console does not answer at {client.base_url} ({type(error).__name__}).") from error
+        else:
+            if answer.status_code not in LATER or not tries_left:
+                return read_answer(answer)
+        await sleep(PAUSE_SECONDS)
+    raise AssertionError("the last try answers or raises")
