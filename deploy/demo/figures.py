@@ -35,8 +35,7 @@ _OWNED = {HandoffState.ASSIGNED, HandoffState.ACCEPTED, HandoffState.WORKING, Ha
 _OPEN = _OWNED | {HandoffState.QUALIFIED, HandoffState.QUEUED}
 
 
-# What comes to us a day after it happened or later.
-_LATE = timedelta(hours=24)
+_LATE = timedelta(hours=24)  # from happening to our learning of it
 
 
 @dataclass(slots=True)
@@ -140,6 +139,7 @@ class Figures:
             "promoted": len(self.promoted),
             "version": max((one.generation for one in self.promoted), default=0),
             "model_id": str(deciding.model_id) if deciding else None,
+            "family": deciding.family if deciding else None,
             "predicted_over_actual_before": _rounded(metrics.get("champion_predicted_over_actual")),
             "predicted_over_actual_after": _rounded(metrics.get("challenger_predicted_over_actual")),
         }

@@ -16,6 +16,10 @@ __all__ = ["Table", "tables"]
 Table = tuple[str, Sequence[str], Sequence[Sequence[object]]]
 
 _BAR = 30
+_FITTED = {
+    "points_platt": "by points, fitted to what became of earlier leads",
+    "scorecard": "by what is known of a lead, fitted to what became of earlier ones",
+}
 _TIERS = {"hand_raiser": "asked for us", "scored": "by score", "list": "from a list"}
 
 
@@ -119,7 +123,7 @@ def _learned(figures: Figures, document: Mapping[str, Any]) -> Table:
     before, after = model["predicted_over_actual_before"], model["predicted_over_actual_after"]
     rows = [
         ["predicted wins per real win, before", _figure(before), "everybody at the declared rate; 1.00 would be right"],
-        ["predicted wins per real win, after", _figure(after), "by points, fitted to what became of earlier leads"],
+        ["predicted wins per real win, after", _figure(after), _FITTED.get(model["family"], "")],
         ["fits published", model["published"], "one a week once there were results to learn from"],
         ["promoted by two approvals", model["promoted"], _approved(figures)],
     ]
