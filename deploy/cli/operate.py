@@ -155,6 +155,8 @@ def replay_decision(
         show_document({"replayed": len(results), "differing": differing})
     else:
         print(f"{len(results)} decisions computed again, {len(differing)} differ.")
+        for one in differing:
+            print(f"  {one['id']}: {'; '.join(map(str, one['differences']))}")
     return Exit.FAILED if differing else Exit.DONE
 
 
