@@ -6,7 +6,6 @@ Kafka says nothing, is never handed over: only what was handed over may be writt
 """
 
 import asyncio
-import heapq
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -47,9 +46,6 @@ class _Record:
     queue: _Queue
     acked: asyncio.Future[None]
 
-    def __lt__(self, other: "_Record") -> bool:
-        return self.due < other.due
-
 
 class Gatherer:
     """The way of single records into one started client.
@@ -73,7 +69,7 @@ class Gatherer:
         self._under_way: Counter[int | None] = Counter()  # batches by broker (None: nobody knows which)
         self._woken = asyncio.Event()
         self._is_lingering = False
-        self._due: list[_Record] = []  # a heap
+        self._due: dict[float, deque[_Record]] = {}  # by how long they may take: each in the order of their deadlines
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -99,7 +95,7 @@ class Gatherer:
         if not queue.is_under_way:
             self._ready[queue] = None
             self._linger()
-        heapq.heappush(self._due, record)
+        self._due.setdefault(deadline_seconds, deque()).append(record)
         if self._timer is None:
             self._timer = self._loop.call_at(due, self._expire)
         return record.acked
@@ -168,23 +164,24 @@ class Gatherer:
                 failure = NotAcked()
                 failure.__cause__ = None if isinstance(error, NotAcked) else error
                 record.acked.set_exception(failure)
-        while self._due and self._due[0].acked.done():
-            heapq.heappop(self._due)
+        for line in self._due.values():
+            while line and line[0].acked.done():
+                line.popleft()
         if still:
             self._note_end(len(still), error)
 
     def _expire(self) -> None:
         """Settle what has reached its deadline, and look again when the next one will."""
-        self._timer = None
-        expired = []
-        while self._due and self._due[0].due <= self._loop.time():
-            expired.append(heapq.heappop(self._due))
+        now, expired = self._loop.time(), []
+        for line in self._due.values():
+            while line and line[0].due <= now:
+                expired.append(line.popleft())
         self._settle(expired, NotAcked())
         for queue in {record.queue for record in expired}:
             while queue.waiting and queue.waiting[0].acked.done():
                 queue.waiting.popleft()  # its bytes must not wait for Kafka to come back
-        if self._due:
-            self._timer = self._loop.call_at(self._due[0].due, self._expire)
+        next_due = min((line[0].due for line in self._due.values() if line), default=None)
+        self._timer = None if next_due is None else self._loop.call_at(next_due, self._expire)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

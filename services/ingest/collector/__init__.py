@@ -58,6 +58,8 @@ class Collector:
 
     async def _answer(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
         path, method = scope["path"], scope["method"]
+        if path in collection.PATHS and method == "POST":
+            return await collection.collect(self._desk, scope, receive, headers)
         if method == "OPTIONS":
             return self._options(path, headers)
         if path.startswith(webhooks.START):
@@ -65,9 +67,7 @@ class Collector:
         key = collection.settings_key(path)
         if key is not None:
             return collection.library_settings(self._desk, key, self._public_host)
-        if path == collection.METRICS_PATH:
-            return await collection.discard(receive, headers)
-        return await collection.collect(self._desk, scope, receive, headers)
+        return await collection.discard(receive, headers)
 
     def _options(self, path: str, headers: Mapping[str, str]) -> Response:
         """A preflight of a listed origin, or the question of a CloudEvents sender whether it may deliver."""
