@@ -20,7 +20,7 @@ from services.feedback.store.money import SpendRow
 from services.feedback.usecases import SOURCE
 from services.feedback.usecases.outcomes import Reported, record_churn, record_opportunity
 from shared.db.engine import Tx
-from shared.errors import AppError, Refused, Unreadable
+from shared.errors import AppError, FieldError, Refused, Unreadable
 from shared.ids import derived_id
 
 RECORDS_MOST = 5_000
@@ -138,12 +138,17 @@ async def _take_spend(tx: Tx, record: Mapping[str, str], digest: str, number: in
 
 def _records(content: bytes, needed: tuple[str, ...]) -> list[dict[str, str]]:
     """The records of a CSV with a header line, UTF-8. Raises Unreadable or Refused with what to mend."""
+    rows: list[dict[str, str]] = []
     try:
-        text = content.decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        rows = [{name: value or "" for name, value in row.items() if isinstance(name, str)} for row in reader]
-    except (UnicodeDecodeError, csv.Error) as wrong:
-        raise Unreadable("The file is no CSV in UTF-8 with a header line; export it again.") from wrong
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        rows.extend({name: value or "" for name, value in row.items() if isinstance(name, str)} for row in reader)
+    except UnicodeDecodeError as wrong:
+        raise Unreadable("The file is not UTF-8; export it as CSV in UTF-8 and send it again.") from wrong
+    except csv.Error as wrong:
+        place = f"Record {len(rows) + 1}" if rows else "The header line or record 1"
+        error = FieldError(f"/records/{len(rows) + 1}", "quote", str(wrong))
+        detail = f"{place} has a quote that is not closed or stands bare; mend it and send the file again."
+        raise Unreadable(detail, errors=[error]) from wrong
     missing = [name for name in needed if name not in (reader.fieldnames or ())]
     if missing:
         raise Refused(f"The header line lacks {', '.join(missing)}; add these columns.", slug="columns")

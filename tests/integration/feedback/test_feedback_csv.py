@@ -58,6 +58,10 @@ async def test_a_file_that_is_none_is_refused_as_a_whole(desk: FeedbackDesk) -> 
     large = "lead_id,what,occurred_at\n" + "x,won,y\n" * 5_001
     assert (await _send(desk, "/v1/outcomes", large)).json()["type"] == "/problems/too_many_records"
     assert (await desk.ask("POST", "/v1/spend", json={})).status_code == 415
+    opened = "lead_id,what,occurred_at,reason_code\n" + "x,won,y,z\n" * 3 + 'x,won,y,"z\nx,won,y,z\n'
+    unclosed = (await _send(desk, "/v1/outcomes", opened)).json()
+    assert (unclosed["status"], unclosed["errors"][0]["pointer"]) == (400, "/records/4")
+    assert "Record 4 has a quote that is not closed" in unclosed["detail"]
 
 
 async def test_a_single_outcome_is_refused_by_field_and_repeat_safe_by_key(desk: FeedbackDesk) -> None:
