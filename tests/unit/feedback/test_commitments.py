@@ -40,6 +40,14 @@ def test_a_rejection_that_another_rep_then_accepts_is_kept() -> None:
     assert found.value == 1.0
 
 
+def test_a_handoff_counts_in_the_period_it_was_opened_in_and_in_no_other() -> None:
+    first, next_first = JUNE.since, JUNE.until
+    inside = record("a", step(1, "opened", at=first), step(2, "accepted", at=next_first))
+    outside = record("b", step(1, "opened", at=next_first), step(2, "accepted", at=next_first))
+    found = standing("acceptance_share", inside, outside)
+    assert [each.lead_id for each in found.sorted.kept] == [lead_id("a")]
+
+
 def test_bad_data_is_a_share_of_what_was_answered() -> None:
     found = standing(
         "bad_data_share",

@@ -52,6 +52,13 @@ def test_a_person_at_a_stage_was_at_every_stage_before() -> None:
     assert [cell.key for cell in report.cells][: len(STAGES)] == list(STAGES)
 
 
+def test_who_a_rep_confirmed_is_sales_qualified_and_whom_a_rep_sent_back_is_not() -> None:
+    confirmed = record("kim", step(1, "opened"), step(2, "disposed", at=hours(3), disposition="opportunity"))
+    sent_back = record("ann", step(1, "opened"), step(2, "disposed", at=hours(3), disposition="recycle"))
+    found = journeys([person("kim"), person("ann")], [], [confirmed, sent_back], [])
+    assert [each.reached.get("sales_qualified") for each in found] == [hours(3), None]
+
+
 @pytest.mark.parametrize(
     ("by", "names"),
     [
@@ -138,6 +145,7 @@ def test_money_lines_sum_to_the_whole_and_unattributed_stays_visible() -> None:
 def test_spend_is_shared_over_its_days() -> None:
     line = Spend(date(2026, 5, 31), date(2026, 6, 2), "ads", "", 300, "EUR")
     assert spend_in(line, JUNE) == 200
+    assert spend_in(Spend(date(2026, 6, 29), date(2026, 7, 1), "ads", "", 300, "EUR"), JUNE) == 200
     assert spend_in(Spend(date(2026, 8, 1), date(2026, 8, 2), "ads", "", 300, "EUR"), JUNE) == 0
 
 

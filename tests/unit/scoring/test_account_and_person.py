@@ -76,10 +76,11 @@ def test_an_account_needs_two_engaged_people_and_its_dwell() -> None:
     both = replace(high, engaged_people=2)
     assert not decide_account(AccountStanding(), both, now_us=NOW, agreed=agreed, has_candidate=False).is_qualified
     entered = decide_account(AccountStanding(), both, now_us=NOW, agreed=agreed, has_candidate=True)
-    low = replace(both, score=10)
+    low, between = replace(both, score=10), replace(both, score=agreed.demote)
     inside = decide_account(entered, low, now_us=NOW + DAY_US, agreed=agreed, has_candidate=True)
     after = decide_account(entered, low, now_us=NOW + 3 * DAY_US, agreed=agreed, has_candidate=True)
     assert (inside.is_qualified, after.is_qualified) == (True, False)
+    assert decide_account(entered, between, now_us=NOW + 3 * DAY_US, agreed=agreed, has_candidate=True) == entered
 
 
 def test_who_may_not_be_scored_is_no_part_of_the_account() -> None:
