@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.handoff.store import agreements, clocks, outages, reps
+from services.handoff.store import absences, agreements, clocks, outages, reps
 from services.handoff.store.outages import Beat
 from services.handoff.usecases.firing import (
     POSTPONED_AT_ONCE,
@@ -167,7 +167,7 @@ async def beat_and_notice(database: Database, name: str, *, by: str) -> Beat:
 async def clocks_standing(tx: ReadTx) -> Due:
     """What is due of clocks, absences, reps that moved and agreements, and the next moment something is."""
     due = await clocks.due_count(tx) + len(await reps.moved_reps(tx, limit=_MOVED_AT_ONCE))
-    absence_at = await reps.next_absence_at(tx)
+    absence_at = await absences.next_absence_at(tx)
     due += absence_at is not None and absence_at <= tx.now
     due += await agreements.due_activation(tx) is not None
     moments = (await clocks.next_fire_at(tx), absence_at, await agreements.next_effective(tx))
@@ -176,7 +176,7 @@ async def clocks_standing(tx: ReadTx) -> Due:
 
 async def _look(tx: ReadTx, low_water: datetime) -> _Seen:
     fire_at = await clocks.next_fire_at(tx, low_water=low_water)
-    absence_at = await reps.next_absence_at(tx)
+    absence_at = await absences.next_absence_at(tx)
     moved = tuple(await reps.moved_reps(tx, limit=_MOVED_AT_ONCE))
     is_absence_due = absence_at is not None and absence_at <= tx.now
     is_due = bool(moved) or is_absence_due or (fire_at is not None and fire_at <= tx.now)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from services.handoff.api.ics import absences_in
 from services.handoff.api.seen import json_of
-from services.handoff.store import crews, reps
+from services.handoff.store import absences, crews, reps
 from services.handoff.usecases import crewing
 from shared.db.engine import Tx, reading, transaction
 from shared.errors import FieldError, Forbidden, NotFound, Refused
@@ -73,11 +73,11 @@ async def show_rep(request: Request, response: Response, _: Reader, rep_id: UUID
     """One rep with its absences."""
     async with reading(database_of(request)) as tx:
         row = await crews.rep_row(tx, rep_id, is_locked=False)
-        absences = await crews.absences_of(tx, rep_id)
+        own = await crews.absences_of(tx, rep_id)
     if row is None:
         raise NotFound("There is no rep with this id.")
     response.headers["etag"] = etag_of(row["version"])
-    return {**_rep(row), "absences": json_of([dict(each) for each in absences])}
+    return {**_rep(row), "absences": json_of([dict(each) for each in own])}
 
 
 @router.put("/reps/{rep_id}")
@@ -130,7 +130,7 @@ async def cancel_absence(request: Request, principal: Anybody, rep_id: UUID, abs
     _check_own(principal, rep_id)
     database = database_of(request)
     async with transaction(database, "command") as tx:
-        if not await reps.cancel_absence(tx, absence_id, UserId(rep_id)):
+        if not await absences.cancel_absence(tx, absence_id, UserId(rep_id)):
             raise NotFound("There is no such absence, or it is over.")
         await reps.mark_moved(tx, [UserId(rep_id)], "back")
     await crewing.recount(database, rep_ids=[UserId(rep_id)])

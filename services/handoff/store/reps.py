@@ -18,14 +18,11 @@ __all__ = [
     "Crew",
     "RepRow",
     "add_load",
-    "begin_absences",
-    "cancel_absence",
     "count_expiries",
     "holding_and_taken",
     "lock_reps",
     "mark_moved",
     "moved_reps",
-    "next_absence_at",
     "read_crew",
     "save_account_owner",
     "save_calendar",
@@ -34,7 +31,6 @@ __all__ = [
     "set_away",
     "settle_moved",
     "with_reps",
-    "write_absences",
 ]
 
 DEFAULT_CALENDAR = "default"
@@ -274,62 +270,6 @@ async def save_calendar(tx: Tx, row: Mapping[str, Any]) -> None:
 async def save_account_owner(tx: Tx, row: Mapping[str, Any]) -> None:
     """Write who owns an account."""
     await upsert_rows(tx, account_owner, [row])
-
-
-async def write_absences(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Plan absences; the same one again changes nothing."""
-    await upsert_rows(tx, absence, rows)
-
-
-async def cancel_absence(tx: Tx, absence_id: UUID, rep_id: UserId) -> bool:
-    """Take a planned or running absence back; False when there is none."""
-    found = await tx.execute(
-        text(
-            "update absence set state = 'cancelled' where id = :id and rep_id = :rep and state in ('planned', 'begun')"
-            " returning id"
-        ),
-        {"id": absence_id, "rep": rep_id},
-    )
-    return found.first() is not None
-
-
-async def begin_absences(tx: Tx, *, limit: int) -> tuple[list[UserId], list[UserId]]:
-    """Move absences on whose time has come: the reps that leave now, and those that are back."""
-    begun = await tx.execute(
-        text(
-            """
-            update absence set state = 'begun' where id in
-                (select id from absence where state = 'planned' and from_at <= baton_now() and until_at > baton_now()
-                  order by from_at limit :limit for update skip locked) returning rep_id
-            """
-        ),
-        {"limit": limit},
-    )
-    leaving = [UserId(each) for each in begun.scalars()]
-    ended = await tx.execute(
-        text(
-            """
-            update absence set state = 'ended' where id in
-                (select id from absence where state in ('planned', 'begun') and until_at <= baton_now()
-                  order by until_at limit :limit for update skip locked) returning rep_id
-            """
-        ),
-        {"limit": limit},
-    )
-    return leaving, [UserId(each) for each in ended.scalars()]
-
-
-async def next_absence_at(tx: ReadTx) -> datetime | None:
-    """The next moment at which an absence begins or ends."""
-    found: datetime | None = (
-        await tx.execute(
-            """
-            select min(case when state = 'planned' then from_at else until_at end) from absence
-             where state in ('planned', 'begun')
-            """
-        )
-    ).scalar()
-    return found
 
 
 def _rep(row: Row[Any]) -> RepRow:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import holidays
 
-from services.handoff.store import crews, reps
+from services.handoff.store import absences, crews, reps
 from services.handoff.usecases.firing import recompute_clocks
 from shared.db.engine import Database, Tx, transaction
 from shared.errors import FieldError, NotFound, Refused
@@ -100,7 +100,7 @@ async def plan_absences(
         for start, end in intervals
         if end > tx.now
     ]
-    await reps.write_absences(tx, rows)
+    await absences.write_absences(tx, rows)
     return rows
 
 

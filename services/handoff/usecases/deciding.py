@@ -6,10 +6,7 @@ New clocks get their instants here, assignments their rows, people their notices
 from typing import Any
 from uuid import UUID
 
-from services.handoff.domain import sla
-from services.handoff.domain.calendar import ALWAYS
-from services.handoff.domain.copies import replace
-from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState, Decision, Handoff, Verdict, decide, inputs
+from services.handoff.domain.lifecycle import Decision, Handoff, Verdict, decide, inputs
 from services.handoff.domain.lifecycle.effects import (
     Announce,
     Ask,
@@ -24,19 +21,17 @@ from services.handoff.domain.lifecycle.effects import (
     StopAll,
 )
 from services.handoff.domain.notices import Notice
-from services.handoff.domain.record import StoredClock, Times, times_after
+from services.handoff.domain.record import Times, times_after
 from services.handoff.store.codec import effect_value, input_value
 from services.handoff.usecases.announcing import (
     Cause,
     assignment_id,
-    clock_id,
     event_of,
-    notice_of_escalation,
     notice_of_notify,
 )
-from services.handoff.usecases.work import OWNERS_CLOCKS, Held, Work
+from services.handoff.usecases.clocking import armed, ended, escalate, retract
+from services.handoff.usecases.work import Held, Work
 from shared.ids import HandoffId, derived_id
-from shared.telemetry import count
 
 __all__ = ["Cause", "apply", "open_cycle"]
 
@@ -118,16 +113,16 @@ def _carry_out(
     for effect in decision.effects:
         match effect:
             case ClockArmed(clock=clock):
-                work.put_clock(held, _armed(work, held, clock, event))
+                work.put_clock(held, armed(work, held, clock, event))
                 touched.add(clock.number)
             case ClockEnded(clock=clock, state=state):
-                work.put_clock(held, _ended(work, held, clock, state))
+                work.put_clock(held, ended(work, held, clock, state))
                 touched.add(clock.number)
             case ClockRetracted(number=number):
-                escalated = _retract(work, held, number)
+                escalated = retract(work, held, number)
                 touched.add(number)
             case Escalate():
-                escalated = _escalate(work, held, before or handoff, effect)
+                escalated = escalate(work, held, before or handoff, effect)
                 touched.add(effect.number)
             case AssignmentBegan(attempt=attempt):
                 _begin_assignment(work, held, attempt, event)
@@ -162,112 +157,6 @@ def _carry_out(
                 **more,
             )
         )
-
-
-def _armed(work: Work, held: Held, clock: Clock, event: inputs.Input) -> StoredClock:
-    """A new clock with its instants."""
-    handoff = held.handoff
-    plan = held.terms.plan(handoff.tier, clock.kind)
-    calendar = ALWAYS if plan.is_wall else work.calendar_for(clock.kind, handoff.owner_id)
-    carried = None if clock.carries is None else held.clocks.get(clock.carries)
-    if carried is not None:
-        paused_at = carried.ended_at or work.now
-        timing = sla.carry_on(carried.timing, paused_at=paused_at, resumed_at=work.now, calendar=calendar)
-    else:
-        begun = None if plan.is_wall else calendar
-        timing = sla.begin(plan, at=work.now, calendar=begun, since=held.times.assigned_at)
-    if clock.kind is ClockKind.RESUME and isinstance(event, inputs.Pause) and event.until_at is not None:
-        timing = replace(timing, due_at=event.until_at)
-    if clock.kind is ClockKind.TOUCH and plan.since_assignment:
-        timing = _not_before_accept(held, timing)
-    _, fire_at = sla.next_rung(timing, calendar, clock.level)
-    return StoredClock(
-        id=clock_id(handoff.id, clock.number),
-        clock=clock,
-        state=ClockState.ARMED,
-        timing=timing,
-        due_at_first=timing.due_at,
-        fire_at=fire_at,
-        rep_id=handoff.owner_id if clock.kind in OWNERS_CLOCKS else None,
-    )
-
-
-def _not_before_accept(held: Held, timing: sla.Timing) -> sla.Timing:
-    """A touch clock that counts from the assignment shares what an outage gave the accept clock."""
-    accepts = [each for each in held.clocks.values() if each.clock.kind is ClockKind.ACCEPT]
-    if not accepts:
-        return timing
-    last = max(accepts, key=lambda each: each.clock.number)
-    return replace(timing, due_at=max(timing.due_at, last.timing.due_at))
-
-
-def _ended(work: Work, held: Held, clock: Clock, state: ClockState) -> StoredClock:
-    stored = held.clocks[clock.number]
-    cause = stored.cause
-    if state is ClockState.BREACHED:
-        cause = cause or _cause(work, held, stored)
-        count("baton_clock_breaches_total", cause=cause)
-    return replace(stored, clock=clock, state=state, ended_at=work.now, cause=cause, is_held=False)
-
-
-def _escalate(work: Work, held: Held, before: Handoff, effect: Escalate) -> dict[str, Any]:
-    stored = held.clocks[effect.number]
-    cause = _cause(work, held, stored)
-    fired = replace(stored, clock=replace(stored.clock, level=effect.level), cause=cause, is_held=False)
-    if not effect.is_last:
-        calendar = ALWAYS if stored.timing.calendar == sla.WALL else work.calendar_for(effect.kind, before.owner_id)
-        fired = replace(fired, fire_at=sla.next_rung(stored.timing, calendar, effect.level)[1])
-    work.put_clock(held, fired if stored.ended_at is None else replace(fired, state=stored.state))
-    late = stored.timing.is_late_by_system
-    work.to_write.escalations.append(
-        {
-            "clock_id": stored.id,
-            "level": effect.level,
-            "handoff_id": before.id,
-            "rep_id": before.owner_id,
-            "action": effect.do,
-            "cause": cause,
-            "fired_at": work.now,
-            "is_last": effect.is_last,
-            "is_verified": effect.is_verified,
-            "is_late_by_system": late,
-            "retracted_at": None,
-        }
-    )
-    owner = work.queue_owners.get(before.queue or "")
-    due_at = stored.timing.due_at
-    work.to_write.notices.append(
-        notice_of_escalation(effect, before, queue_owner=owner, due_at=due_at, cause=cause, now=work.now)
-    )
-    return {
-        "level": effect.level,
-        "cause": cause,
-        "is_late_by_system": late,
-        "is_verified": effect.is_verified,
-        "is_breach": effect.is_last,
-    }
-
-
-def _retract(work: Work, held: Held, number: int) -> dict[str, Any]:
-    stored = held.clocks[number]
-    work.put_clock(held, replace(stored, state=ClockState.MET, is_late_evidence=True))
-    work.to_write.retracted.append(stored.id)
-    return {
-        "level": stored.clock.level,
-        "cause": stored.cause or "rep",
-        "is_late_by_system": stored.timing.is_late_by_system,
-        "is_verified": True,
-        "is_breach": False,
-    }
-
-
-def _cause(work: Work, held: Held, stored: StoredClock) -> sla.Cause:
-    lead = work.leads.get(held.handoff.lead_id)
-    return sla.cause_of(
-        stored.clock.kind,
-        is_late_by_system=stored.timing.is_late_by_system,
-        is_lead_complete=lead is None or lead.facts.get("is_known", "true") == "true",
-    )
 
 
 def _begin_assignment(work: Work, held: Held, attempt: int, event: inputs.Input) -> None:

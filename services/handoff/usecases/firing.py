@@ -11,7 +11,7 @@ from services.handoff.domain.calendar import ALWAYS, Calendar
 from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import ClockKind, ClockState, Verdict, inputs
 from services.handoff.domain.record import StoredClock
-from services.handoff.store import clocks, handoffs, leads, reps
+from services.handoff.store import absences, clocks, handoffs, leads, reps
 from services.handoff.store.clocks import Claimed
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.routing import settle
@@ -50,7 +50,7 @@ async def fire_due(tx: Tx, *, low_water: datetime, limit: int) -> int:
 
 async def move_absences(tx: Tx) -> None:
     """Absences begin and end: note the reps that left and those that are back."""
-    leaving, back = await reps.begin_absences(tx, limit=_ABSENCES_AT_ONCE)
+    leaving, back = await absences.begin_absences(tx, limit=_ABSENCES_AT_ONCE)
     await reps.mark_moved(tx, back, "back")
     await reps.mark_moved(tx, leaving, "left")
 
