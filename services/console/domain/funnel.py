@@ -1,4 +1,4 @@
-"""The funnel as drawn: steps with counts, the share that went on, its interval, and the geometry of the bars.
+"""The funnel as drawn: steps with counts, the share that went on, its interval, and the width of the bar.
 
 A rate of fewer than 5 cases is not shown and one of fewer than 30 carries its interval: small numbers look like trends.
 """
@@ -11,28 +11,20 @@ from typing import Any
 from services.console.domain.durations import span_text
 from services.console.domain.words import DASH, label
 
-__all__ = ["Bar", "Funnel", "FunnelStep", "funnel_of", "interval", "rate_text"]
+__all__ = ["BAR_WIDTH_MAX", "Funnel", "FunnelStep", "funnel_of", "interval", "rate_text"]
 
 _SHOW_FROM = 5
 _INTERVAL_BELOW = 30
 _Z_95 = 1.959964  # two-sided 95 % of the normal distribution
 BAR_WIDTH_MAX = 620
-BAR_HEIGHT = 34
-BAR_GAP = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """Where a step's bar stands in the picture, in user units."""
-
-    y: int
-    width: int
-    height: int = BAR_HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
 class FunnelStep:
-    """One step: how many reached it, the share of the step before, the median time between the two."""
+    """One step: how many reached it, the share of the step before, the median time between the two.
+
+    The width of its bar is in parts of BAR_WIDTH_MAX.
+    """
 
     name: str
     title: str
@@ -41,16 +33,15 @@ class FunnelStep:
     interval: str
     share_of_first: str
     median: str
-    bar: Bar
+    bar_width: int
 
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """The steps in order, the ways off (detours), and the height of the picture."""
+    """The steps in order, and the ways off (detours)."""
 
     steps: tuple[FunnelStep, ...]
     detours: tuple[tuple[str, str, int], ...]
-    height: int
     definition: str
     as_of: str
 
@@ -73,9 +64,8 @@ def funnel_of(report: Mapping[str, Any]) -> Funnel:
         (str(item["name"]), label("state", item["name"]), int(item.get("count", item.get("leads", 0))))
         for item in _named(report.get("detours"))
     )
-    height = len(steps) * (BAR_HEIGHT + BAR_GAP)
     definition = str(report.get("definition") or "Each lead counts once per step it reached in the period.")
-    return Funnel(tuple(steps), detours, height, definition, str(report.get("as_of") or ""))
+    return Funnel(tuple(steps), detours, definition, str(report.get("as_of") or ""))
 
 
 def rate_text(part: int, whole: int) -> str:
@@ -108,7 +98,7 @@ def _step(step: Mapping[str, Any], index: int, *, count: int, before: int, first
         interval=spread,
         share_of_first=rate_text(count, first) if index else "",
         median=span_text(float(seconds)) if seconds is not None else "",
-        bar=Bar(index * (BAR_HEIGHT + BAR_GAP), max(width, 2 if count else 0)),
+        bar_width=max(width, 2 if count else 0),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from services.console.domain.funnel import funnel_of
+from services.console.domain.funnel import BAR_WIDTH_MAX, funnel_of
 from services.console.pages.rendering import Told, keys_of
 from services.console.pages.visit import Visiting, answer, frame, must_open
 from shared.db.engine import reading
@@ -43,6 +43,7 @@ async def show_funnel(visit: Visiting, days: int = 90) -> HTMLResponse:
         page_name="funnel",
         key_sheet=KEYS,
         funnel=funnel_of(report or {}),
+        bar_width=BAR_WIDTH_MAX,
         failed=failed,
         periods=PERIODS,
         days=days,

@@ -101,8 +101,14 @@ async def _answer(request: Request, error: Exception) -> Response:
     )
     async with reading(visit.database) as tx:
         drawing = await frame(visit, tx)
-    page = draw("pages/problem.html", drawing, problem=body, page_title=body["title"], page_name="")
+    page = draw("pages/problem.html", drawing, problem=body, page_title=_heading(body["status"]), page_name="")
     return HTMLResponse(page, status_code=body["status"], headers=headers)
+
+
+def _heading(status: int) -> str:
+    return {HTTPStatus.FORBIDDEN: "No access", HTTPStatus.NOT_FOUND: "Nothing here"}.get(
+        HTTPStatus(status), "That did not work"
+    )
 
 
 def _to_the_door(request: Request, *, is_fragment: bool) -> Response:

@@ -165,6 +165,7 @@ def _shared(drawing: Drawing) -> dict[str, Any]:
         "zone_name": str(world.zone),
         "clock_time": lambda clock: _near(local(datetime.fromtimestamp(clock.due_epoch, world.zone)), local(world.now)),
         "short_time": lambda at: _near(local(at), local(world.now)),
+        "day_time": lambda at: time_text(local(at)),
         "full_time": lambda at: f"{day_text(local(at))} {local(at):%Y}, {time_text(local(at))} {world.zone}",
         "day_text": lambda at: "Today" if local(at).date() == local(world.now).date() else day_text(local(at)),
         "told": None,

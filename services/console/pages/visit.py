@@ -125,7 +125,12 @@ def answer(template: str, drawing: Drawing, /, status: int = 200, **values: Any)
 def reason_choices(agreement: AgreementRow | None) -> dict[str, list[dict[str, str]]]:
     """The agreed reasons as choices of a form: code, title, where it leads."""
     from_document = agreement.document.get("reasons", {}) if agreement else {}
-    return {group: _choices(from_document.get(group) or {}) for group in ("reject", "recycle", "lost", "pause")}
+    return {group: _in_order(from_document.get(group) or {}) for group in ("reject", "recycle", "lost", "pause")}
+
+
+def _in_order(codes: Any) -> list[dict[str, str]]:  # noqa: ANN401  # part of the document
+    """By title, since the stored document keeps no order; what is anything else comes last."""
+    return sorted(_choices(codes), key=lambda choice: (choice["code"] == "other", choice["title"]))
 
 
 def _needs(route: Any) -> str:  # noqa: ANN401  # part of the document

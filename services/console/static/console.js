@@ -8,6 +8,8 @@ import { startStreamLine } from "./stream-line.js";
 import { startThemeSwitch } from "./theme-switch.js";
 import { startTicker } from "./ticker.js";
 
+// On a narrow screen the pages stand in one row that scrolls: the current one comes into sight.
+document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 startThemeSwitch();
 startDialogs();
 startSelection();

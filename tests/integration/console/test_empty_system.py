@@ -4,18 +4,35 @@ from collections.abc import Awaitable, Callable
 
 from services.console.domain.rights import Role
 from tests.integration.console.conftest import Console
+from tests.support.builders.console import named
 
 
 async def test_an_empty_system_says_how_the_first_lead_comes(
     make_console: Callable[..., Awaitable[Console]],
 ) -> None:
     console = await make_console()
-    manager = await console.user("Mia Manager", Role.MANAGER)
     async with console.browser() as browser:
-        await browser.sign_in(manager)
+        await browser.sign_in(await console.user("Mark Marketer", Role.MARKETER))
         leads = (await browser.client.get("/leads")).text
     assert "No lead yet" in leads
     assert "baton source create" in leads
+
+
+async def test_who_sees_some_rows_only_reads_why_there_are_none(
+    make_console: Callable[..., Awaitable[Console]],
+) -> None:
+    console = await make_console()
+    people = {
+        "handed to you.": await console.user("Priya Nair"),
+        "handed to your team.": await console.user("Mia Manager", Role.MANAGER, team_id=named("team", "one")),
+        "You have no team yet": await console.user("Nia Newcomer", Role.MANAGER),
+    }
+    for words, user in people.items():
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            leads, board = [(await browser.client.get(path)).text for path in ("/leads", "/board")]
+        assert words in leads
+        assert ("You have no team yet" in board) == (words == "You have no team yet")
 
 
 async def test_an_address_without_a_page_leads_back_into_the_console(

@@ -45,7 +45,7 @@ def test_the_funnel_says_nothing_of_fewer_than_five_and_an_interval_below_thirty
     funnel = funnel_of({"steps": [{"name": n, "count": c} for n, c in (("known", 400), ("a", 20), ("b", 4), ("c", 2))]})
     assert [step.rate for step in funnel.steps] == ["", "5 %", "20 %", "\u2013"]
     assert [bool(step.interval) for step in funnel.steps] == [False, False, True, False]
-    assert funnel.steps[0].bar.width == 620
+    assert funnel.steps[0].bar_width == 620
     assert funnel_of({}).is_empty
     assert rate_text(1, 4) == "\u2013"
 
