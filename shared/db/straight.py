@@ -125,14 +125,16 @@ async def _carry_out(connection: AsyncConnection, plan: _Plan, values: tuple[Any
     assert ours is not None, "a connection in use is open"
     if not ours.in_transaction():
         ours.begin()  # sends nothing: the driver's connection begins with its first statement
+    dialect: Any = connection.dialect
     cursor: Any = ours.connection.dbapi_connection.cursor()  # type: ignore[union-attr]  # None only after its end
+    cursor._invalidate_schema_cache_asof = dialect._invalidate_schema_cache_asof  # noqa: SLF001
     try:
         await cursor._prepare_and_execute(plan.sql, values)  # noqa: SLF001 - execute() is this, and a greenlet
     except BaseException as error:  # noqa: BLE001 - raised again by what is called
         await connection.run_sync(_fail, error, plan.sql, cursor)
     columns = tuple(each[0] for each in cursor.description or ())
     if columns != plan.columns:
-        plan.metadata, plan.columns = _metadata(plan, cursor.description or (), connection.dialect), columns
+        plan.metadata, plan.columns = _metadata(plan, cursor.description or (), dialect), columns
     rows = _Rows(plan.metadata, iter(cursor.fetchall() if columns else ()))
     rows.rowcount = cursor.rowcount
     return rows
@@ -147,7 +149,11 @@ def _metadata(plan: _Plan, description: Sequence[Sequence[Any]], dialect: Dialec
 
 def _fail(connection: Connection, error: BaseException, sql: str, cursor: Any) -> None:  # noqa: ANN401 - the dialect's
     """Wrap what the driver raised, and give a broken or abandoned connection up: as in SQLAlchemy's own way."""
-    is_drivers = isinstance(error, connection.dialect.loaded_dbapi.Error)
+    dialect: Any = connection.dialect
+    driver = dialect.loaded_dbapi
+    if isinstance(error, (driver.InvalidCachedStatementError, driver.InternalServerError)):
+        dialect._invalidate_schema_cache()  # noqa: SLF001 - a table changed: every statement is prepared anew
+    is_drivers = isinstance(error, driver.Error)
     try:
         raise error  # noqa: TRY301 - the next line reads the one in flight
     except BaseException:  # noqa: BLE001 - and raises it again

@@ -92,6 +92,20 @@ async def test_errors_are_wrapped_and_the_savepoint_holds(empty_database: str) -
             assert (await view.execute("select count(*) from thing where doc is null")).scalar_one() == 3
 
 
+async def test_a_table_that_changed_is_read_anew_after_one_failure(empty_database: str) -> None:
+    async with _filled(empty_database) as database:
+        for _ in range(2):
+            async with reading(database) as view:
+                await view.execute("select * from thing")
+        async with transaction(database, "command") as tx:
+            await tx.execute("alter table thing add column later text default 'new'")
+        with pytest.raises(DBAPIError, match="cached statement plan is invalid"):
+            async with reading(database) as view:
+                await view.execute("select * from thing")
+        async with reading(database) as view:
+            assert {row.later for row in (await view.execute("select * from thing")).all()} == {"new"}
+
+
 async def test_a_broken_connection_is_given_up(empty_database: str) -> None:
     async with _filled(empty_database) as database:
         async with reading(database) as view:
