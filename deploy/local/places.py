@@ -9,10 +9,13 @@ import socket
 import tempfile
 from pathlib import Path
 
+from shared.ids import jitter
+
 __all__ = ["cache_folder", "free_ports", "scratch_folder"]
 
 # Below this, a container's small /dev/shm would fill up in the middle of a test run.
 _MEMORY_FREE_BYTES = 1 << 30
+_PORT_FIRST, _PORTS, _PORT_TRIES = 20_000, 12_000, 200
 
 
 def cache_folder() -> Path:
@@ -24,15 +27,26 @@ def cache_folder() -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports of 127.0.0.1 that are free at this moment; another process may still take one."""
-    sockets = [socket.socket() for _ in range(count)]
+    """`count` different ports of 127.0.0.1 that are free at this moment; another process may still take one.
+
+    Below those that systems give to outgoing connections: one of these could sit on the port of a service that is just
+    being started again. Raises OSError when none is found.
+    """
+    sockets: list[socket.socket] = []
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for _ in range(_PORT_TRIES):
+            one = socket.socket()
+            sockets.append(one)
+            try:
+                one.bind(("127.0.0.1", _PORT_FIRST + int(jitter() * _PORTS)))
+            except OSError:
+                sockets.pop().close()
+            if len(sockets) == count:
+                return [one.getsockname()[1] for one in sockets]
     finally:
         for one in sockets:
             one.close()
+    raise OSError(f"no {count} free ports found in {_PORT_TRIES} tries from {_PORT_FIRST} on")
 
 
 def scratch_folder(prefix: str) -> Path:
