@@ -66,7 +66,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], *, bytes_max: 
     said = headers.get("content-length")
     if said is not None and (not said.isdigit() or len(said) > 18 or int(said) > bytes_max):
         raise Refused(413, "body_too_large", f"A body here may have at most {bytes_max} bytes.")
-    first = await _message(receive)
+    first = _checked(await receive())
     if not first.get("more_body", False):  # nearly every body comes in one piece: no timer, no copy
         body: bytes = first.get("body", b"")
         if len(body) > bytes_max:
@@ -94,7 +94,7 @@ async def linger(receive: Receive) -> None:
 async def _rest(receive: Receive, start: bytes, *, bytes_max: int) -> bytes:
     parts, length = [start], len(start)
     while True:
-        message = await _message(receive)
+        message = _checked(await receive())
         part = message.get("body", b"")
         length += len(part)
         if length > bytes_max:
@@ -104,8 +104,7 @@ async def _rest(receive: Receive, start: bytes, *, bytes_max: int) -> bytes:
             return b"".join(parts)
 
 
-async def _message(receive: Receive) -> Mapping[str, Any]:
-    message = await receive()
+def _checked(message: Mapping[str, Any]) -> Mapping[str, Any]:
     if message["type"] == "http.disconnect":
         raise Refused(400, "client_left", "The client left before the body was complete.")
     return message
