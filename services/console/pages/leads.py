@@ -87,7 +87,9 @@ async def show_lead(visit: Visiting, lead_id: UUID, show: str = "", at: datetime
     must_open(visit, "leads")
     async with reading(visit.database) as tx:
         # The number before the rows: what changes meanwhile comes by the stream.
-        address = await stream_address(tx, "lead", lead=lead_id) if at is None else None
+        address = (
+            await stream_address(tx, "lead", lead=lead_id, show=show if show in GROUPS else "") if at is None else None
+        )
         drawing, values = await lead_values(visit, tx, lead_id, group=show or None, at=at)
     return answer(
         "pages/lead.html",

@@ -41,8 +41,10 @@ _WITH_ROWS = frozenset({"queue", "board"})
 
 
 @router.get("/stream")
-async def stream(visit: Visiting, page: str = "", since: str = "", lead: UUID | None = None) -> StreamingResponse:
-    """The live part of one page."""
+async def stream(
+    visit: Visiting, page: str = "", since: str = "", lead: UUID | None = None, show: str = ""
+) -> StreamingResponse:
+    """The live part of one page; `show` is the filter of a lead's timeline."""
     last_seen = visit.request.headers.get("last-event-id") or since
     watching: Watching = visit.request.app.state.watching
     session = visit.session.token_sha256
@@ -50,7 +52,7 @@ async def stream(visit: Visiting, page: str = "", since: str = "", lead: UUID | 
 
     async def messages() -> AsyncIterator[bytes]:
         async with watching.watch(session) as watch:
-            async for message in _Stream(visit, page, lead).run(watch, last_seen):
+            async for message in _Stream(visit, page, lead, show=show).run(watch, last_seen):
                 yield message
 
     return StreamingResponse(messages(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
@@ -59,10 +61,11 @@ async def stream(visit: Visiting, page: str = "", since: str = "", lead: UUID | 
 class _Stream:
     """One open stream: the page it feeds, and the rows this page has shown."""
 
-    def __init__(self, visit: Visit, page: str, lead_id: UUID | None) -> None:
+    def __init__(self, visit: Visit, page: str, lead_id: UUID | None, *, show: str) -> None:
         self._visit = visit
         self._page = page
         self._lead_id = lead_id
+        self._show = show
         self._members: frozenset[UUID] = frozenset()
         self._shown: set[UUID] = set()
         self._number = 0  # the last change this stream has told
@@ -232,7 +235,7 @@ class _Stream:
         assert self._lead_id is not None
         async with reading(self._visit.database) as tx:
             try:
-                drawing, values = await lead_values(self._visit, tx, self._lead_id)
+                drawing, values = await lead_values(self._visit, tx, self._lead_id, group=self._show or None)
             except NotFound:  # it left this person's view
                 return ""
         return _partial("#work", draw("parts/lead_work.html", drawing, **values), "innerMorph")

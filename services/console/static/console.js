@@ -16,5 +16,5 @@ startSelection();
 startKeys();
 startPalette();
 startArrivals();
+startTicker(); // before whoever asks for the world's time
 startStreamLine();
-startTicker();

@@ -1,5 +1,7 @@
 // Says whether the page is live: "live" only after the first byte of the stream, else "reconnecting" or "as of 14:05".
 
+import { clockText } from "./ticker.js";
+
 /** Binds the stream's own events to the line in the top bar. */
 export function startStreamLine() {
   const line = document.getElementById("stream-line");
@@ -12,7 +14,7 @@ export function startStreamLine() {
   };
   let lastHeard = line.dataset.asOf ?? "";
   const heard = () => {
-    lastHeard = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    lastHeard = clockText();
     say("live", "is-live");
   };
   document.addEventListener("htmx:sse:before:message", heard);

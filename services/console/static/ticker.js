@@ -47,10 +47,22 @@ export function remainingText(seconds) {
   return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 }
 
+/** The world of this page; the stream moves it. */
+const world = { base: Number.NaN, speed: 1, since: 0 };
+
+/**
+ * The time of day of the world now, in the viewer's zone, as the server writes it: "14:05".
+ * @returns {string}
+ */
+export function clockText() {
+  const at = new Date(worldNow(world, performance.now()));
+  return at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: document.body.dataset.zone || "UTC" });
+}
+
 /** Starts the page's one ticker; it stops in hidden tabs. */
 export function startTicker() {
   const root = document.body;
-  const world = { base: Number(root.dataset.now), speed: Number(root.dataset.speed), since: performance.now() };
+  Object.assign(world, { base: Number(root.dataset.now), speed: Number(root.dataset.speed), since: performance.now() });
   if (!Number.isFinite(world.base)) return;
   /** @type {Map<string, string>} */
   const seen = new Map();

@@ -23,7 +23,7 @@ from shared.runtime import Pace
 from shared.runtime.server import DrainServer
 from tests.integration.console.conftest import Browser, Console
 from tests.integration.console.test_commands import owner_service
-from tests.support.builders.console import event, handoff_event, identified, named
+from tests.support.builders.console import activity, event, handoff_event, identified, named
 
 Make = Callable[..., Awaitable[Console]]
 DEADLINE_SECONDS = 10.0
@@ -348,6 +348,22 @@ async def test_a_session_opens_four_streams_and_no_more(make_console: Make) -> N
             kept.append(await stack.enter_async_context(opened(browser)))
             await first(kept[-1])
         assert (await browser.client.get("/stream?page=board")).status_code == 429
+
+
+async def test_a_filtered_timeline_stays_filtered_when_something_happens(make_console: Make) -> None:
+    console = await make_console()
+    lead = named("lead", "anna")
+    async with served(console) as base, signed_in(console, base, "Ada Admin", Role.ADMIN) as browser:
+        await console.fold(event(identified()), event(activity()), event(handoff_event()))
+        page = (await browser.client.get(f"/leads/{lead}?show=sales")).text
+        address = page.partition('hx-sse:connect="')[2].partition('"')[0].replace("&amp;", "&")
+        async with browser.client.stream("GET", address) as answer:
+            messages = _messages(answer)
+            await first(messages)
+            await console.fold(event(handoff_event(seq=2, token=2)))
+            told = (await up_to(messages, await newest(console)))[-1]
+    assert "Handed to Sales" in told.data or "Assigned to" in told.data
+    assert "Viewed pricing" not in told.data
 
 
 @pytest.mark.parametrize("what", ["signed out", "another team", "switched off"])
