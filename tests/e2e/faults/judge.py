@@ -19,7 +19,7 @@ from shared.ids import derived_id
 from shared.stream.reader import read_topic
 from tests.support.stack import BatonStack
 
-__all__ = ["findings"]
+__all__ = ["census", "findings"]
 
 SHOWN = 5
 
@@ -35,6 +35,20 @@ async def findings(stack: BatonStack, *, source_id: UUID, kept: Iterable[str]) -
         answer = await stack.calls.call(service, "GET", "/internal/verify", internal=True)
         found += [f"ledger of {service}: {gap}" for gap in answer["gaps"]]
     return found
+
+
+async def census(stack: BatonStack) -> dict[str, int]:
+    """How much of everything a storm went through: handoffs and clocks by state, rungs fired, inputs by verdict."""
+    rows = await _rows(
+        stack,
+        "handoff",
+        "select 'handoff ' || state as what, count(*) from handoff group by state"
+        " union all select 'clock ' || state, count(*) from clock group by state"
+        " union all select 'rung', count(*) from escalation"
+        " union all select 'rung after ' || kind, count(*) from escalation join clock on id = clock_id group by kind"
+        " union all select kind || ' ' || verdict, count(*) from handoff_event group by kind, verdict order by 1",
+    )
+    return {row["what"]: row["count"] for row in rows}
 
 
 async def _receipts(stack: BatonStack, expected: dict[UUID, str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Nothing accepted is lost or doubled, whichever process dies at whichever moment.
 
-`make test-faults` sends 20,000 deliveries through at least 40 kills, without it a minute of it. The seed is printed
+One minute in `make check`; `make test-faults` sends 20,000 deliveries through at least 40 kills. The seed is printed
 and may be given: BATON_FAULTS_SEED=7 make test-faults.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.ids import new_id
-from tests.e2e.faults.judge import findings
+from tests.e2e.faults.judge import census, findings
 from tests.e2e.faults.storm import Storm, Weather
 from tests.e2e.faults.town import settle
 from tests.support.stack import running_stack
@@ -35,15 +35,19 @@ async def test_every_kept_delivery_has_one_effect_whatever_is_killed() -> None:
         storm = Storm(stack, write_key=town.write_key, reps=town.reps, people=400, seed=seed)
         try:
             receipts = await storm.rage(weather)
+            await stack.hand.set(speed=0)
+            await stack.quiet(within_seconds=HEAL_SECONDS)
         except BaseException:
             print(f"answers {storm.receipts.answers}, kills {storm.receipts.kills}")  # noqa: T201
             print(last_words(home))  # noqa: T201 - the stack is deleted with the test
             raise
-        await stack.hand.set(speed=0)
-        await stack.quiet(within_seconds=HEAL_SECONDS)
         print(f"answers {receipts.answers}, commands {receipts.commands}, kills {receipts.kills}")  # noqa: T201
+        happened = await census(stack)
+        print(f"what happened: {happened}")  # noqa: T201 - the figures of a storm
         assert len(receipts.kept) == weather.deliveries
         assert len(receipts.kills) == weather.kills
+        assert happened.keys() & {"Accept ok", "Reject ok", "Touch ok"}, "a storm that no rep acted in proves little"
+        assert "Fire ok" in happened, "a storm without clocks proves little"
         found = await findings(stack, source_id=town.source_id, kept=receipts.kept)
         assert not found, "\n".join(found)
     assert left_over(home) == []
