@@ -43,6 +43,13 @@ def test_a_paused_clock_stands_still_and_says_why() -> None:
     assert actions_of(handoff) == ("resume", "touch", "dispose", "return")
 
 
+def test_a_pause_that_is_over_leaves_nothing_to_resume() -> None:
+    for ended in ("met", "void"):
+        handoff = handoff_row(state="working", clocks=(clock_row("resume", state=ended), clock_row("dispose")))
+        assert "resume" not in actions_of(handoff), ended
+        assert "pause" in actions_of(handoff), ended
+
+
 def test_clocks_that_ended_are_not_shown() -> None:
     assert clock_face(handoff_row(clocks=(clock_row(state="met"), clock_row(state="void"))), now=NOW) is None
 

@@ -7,6 +7,7 @@ from services.console.domain.history import history_row
 from services.console.domain.lead import score_why, stage_of, why_this_rep
 from services.console.domain.records import ConsentRow, Points, TimelineRow
 from services.console.domain.timeline import group_title, timeline_of
+from services.console.domain.words import label
 from shared.contracts.handoffs import (
     HANDOFF_EVENTS,
     HandoffAssigned,
@@ -117,6 +118,15 @@ def test_every_handoff_event_has_a_line_of_plain_words() -> None:
     assert text_of("handoff.assigned", owner_id=str(PRIYA.user_id)) == "Assigned to Priya Nair"
     assert text_of("handoff.rejected", actor="rep", actor_id=str(PRIYA.user_id)) == "Rejected by Priya Nair"
     assert text_of("handoff.queued", queue="overflow") == "Waits in the queue overflow"
+
+
+def test_a_missed_deadline_says_whose_miss_it_was_and_a_reminder_does_not() -> None:
+    def line(**details: Any) -> tuple[str, str]:  # noqa: ANN401 - fields of the event
+        (shown,) = timeline_of([row("handoff.escalated", **details)], users=USERS)
+        return shown.text, shown.detail
+
+    assert line(cause="rep", is_breach=True, level=3) == ("Deadline missed", label("cause", "rep"))
+    assert line(cause="rep", level=0) == ("Reminder 1", "")
 
 
 def test_other_events_read_as_plain_words() -> None:

@@ -219,3 +219,17 @@ def test_times_keys_and_headers_are_read_strictly() -> None:
     ):
         assert basic_credentials(malformed) is None
     assert [bearer_token(one) for one in ("Bearer x", "bearer x", "Bearer", "Basic x")] == ["x", "x", None, None]
+
+
+@pytest.mark.parametrize(
+    ("raw", "seen"),
+    [
+        (b" ", "is empty"),
+        (b"<html>", "looks like XML or HTML"),
+        (b"--boundary", "looks like a form"),
+        (b"a=1&b=2", "looks like a form"),
+        (b'{"a": ', "is not JSON, or is cut off"),
+    ],
+)
+def test_what_is_no_json_is_named_as_what_it_seems_to_be(raw: bytes, seen: str) -> None:
+    assert f"The body {seen}" in bodies.not_json(raw)
