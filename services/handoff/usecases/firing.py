@@ -73,6 +73,8 @@ async def follow_move(tx: Tx, rep_id: UserId, how: str) -> None:
     await settle(work, cause=cause)
     if not await reps.settle_moved(tx, rep_id, how):  # after the pools: reps are locked last
         raise Busy("The rep moved again, or somebody else has followed it already.")
+    if how == "left" and any(each not in work.held for each, _ in await handoffs.ids_of_owner(tx, rep_id)):
+        raise Busy("The rep was given something after we looked at what it has.")
     await flush(work)
 
 

@@ -1,19 +1,22 @@
 """Who may not: touch what is another's, pull from a pool it is not in, get a lead while it leaves, wait for ever."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.things import Actor, ActorKind
-from services.handoff.usecases import commanding, crewing
+from services.handoff.usecases import commanding, crewing, firing
 from shared.contracts.outcomes import DisputeRuled
-from shared.db.engine import transaction
-from shared.errors import NotFound
+from shared.db.engine import is_transient, transaction
+from shared.errors import Busy, NotFound
 from shared.ids import UserId, new_id
 from tests.integration.handoff.http import callers
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
+from tests.integration.shared.stage import until
 from tests.support.builders.handoff import (
     called,
     demoted,
@@ -117,6 +120,44 @@ async def test_a_rep_who_leaves_while_a_lead_comes_does_not_keep_it(database_of:
         await world.fire()
         assert (await world.handoff(handoff.id)).owner_id != rep_id(other)
         assert await world.gaps() == []
+
+
+async def test_a_lead_given_while_the_loop_follows_a_rep_who_left_is_followed_too(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await world.reps(*crew("anna", "bert"))
+        await world.agreement({"default": [member(rep_id("anna")), member(rep_id("bert"))]})
+        await world.take(identified("kim"), qualified("kim"))
+        handoff = await world.handoff_of(lead_id("kim"))
+        other = UserId(next(rep_id(name) for name in ("anna", "bert") if rep_id(name) != handoff.owner_id))
+        async with transaction(world.database, "command") as tx:
+            await crewing.send_away(tx, other, because="by_hand")
+        async with asyncio.TaskGroup() as group:
+            async with transaction(world.database, "command") as tx:
+                given = inputs.Reassign(token=handoff.token, rep_id=other, is_on=True)
+                assert (await commanding.act(tx, handoff.id, given, command_id=new_id())).is_ok
+                following = group.create_task(_is_refused(world, other))
+                await until(lambda: _is_somebody_waiting(world))
+            assert await following, "what was given meanwhile is still with a rep who left"
+        await world.fire()
+        assert (await world.handoff(handoff.id)).owner_id != other
+        assert await world.gaps() == []
+
+
+async def _is_refused(world: World, rep: UserId) -> bool:
+    """Whether the loop must look again."""
+    try:
+        async with transaction(world.database, "clocks") as tx:
+            await firing.follow_move(tx, rep, "left")
+    except Busy:
+        return True
+    except DBAPIError as error:  # on a slow machine a lock is not waited for so long
+        return is_transient(error)
+    return False
+
+
+async def _is_somebody_waiting(world: World) -> bool:
+    waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return bool(await world.rows(waiting))
 
 
 async def _leaves(world: World, rep: UUID) -> None:
