@@ -134,3 +134,11 @@ def test_every_setting_is_read_somewhere() -> None:
         for name in SETTING.findall(document.read_text()):
             own = re.sub(r"^BATON_(?:INGEST_|SCORING_|HANDOFF_|FEEDBACK_|CONSOLE_)?", "", name)
             assert name in source or own in fields, f"{document.name}: {name}"
+
+
+def test_every_module_of_the_library_is_named_in_its_readme() -> None:
+    readme = (ROOT / "shared" / "README.md").read_text()
+    modules = [
+        file for file in tracked("shared/*/*.py") if file.stem != "__init__" and file.parent.name != "alembic_env"
+    ]
+    assert [str(file) for file in modules if f"`{file.stem}`" not in readme] == []
