@@ -1,7 +1,7 @@
 """One unit of work over handoffs: what a transaction has locked and loaded, and the rows it will write at the end.
 
-Locks are taken in one order everywhere: leads (whole trees), accounts, handoffs, deals, pools, reps. `deciding.apply` is the
-only way a handoff changes; `writing.flush` writes each kind of row in one statement.
+Locks are taken in one order everywhere: leads (whole trees), accounts, handoffs, deals, pools, reps. `deciding.apply`
+is the only way a handoff changes; `writing.flush` writes each kind of row in one statement.
 """
 
 from collections import defaultdict
