@@ -207,7 +207,12 @@ def is_unstorable(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same unit of work again may succeed: the database or the network failed, not the data."""
+    """Whether the same unit of work again may succeed: the database or the network failed, not the data.
+
+    A group is when all in it are.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_transient, error.exceptions))
     if isinstance(error, (TimeoutError, OSError, InterfaceError, PoolTimeoutError)):
         return True
     if isinstance(error, DBAPIError):

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from shared.contracts.envelope import Event
 from shared.contracts.leads import LeadErased, LeadLinked
-from shared.db.engine import transaction
+from shared.db.engine import Database, transaction
 from shared.ids import derived_id, jitter
 from shared.stream.outbox import emit
 from shared.stream.producer import PRODUCER_SETTINGS, REQUEST_BYTES, Producer, Unacked
@@ -117,6 +117,21 @@ async def test_two_relays_take_turns_and_lose_nothing(stage: Stage) -> None:
         await asyncio.gather(*(write(stage, writer) for writer in range(4)))
         await until(is_empty(stage))
     assert sum(map(len, first_occurrences(await read_all(stage)).values())) == 4 * ROUNDS
+
+
+async def test_a_relay_leads_again_after_its_database_broke_its_connections(stage: Stage) -> None:
+    own = Database(stage.database.url, pool_size=2, application_name="to be broken")
+    async with relaying(Relay(stage.settings, own)):
+        for number in range(3):
+            async with transaction(stage.database, "periodic") as tx:
+                emit(tx, erased(number))
+            await until(is_empty(stage))
+            await stage.one(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database()"
+                " and (application_name like 'to be broken%' or application_name like 'baton-lock relay%')"
+            )
+    await own.close()
+    assert {event_id for _, event_id, _ in await read_all(stage)} == {erased(number).id for number in range(3)}
 
 
 @pytest.mark.parametrize("step", ["relay:after_read", "relay:mid_send", "relay:after_ack", "relay:before_move"])
