@@ -223,6 +223,8 @@ class Runtime:
                 group.create_task(watch_world_clock(of_world, stop), name="world-clock"),
                 group.create_task(watch_event_loop(stop), name="loop-lag"),
             ]
+            for task in (*starting, *tasks, *watchers):
+                task.add_done_callback(_end_soon_if_failed)
             await stop.wait()
             log.info("process_drains")
             await _drain(parts, tasks)
@@ -245,8 +247,6 @@ class Runtime:
             await self._run_started(part)
         except Fatal as reason:
             log.critical("part_cannot_go_on", part=part.name, reason=str(reason))
-            # A part that hangs while the others are cancelled must not keep the process (and its instance id) alive.
-            asyncio.get_running_loop().call_later(FATAL_SECONDS, os._exit, EXIT_FATAL)
             raise
 
     @staticmethod
@@ -297,6 +297,12 @@ class Runtime:
             return server.started and not server.is_draining
 
         self._add(name, role, run, is_ready=is_ready, is_supervised=False, is_early=is_early)
+
+
+def _end_soon_if_failed(task: asyncio.Task[None]) -> None:
+    """What hangs while it is cancelled for a failed part must not keep the process (and its instance id) alive."""
+    if not task.cancelled() and task.exception() is not None:
+        asyncio.get_running_loop().call_later(FATAL_SECONDS, os._exit, EXIT_FATAL)
 
 
 async def _drain(parts: Sequence[_Part], tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -1,6 +1,9 @@
 """A service's app.py in small, run as a process by the tests: `python -m tests.integration.shared.greeter`."""
 
+import asyncio
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends
@@ -46,6 +49,13 @@ async def beat(pace: Pace) -> None:
         pass
 
 
+async def cling(_: Pace) -> None:
+    """Does not let itself be cancelled."""
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
 def build() -> Runtime:
     settings = Settings()
     runtime = Runtime(settings)
@@ -56,6 +66,8 @@ def build() -> Runtime:
     runtime.consume(Handlers("scoring", {LeadErased: greet}), worker)
     runtime.relay(worker)
     runtime.loop("rechecks", beat)
+    if "GREETER_CLINGS" in os.environ:
+        runtime.loop("clinging", cling)
     return runtime
 
 

@@ -236,6 +236,23 @@ async def test_a_killed_process_goes_on_where_it_was(
         await connection.close()
 
 
+async def test_a_part_that_clings_keeps_no_process_alive_in_which_another_failed(
+    database_of: DatabaseOf, kafka: str, topic_prefix: str, keys: Path
+) -> None:
+    url = await database_of("scoring")
+    await prepare(url, kafka, topic_prefix)
+    environment = {**environment_of(url, kafka, topic_prefix, keys), "GREETER_CLINGS": "1"}
+    connection = await asyncpg.connect(url)
+    try:
+        async with greeter(environment, keys) as one:
+            await until(one.is_ready)
+            await connection.execute("drop table outbox")  # the relay cannot go on, and says so in its own words
+            stderr = await ended(one.process)
+        assert one.process.returncode == 70, stderr
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
