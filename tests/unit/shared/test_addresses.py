@@ -1,11 +1,12 @@
 """The address guard: every special network refused, odd URLs refused, public ones pass."""
 
 import json
+from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from shared.web.addresses import AddressRefused, Target, is_allowed, parse_target
+from shared.web.addresses import Address, AddressRefused, Target, is_allowed, parse_target
 from shared.web.client import AddressGuard
 from tests.support.material import material
 
@@ -53,10 +54,12 @@ def test_loopback_is_for_a_stack_on_one_machine() -> None:
 
 @pytest.mark.parametrize("url", ODD_URLS)
 async def test_odd_urls_are_refused_whatever_is_permitted(url: str) -> None:
-    async def nowhere(_host: str, _port: int) -> list[object]:
-        return []
+    """Whatever it resolves to, too: a resolver that reads `127.1` its own way must not be asked."""
 
-    guard = AddressGuard(is_plain_allowed=True, ports=None, resolve=nowhere)  # type: ignore[arg-type]  # none found
+    async def public(_host: str, _port: int) -> Sequence[Address]:
+        return [ip_address("8.8.8.8")]
+
+    guard = AddressGuard(is_plain_allowed=True, ports=None, resolve=public)
     with pytest.raises(AddressRefused):
         await guard.check(url)
 
@@ -77,11 +80,19 @@ def test_production_takes_https_on_its_ports_alone(url: str) -> None:
 
 
 async def test_every_answer_of_a_name_is_checked() -> None:
-    async def both(_host: str, _port: int) -> list[object]:
+    async def both(_host: str, _port: int) -> Sequence[Address]:
         return [ip_address("8.8.8.8"), ip_address("10.0.0.1")]
 
     with pytest.raises(AddressRefused, match="network"):
-        await AddressGuard(resolve=both).check("https://a.example/")  # type: ignore[arg-type]  # a list of addresses
+        await AddressGuard(resolve=both).check("https://a.example/")
+
+
+async def test_a_name_without_an_address_is_refused() -> None:
+    async def nowhere(_host: str, _port: int) -> Sequence[Address]:
+        return []
+
+    with pytest.raises(AddressRefused, match="no address"):
+        await AddressGuard(resolve=nowhere).check("https://a.example/")
 
 
 async def test_the_vectors_of_the_field_are_judged_as_stated() -> None:
