@@ -96,8 +96,8 @@ class Gatherer:
             self._ready[queue] = None
             self._linger()
         self._due.setdefault(deadline_seconds, deque()).append(record)
-        if self._timer is None:
-            self._timer = self._loop.call_at(due, self._expire)
+        if self._timer is None or due < self._timer.when():
+            self._look_at(due)
         return record.acked
 
     async def run(self) -> None:
@@ -172,7 +172,8 @@ class Gatherer:
 
     def _expire(self) -> None:
         """Settle what has reached its deadline, and look again when the next one will."""
-        now, expired = self._loop.time(), []
+        self._timer, expired = None, []
+        now = self._loop.time()
         for line in self._due.values():
             while line and line[0].due <= now:
                 expired.append(line.popleft())
@@ -181,7 +182,14 @@ class Gatherer:
             while queue.waiting and queue.waiting[0].acked.done():
                 queue.waiting.popleft()  # its bytes must not wait for Kafka to come back
         next_due = min((line[0].due for line in self._due.values() if line), default=None)
-        self._timer = None if next_due is None else self._loop.call_at(next_due, self._expire)
+        if next_due is not None:
+            self._look_at(next_due)
+
+    def _look_at(self, due: float) -> None:
+        """Let `_expire` run then, and not later."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._expire)
 
 
 def partition_of(key: bytes, partitions: int) -> int:
