@@ -1,6 +1,5 @@
 """HTTP of scoring: scores and decisions explained, for people; examples classified, for feedback's check of a draft."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,13 +21,14 @@ from shared.ids import AccountId, LeadId
 from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
+from shared.web.times import Moment
 
 __all__ = ["internal_router", "router"]
 
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
 Service = Annotated[Principal, Depends(requires("service"))]
 Simulator = Annotated[Principal, Depends(requires("simulate"))]
-At = Annotated[datetime | None, Query(description="as of this moment; now when absent")]
+At = Annotated[Moment | None, Query(description="as of this moment; now when absent")]
 
 
 class ClassifyAsked(Asked):
@@ -60,7 +60,7 @@ TermsOf = Annotated[Terms, Depends(_terms)]
 async def show_score(_: Reader, database: DatabaseOf, terms: TermsOf, lead_id: UUID, at: At = None) -> dict[str, Any]:
     """A lead's score with its explanation, as of now or of a past moment."""
     async with reading(database) as tx:
-        explained = await explain_score(tx, LeadId(lead_id), terms_kept=terms, at=_aware(at))
+        explained = await explain_score(tx, LeadId(lead_id), terms_kept=terms, at=at)
     return _score_view(explained)
 
 
@@ -179,8 +179,3 @@ def _score_view(explained: Explained) -> dict[str, Any]:
         "next_look_at": None if judgement.recheck_us is None else moment(judgement.recheck_us),
         "decision_ids": list(explained.decisions),
     }
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    """A moment without a zone is taken as UTC."""
-    return at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ import yaml
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field, ValidationError
 
-from services.feedback.api.parts import Moment, person_of, scoring_of, team_of
+from services.feedback.api.parts import person_of, scoring_of, team_of
 from services.feedback.domain.agreement.checks import Classified, Problem
 from services.feedback.domain.agreement.lifecycle import Stage
 from services.feedback.domain.agreement.reading import changes, sections
@@ -31,6 +31,7 @@ from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command, etag_of, if_match
 from shared.web.service_client import ServiceClient
+from shared.web.times import Moment
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(requires("agreements:read"))]

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.feedback.api.parts import Moment
 from services.feedback.domain.disposition import Result
 from services.feedback.store import outcomes, people
 from services.feedback.store.outcomes import OpportunityRow, OutcomeRow
@@ -26,6 +25,7 @@ from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command, etag_of
 from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, moment_in, read_place
+from shared.web.times import Moment
 
 router = APIRouter()
 Writer = Annotated[Principal, Depends(requires("outcomes:write"))]

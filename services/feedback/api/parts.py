@@ -3,13 +3,11 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import Request, Response
-from pydantic import ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import PydanticCustomError
 
 from services.feedback.domain.commitments import Period, period_of
 from services.feedback.settings import Settings
@@ -20,24 +18,6 @@ from shared.web.service_client import ServiceClient
 Team = Literal["marketing", "sales", ""]
 # Cells of a spreadsheet that begin so are run as formulas; a leading quote makes them text (SECURITY).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-YEARS = range(1900, 9999)  # beyond them a month or a zone away is no date any more
-
-
-def _moment(value: object, read: ValidatorFunctionWrapHandler) -> datetime:
-    """A written date and time with its zone, in UTC. Raises what becomes the field's error."""
-    try:
-        moment: datetime | None = read(value) if isinstance(value, str) and value[4:5] == "-" else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or moment.year not in YEARS:
-        raise PydanticCustomError(
-            "zone", "write the time with its zone, like 2026-06-01T00:00:00Z (a + in an address is written %2B)"
-        )
-    return moment.astimezone(UTC)
-
-
-Moment = Annotated[datetime, WrapValidator(_moment)]
-"""A time that is asked with: RFC 3339 with a zone. A number or a time without one would be guessed at."""
 
 
 def settings_of(request: Request) -> Settings:

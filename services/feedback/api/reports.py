@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from services.feedback.api.parts import Moment, csv_response, period_asked, settings_of, wants_csv
+from services.feedback.api.parts import csv_response, period_asked, settings_of, wants_csv
 from services.feedback.domain.attribution import DEFINITION, Credit, Model
 from services.feedback.domain.commitments import Period, Standing, period_of
 from services.feedback.domain.journeys import Dimension
@@ -22,6 +22,7 @@ from shared.errors import NotFound
 from shared.web.app_factory import DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
+from shared.web.times import Moment
 
 router = APIRouter()
 Reader = Annotated[Principal, Depends(requires("reports:read"))]

@@ -17,6 +17,7 @@ from shared.ids import UserId
 from shared.web.app_factory import Asked, database_of
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, check_if_match, command, etag_of
+from shared.web.times import Moment
 
 __all__ = ["router"]
 
@@ -49,8 +50,8 @@ class AwayAsked(Asked):
 class AbsenceAsked(Asked):
     """One absence, or a calendar file of them."""
 
-    from_at: datetime | None = Field(None, strict=False, description="begins")
-    until_at: datetime | None = Field(None, strict=False, description="ends")
+    from_at: Moment | None = Field(None, strict=False, description="begins")
+    until_at: Moment | None = Field(None, strict=False, description="ends")
     ics: str | None = Field(None, max_length=50_000, description="RFC 5545 text; each event is an absence")
 
 
@@ -190,8 +191,8 @@ async def _intervals(tx: Tx, rep_id: UUID, asked: AbsenceAsked) -> list[tuple[da
         raise Refused(
             "Give from_at and until_at, or ics.", errors=[FieldError("/from_at", "missing", "an absence has two ends")]
         )
-    if asked.from_at.tzinfo is None or asked.until_at.tzinfo is None or asked.from_at >= asked.until_at:
-        wrong = FieldError("/until_at", "order", "lies after from_at; both carry an offset")
+    if asked.from_at >= asked.until_at:
+        wrong = FieldError("/until_at", "order", "lies after from_at")
         raise Refused("Correct the two ends.", errors=[wrong])
     return [(asked.from_at, asked.until_at)]
 

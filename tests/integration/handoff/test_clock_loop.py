@@ -63,6 +63,11 @@ async def test_an_absence_takes_the_rep_off_and_brings_it_back(database_of: Data
         assert other.status_code == 403
         nonsense = await rep.post(f"/v1/reps/{handoff.owner_id}/absences", {"ics": "hello"})
         assert nonsense.json()["errors"][0]["pointer"] == "/ics"
+        begins = {"until_at": "2026-06-12T08:00:00Z"}
+        for guessed in ("2026-06-10T13:00:00", "1781096400", 1781096400):
+            unzoned = await rep.post(f"/v1/reps/{handoff.owner_id}/absences", begins | {"from_at": guessed})
+            (error,) = unzoned.json()["errors"]
+            assert (unzoned.status_code, error["pointer"], error["code"]) == (422, "/from_at", "zone")
         clock = await world.clock(handoff.id, "accept")
         assert clock.due_at == datetime.fromisoformat("2026-06-12T11:00:00+00:00")
 

@@ -111,6 +111,16 @@ async def client_of(desk: ScoringDesk) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+async def test_a_moment_asked_for_carries_a_zone(desk: ScoringDesk) -> None:
+    await desk.feed(consent("kim"), profile("kim"))
+    async with client_of(desk) as client:
+        for text in ("2026-06-01T09:00:00", "2026-06-01", "1780272000", "yesterday", "0001-01-01T00:00:00Z"):
+            answer = await client.get(f"/v1/scores/{lead_id('kim')}", params={"at": text})
+            assert answer.status_code == 422, (text, answer.text)
+            (error,) = answer.json()["errors"]
+            assert (error["pointer"], error["code"]) == ("query:at", "zone"), text
+
+
 async def test_a_score_is_explained_over_http_now_and_then(desk: ScoringDesk) -> None:
     await desk.feed(consent("kim"), profile("kim"), linked("kim", "acme"), activity("kim", "demo_requested"))
     await desk.at(START + days(90))
