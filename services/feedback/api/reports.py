@@ -21,7 +21,7 @@ from shared.db.engine import ReadTx, reading
 from shared.errors import NotFound
 from shared.web.app_factory import DatabaseOf
 from shared.web.auth import Principal, requires
-from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, read_cursor
+from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, number_in, read_place
 from shared.web.times import Moment
 
 router = APIRouter()
@@ -166,8 +166,7 @@ async def _opportunity(tx: ReadTx, named: str) -> OpportunityRow:
 
 
 def _page(cell: Cell, query: LeadsQuery) -> dict[str, Any]:
-    after = read_cursor(query.cursor, fields=1)
-    start = int(after[0]) if after and after[0].isdigit() else 0
+    (start,) = read_place(query.cursor, number_in) or (0,)
     size = max(1, min(query.limit, PAGE_MOST))
     page = cell.lead_ids[start : start + size]
     is_more = start + size < len(cell.lead_ids)

@@ -15,6 +15,7 @@ from shared.contracts.handoffs import (
 )
 from shared.contracts.kinds import HandoffState
 from shared.ids import derived_id
+from shared.web.pages import cursor_of
 from tests.integration.feedback.desk import FeedbackDesk
 from tests.support.builders.feedback import (
     START,
@@ -121,6 +122,16 @@ async def test_a_report_opens_to_the_leads_behind_each_number(desk: FeedbackDesk
     for number in page["numbers"]:
         opened = await desk.get("/v1/reports/funnel/leads", number=number["number"], **MONTH)
         assert opened["count"] == number["leads"] == len(opened["lead_ids"])
+    both = {"number": page["numbers"][0]["number"], "limit": 1, **MONTH}
+    first = await desk.get("/v1/reports/funnel/leads", **both)
+    second = await desk.get("/v1/reports/funnel/leads", **both, cursor=first["next"])
+    assert len({*first["lead_ids"], *second["lead_ids"]}) == 2
+    assert second["next"] is None
+    for cursor in ("nonsense", cursor_of("first"), cursor_of("²"), cursor_of(-1), cursor_of(2**70), cursor_of(1, 2)):
+        refused = await desk.ask("GET", "/v1/reports/funnel/leads", params=both | {"cursor": cursor})
+        assert refused.status_code == 422, (cursor, refused.text)
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert [error["pointer"] for error in refused.json()["errors"]] == ["query:cursor"]
     speed = await desk.get("/v1/reports/speed_to_lead", **MONTH)
     assert {"number": "speed_to_lead_p50", "value": 7200.0}.items() <= speed["numbers"][2].items()
     shared = await desk.get("/v1/attributions/crm:d-1")
