@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from deploy.demo import cast
-from deploy.demo.prospects import Prospect
+from deploy.demo.leads import Lead
 from deploy.demo.story import Act, Happening, user_id
 
 __all__ = ["badge_list", "cloudevents_batch", "segment_batch", "sendgrid_events"]
@@ -27,24 +27,24 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def segment_batch(act: Act, people: Mapping[int, Prospect]) -> bytes:
+def segment_batch(act: Act, people: Mapping[int, Lead]) -> bytes:
     """The body of POST /v1/batch."""
     batch = [_segment_event(happening, people[happening.number]) for happening in act.happenings]
     return json.dumps({"batch": batch, "sentAt": act.at.isoformat()}).encode()
 
 
-def sendgrid_events(act: Act, people: Mapping[int, Prospect]) -> bytes:
+def sendgrid_events(act: Act, people: Mapping[int, Lead]) -> bytes:
     """The body of SendGrid's event webhook, which ends in CR LF."""
     events = [_mail_event(happening, people[happening.number]) for happening in act.happenings]
     return json.dumps(events).encode() + b"\r\n"
 
 
-def cloudevents_batch(act: Act, people: Mapping[int, Prospect]) -> bytes:
+def cloudevents_batch(act: Act, people: Mapping[int, Lead]) -> bytes:
     """The body of POST /v1/events in batch mode: the webinar tool and the product speak CloudEvents."""
     return json.dumps([_cloudevent(happening, people[happening.number]) for happening in act.happenings]).encode()
 
 
-def badge_list(happenings: Iterable[Happening], people: Mapping[int, Prospect]) -> bytes:
+def badge_list(happenings: Iterable[Happening], people: Mapping[int, Lead]) -> bytes:
     """The file of scanned badges, with the true time of each scan."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=_COLUMNS)
@@ -64,7 +64,7 @@ def badge_list(happenings: Iterable[Happening], people: Mapping[int, Prospect]) 
     return text.getvalue().encode()
 
 
-def traits(person: Prospect) -> dict[str, Any]:
+def traits(person: Lead) -> dict[str, Any]:
     """What a form or a signed-in page tells of a person."""
     return {
         "email": person.email,
@@ -85,7 +85,7 @@ def traits(person: Prospect) -> dict[str, Any]:
     }
 
 
-def _traits_of_file(person: Prospect) -> dict[str, object]:
+def _traits_of_file(person: Lead) -> dict[str, object]:
     return {
         "email": person.email,
         "first_name": person.first_name,
@@ -100,7 +100,7 @@ def _traits_of_file(person: Prospect) -> dict[str, object]:
     }
 
 
-def _segment_event(happening: Happening, person: Prospect) -> dict[str, Any]:
+def _segment_event(happening: Happening, person: Lead) -> dict[str, Any]:
     event: dict[str, Any] = {
         "type": happening.what,
         "messageId": happening.key,
@@ -121,7 +121,7 @@ def _segment_event(happening: Happening, person: Prospect) -> dict[str, Any]:
     return {**event, "properties": properties}
 
 
-def _identity(happening: Happening, person: Prospect) -> dict[str, Any]:
+def _identity(happening: Happening, person: Lead) -> dict[str, Any]:
     """The identify of a person; of a second, private identity where the story says so."""
     if "email" not in happening.details:
         return {"traits": traits(person)}
@@ -129,7 +129,7 @@ def _identity(happening: Happening, person: Prospect) -> dict[str, Any]:
     return {"userId": happening.details["user"], "anonymousId": f"{person.anonymous_id}-private", "traits": private}
 
 
-def _mail_event(happening: Happening, person: Prospect) -> dict[str, Any]:
+def _mail_event(happening: Happening, person: Lead) -> dict[str, Any]:
     is_machine = bool(happening.details.get("machine"))
     mail = "-".join(happening.key.split("-")[:3])
     event: dict[str, Any] = {
@@ -152,7 +152,7 @@ def _mail_event(happening: Happening, person: Prospect) -> dict[str, Any]:
     return event
 
 
-def _cloudevent(happening: Happening, person: Prospect) -> dict[str, Any]:
+def _cloudevent(happening: Happening, person: Lead) -> dict[str, Any]:
     is_product = happening.what.startswith("trial")
     return {
         "specversion": "1.0",

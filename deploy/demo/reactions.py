@@ -9,8 +9,8 @@ from typing import Literal
 
 from deploy.demo.cast import Rep, Team
 from deploy.demo.dice import Dice
+from deploy.demo.leads import Lead
 from deploy.demo.open_time import at_work_after
-from deploy.demo.prospects import Prospect
 
 __all__ = ["Deal", "Given", "Step", "Verb", "reactions"]
 
@@ -18,7 +18,6 @@ Verb = Literal["accept", "reject", "touch", "pause", "resume", "dispose", "deal"
 # Reps go through their queue in rounds; hand-raisers are called at once, after two minutes or after four.
 _ROUND, _AT_ONCE = timedelta(hours=2), timedelta(minutes=2)
 _ROUND_OF_NOTES = {"berlin": timedelta(hours=14), "newyork": timedelta(hours=18)}
-_SUB_REASONS = {"no_fit": "company_size"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Step:
     deal: Deal | None = None
 
 
-def reactions(dice: Dice, person: Prospect, given: Given, *, rep: Rep, team: Team) -> tuple[Step, ...]:
+def reactions(dice: Dice, person: Lead, given: Given, *, rep: Rep, team: Team) -> tuple[Step, ...]:
     """The steps of this rep with this lead, in order; none when they let the promise expire."""
     name = (person.number, rep.email, given.attempt)
     if dice.happens(rep.misses, "misses", *name):
@@ -79,7 +78,7 @@ def _rejection(reason: str, at: datetime) -> Step:
     return Step(at, "reject", reason=reason, until=until)
 
 
-def _work(dice: Dice, person: Prospect, given: Given, first: datetime, *, rep: Rep, team: Team) -> list[Step]:
+def _work(dice: Dice, person: Lead, given: Given, first: datetime, *, rep: Rep, team: Team) -> list[Step]:
     name = (person.number, rep.email, given.attempt)
     steps = [Step(first, "touch" if given.is_hand_raiser else "accept")]
     touched = first

@@ -11,7 +11,7 @@ from typing import Literal
 
 from deploy.demo import cast
 from deploy.demo.dice import Dice
-from deploy.demo.prospects import Prospect, prospects
+from deploy.demo.leads import Lead, make_leads
 
 __all__ = ["Act", "Happening", "Story", "tell", "user_id"]
 
@@ -53,7 +53,7 @@ class Act:
 class Story:
     """The whole quarter: its people, and its acts in order."""
 
-    people: dict[int, Prospect]
+    people: dict[int, Lead]
     acts: tuple[Act, ...]
     ends_at: datetime
 
@@ -66,7 +66,7 @@ class Story:
 def tell(seed: int, *, leads: int = LEADS) -> Story:
     """The story of this seed."""
     dice = Dice(seed)
-    people = prospects(dice, count=leads)
+    people = make_leads(dice, count=leads)
     told = [happening for person in people for happening in _life(dice, person)]
     acts = [*_deliveries(dice, told), *_fair(dice, people), *_mishaps(dice, people)]
     return Story(
@@ -83,7 +83,7 @@ def user_id(number: int) -> str:
     return f"user-{number:04d}"
 
 
-def _life(dice: Dice, person: Prospect) -> Iterator[tuple[Door, Happening]]:
+def _life(dice: Dice, person: Lead) -> Iterator[tuple[Door, Happening]]:
     """Everything one person does."""
     visits = 1 + int(person.interest * 4.2)
     moment = person.arrives_at
@@ -109,7 +109,7 @@ def _life(dice: Dice, person: Prospect) -> Iterator[tuple[Door, Happening]]:
 
 
 def _visit(
-    dice: Dice, person: Prospect, visit: int, moment: datetime, *, is_known: bool
+    dice: Dice, person: Lead, visit: int, moment: datetime, *, is_known: bool
 ) -> Iterator[tuple[Door, Happening]]:
     paths = [("/blog/shift-swaps", 0.4)]
     paths += [("/customers/harbor-freight", 0.2 + 0.4 * person.interest), ("/pricing", 0.15 + 0.6 * person.interest)]
@@ -123,7 +123,7 @@ def _visit(
             yield "segment", Happening(key, person.number, "page", happened, "", path, is_known, details)
 
 
-def _form(dice: Dice, person: Prospect, visit: int, moment: datetime) -> Iterator[tuple[Door, Happening]]:
+def _form(dice: Dice, person: Lead, visit: int, moment: datetime) -> Iterator[tuple[Door, Happening]]:
     yield "segment", Happening(f"identify-{person.number}", person.number, "identify", moment, is_known=True)
     asset = dice.one_of(("Roster Guide Downloaded", "White Paper Downloaded"), "asset", person.number)
     path = "/white-paper/rosters"
@@ -131,7 +131,7 @@ def _form(dice: Dice, person: Prospect, visit: int, moment: datetime) -> Iterato
     yield "segment", Happening(key, person.number, "track", moment + timedelta(seconds=20), asset, path, is_known=True)
 
 
-def _mails(dice: Dice, person: Prospect, moment: datetime) -> Iterator[tuple[Door, Happening]]:
+def _mails(dice: Dice, person: Lead, moment: datetime) -> Iterator[tuple[Door, Happening]]:
     """A series of two mails; some are opened by software within a second, some by people, few are clicked."""
     for mail in range(2):
         sent = moment + timedelta(days=6 * mail)
@@ -155,7 +155,7 @@ def _mails(dice: Dice, person: Prospect, moment: datetime) -> Iterator[tuple[Doo
         yield "sendgrid", Happening(f"unsubscribe-{person.number}", person.number, "unsubscribe", left, is_known=True)
 
 
-def _webinar(dice: Dice, person: Prospect, moment: datetime) -> Iterator[tuple[Door, Happening]]:
+def _webinar(dice: Dice, person: Lead, moment: datetime) -> Iterator[tuple[Door, Happening]]:
     """Who becomes known before a webinar may register for the next one, and most of those come."""
     coming = next((day for day in WEBINAR_DAYS if _moment(day, "14:00") > moment + timedelta(days=1)), None)
     if coming is None or not dice.happens(0.12 + 0.5 * person.interest, "registers", person.number):
@@ -184,7 +184,7 @@ def _deliveries(dice: Dice, told: Sequence[tuple[Door, Happening]]) -> Iterator[
             yield Act(again, door, ordered, note="the sender got no answer and sends it again")
 
 
-def _fair(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
+def _fair(dice: Dice, people: Sequence[Lead]) -> Iterator[Act]:
     """A badge list, imported the evening after the fair: people we know already, and some we do not."""
     visitors = sorted(people, key=lambda one: dice.share("fair", one.number))[:FAIR_VISITORS]
     scanned = _moment(FAIR_DAY, "10:00")
@@ -196,7 +196,7 @@ def _fair(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
     yield Act(_moment(FAIR_DAY + 1, "08:00"), "badges", badges, note="the same file again: nothing new")
 
 
-def _mishaps(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
+def _mishaps(dice: Dice, people: Sequence[Lead]) -> Iterator[Act]:
     """One person with two addresses is merged; one withdraws consent; one does it while a handoff is open."""
     known = [one for one in people if one.interest > 0.4 and one.arrives_at < _moment(50, "00:00")]
     twin, left, left_later = (sorted(known, key=lambda one: dice.share("mishap", one.number)))[:3]
@@ -211,11 +211,11 @@ def _mishaps(dice: Dice, people: Sequence[Prospect]) -> Iterator[Act]:
         yield Act(moment, "command", (withdrawn,), note="withdraw")
 
 
-def _track(person: Prospect, key: str, moment: datetime, name: str, *, is_known: bool) -> Happening:
+def _track(person: Lead, key: str, moment: datetime, name: str, *, is_known: bool) -> Happening:
     return Happening(f"{key}-{person.number}", person.number, "track", moment, name, "/contact", is_known)
 
 
-def _event(person: Prospect, key: str, moment: datetime, kind: str) -> Happening:
+def _event(person: Lead, key: str, moment: datetime, kind: str) -> Happening:
     return Happening(f"{key}-{person.number}", person.number, kind, moment, is_known=True)
 
 

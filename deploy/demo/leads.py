@@ -1,4 +1,4 @@
-"""The people of the market: who they are, what they will do, and what nobody knows: whether they would buy.
+"""The leads of the story: who they are, what they will do, and what nobody knows: whether they would buy.
 
 Pure and seeded. The hidden chance to win depends on more than the points of the default agreement see, so a re-tune has
 something to learn.
@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from deploy.demo import cast
 from deploy.demo.dice import Dice, chance
 
-__all__ = ["Prospect", "prospects"]
+__all__ = ["Lead", "make_leads"]
 
 _LEVEL_WEIGHT = {"Chief": 0.5, "VP": 0.8, "Head": 1.0, "Director": 0.7, "Shift": 0.1, "Planner": -0.9, "Student": -3.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
-    """One person of the market.
+class Lead:
+    """One lead of the story: a person of the market.
 
     interest in [0, 1): how much they do. will_buy: the hidden truth. flaw: why a rep would turn them down, or "".
     """
@@ -49,17 +49,17 @@ class Prospect:
         return f"anon-{self.number:04d}"
 
 
-def prospects(dice: Dice, *, count: int) -> tuple[Prospect, ...]:
+def make_leads(dice: Dice, *, count: int) -> tuple[Lead, ...]:
     """The market, in the order of arrival."""
-    return tuple(sorted((_prospect(dice, number) for number in range(count)), key=lambda one: one.arrives_at))
+    return tuple(sorted((_make_lead(dice, number) for number in range(count)), key=lambda one: one.arrives_at))
 
 
-def _prospect(dice: Dice, number: int) -> Prospect:
+def _make_lead(dice: Dice, number: int) -> Lead:
     first, last = (
         dice.one_of(names, "name", number, at) for at, names in enumerate((cast.FIRST_NAMES, cast.LAST_NAMES))
     )
     word, end = dice.one_of(cast.COMPANY_WORDS, "word", number), dice.one_of(cast.COMPANY_ENDS, "end", number)
-    # About one in six works where another prospect does: accounts with several people, some of them a customer's.
+    # About one in six works where another lead does: accounts with several people, some of them a customer's.
     town = number % 7 if dice.happens(0.16, "shared company", number) else number
     domain = f"{word}-{end}-{town}.example".lower()
     title = dice.weighted(cast.TITLES, "title", number)
@@ -76,7 +76,7 @@ def _prospect(dice: Dice, number: int) -> Prospect:
     logit = -2.0 + 1.1 * level + 0.9 * is_target + 2.4 * interest + 0.8 * asks - 1.6 * is_free_mail
     logit += 0.9 * (source == "partner") - 0.9 * (source == "linkedin") + 0.4 * (employees == 420)
     local = f"{first}.{last}{number}".lower()
-    return Prospect(
+    return Lead(
         number=number,
         first_name=first,
         last_name=last,
