@@ -50,6 +50,7 @@ class _Mark:
     beaten_at: float | None = None
     is_catching_up: bool = False
     is_held_up: bool = False  # what is due is locked by somebody who stops or moves it
+    seen: "_Seen | None" = None  # by the end of the last turn, when only rungs were due: the next need not look again
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,10 @@ class ClockLoop:
             await self._beat()
             mark.swept_at = monotonic()
         low_water = _EVER if is_sweep else mark.low_water
-        async with reading(self._database) as tx:
-            seen = await _look(tx, low_water)
+        seen, mark.seen = mark.seen, None
+        if seen is None or is_sweep:
+            async with reading(self._database) as tx:
+                seen = await _look(tx, low_water)
         if not is_sweep and not seen.is_due:
             return seen.following
         await self._follow_moves(seen)
@@ -108,6 +111,8 @@ class ClockLoop:
             if is_sweep:
                 # Never past what is armed, nor past now: a clock armed later may be due earlier than all others.
                 mark.low_water = min(seen.fire_at or tx.now, tx.now)
+        if fired and seen.is_due and not seen.moved and not seen.is_absence_due:
+            mark.seen = seen
         return seen.following
 
     async def _follow_moves(self, seen: _Seen) -> None:
@@ -175,9 +180,8 @@ async def clocks_standing(tx: ReadTx) -> Due:
 
 
 async def _look(tx: ReadTx, low_water: datetime) -> _Seen:
-    fire_at = await clocks.next_fire_at(tx, low_water=low_water)
-    absence_at = await absences.next_absence_at(tx)
-    moved = tuple(await reps.moved_reps(tx, limit=_MOVED_AT_ONCE))
+    fire_at, absence_at, has_moved = await clocks.next_work(tx, low_water=low_water)
+    moved = tuple(await reps.moved_reps(tx, limit=_MOVED_AT_ONCE)) if has_moved else ()
     is_absence_due = absence_at is not None and absence_at <= tx.now
     is_due = bool(moved) or is_absence_due or (fire_at is not None and fire_at <= tx.now)
     following = min((each for each in (fire_at, absence_at) if each is not None), default=None)

@@ -25,6 +25,7 @@ __all__ = [
     "clocks_of",
     "due_count",
     "next_fire_at",
+    "next_work",
     "release_held",
     "retract_escalations",
     "write_clocks",
@@ -41,6 +42,15 @@ _CLAIM = text(
        for update of l, h, c skip locked
     """
 ).bindparams(bindparam("low_water", type_=TIMESTAMP(timezone=True)))
+
+_NEXT_WORK = text(
+    """
+    select (select min(fire_at) from clock where state = 'armed' and fire_at >= :low) as fire_at,
+           (select min(case when state = 'planned' then from_at else until_at end) from absence
+             where state in ('planned', 'begun')) as absence_at,
+           exists (select from rep where moved is not null) as has_moved
+    """
+).bindparams(bindparam("low", type_=TIMESTAMP(timezone=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +158,16 @@ async def release_held(tx: Tx) -> None:
     )
 
 
-async def next_fire_at(tx: ReadTx, *, low_water: datetime | None = None) -> datetime | None:
-    """The next instant at which an armed clock has a rung to fire; none is looked for below the low-water mark."""
-    statement = text("select min(fire_at) from clock where state = 'armed' and fire_at >= coalesce(:low, '-infinity')")
-    statement = statement.bindparams(bindparam("low", type_=TIMESTAMP(timezone=True)))
-    found: datetime | None = (await tx.execute(statement, {"low": low_water})).scalar()
+async def next_fire_at(tx: ReadTx) -> datetime | None:
+    """The next instant at which an armed clock has a rung to fire."""
+    found: datetime | None = (await tx.execute("select min(fire_at) from clock where state = 'armed'")).scalar()
     return found
+
+
+async def next_work(tx: ReadTx, *, low_water: datetime) -> tuple[datetime | None, datetime | None, bool]:
+    """In one look: the next rung of an armed clock from low_water on, the next absence to move, whether a rep moved."""
+    row = (await tx.execute(_NEXT_WORK, {"low": low_water})).one()
+    return row.fire_at, row.absence_at, row.has_moved
 
 
 async def due_count(tx: ReadTx) -> int:
