@@ -18,10 +18,13 @@ from services.scoring.domain.qualify import Standing, Verdict, draw_at
 from services.scoring.domain.scorecard import Model
 from shared.ids import LeadId
 
-__all__ = ["STEPS_MAX", "Happened", "Holds", "Past", "crossed_us", "past_of", "person_crossed_us"]
+__all__ = ["STEPS_MAX", "Happened", "Holds", "Past", "crossed_us", "past_of", "person_crossed_us", "steps_for"]
 
 # A decision that a hundred later things did not touch is dated by the oldest of them: it bounds the walk.
 STEPS_MAX = 100
+# So many looks at one person, 50 to 120 us each, take about a second: a transaction that is idle for 10 s is ended.
+_LOOKS_MAX = 10_000
+_LOOKS_OF_STEP = 2
 _EVER = 0
 _NO_MERGES: Mapping[LeadId, int] = {}
 
@@ -103,13 +106,18 @@ def person_crossed_us(
     return crossed_us(past.instants, now_us, holds=holds)
 
 
-def crossed_us(instants: Iterable[int], now_us: int, *, holds: Holds) -> int:
-    """Since when a decision made now holds unbroken, by what happened at these instants.
+def steps_for(people: int) -> int:
+    """How many instants a decision over so many people is walked back; none over thousands: it is dated now."""
+    return min(STEPS_MAX, _LOOKS_MAX // (_LOOKS_OF_STEP * max(1, people)))
+
+
+def crossed_us(instants: Iterable[int], now_us: int, *, holds: Holds, steps_max: int = STEPS_MAX) -> int:
+    """Since when a decision made now holds unbroken, by what happened at the newest steps_max of these instants.
 
     holds(until_us, at_us): whether it would be the same at at_us by what had happened until until_us.
     """
     since = now_us
-    for at_us in sorted({at_us for at_us in instants if at_us <= now_us}, reverse=True)[:STEPS_MAX]:
+    for at_us in sorted({at_us for at_us in instants if at_us <= now_us}, reverse=True)[:steps_max]:
         if not holds(at_us, at_us):
             return _turn(at_us, since, holds=holds)
         since = at_us

@@ -20,7 +20,7 @@ from services.scoring.domain.account import (
 )
 from services.scoring.domain.criteria import FIRMOGRAPHIC
 from services.scoring.domain.decay import micros, moment
-from services.scoring.domain.happened import crossed_us
+from services.scoring.domain.happened import crossed_us, steps_for
 from services.scoring.domain.person import Person, known_attributes, person_of
 from services.scoring.store import accounts, decisions, history, leads
 from services.scoring.store.accounts import AccountRow
@@ -130,7 +130,10 @@ def _look(
 async def _crossed_us(
     tx: Tx, account_id: AccountId, before: AccountStanding, people: Sequence[Person], ruling: Ruling
 ) -> int:
-    """When it had happened, of its people, that the account qualifies by."""
+    """When it had happened, of its people, that the account qualifies by; now when they are too many to look back."""
+    steps_max = steps_for(len(people))
+    if not steps_max:
+        return micros(tx.now)
     members = [member.lead_id for person in people for member in person.members]
     pasts = await pasts_of(tx, people, await history.evidence_of(tx, members), ruling)
 
@@ -141,7 +144,7 @@ async def _crossed_us(
         return look.standing.number > before.number
 
     instants = {at_us for past in pasts.values() for at_us in past.instants}
-    return crossed_us(instants, micros(tx.now), holds=holds)
+    return crossed_us(instants, micros(tx.now), holds=holds, steps_max=steps_max)
 
 
 def _qualified(

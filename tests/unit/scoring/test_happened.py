@@ -9,7 +9,7 @@ import pytest
 from services.scoring.domain.criteria import compile_rule
 from services.scoring.domain.decay import DAY_US
 from services.scoring.domain.facts import NO_SUMS, Activity, fold, without
-from services.scoring.domain.happened import STEPS_MAX, Happened, crossed_us, past_of, person_crossed_us
+from services.scoring.domain.happened import STEPS_MAX, Happened, crossed_us, past_of, person_crossed_us, steps_for
 from services.scoring.domain.judge import judge
 from services.scoring.domain.member import Attributes, Deal, HandoffSeen, Link, Member, Permission, with_record
 from services.scoring.domain.person import person_of
@@ -194,3 +194,11 @@ def test_the_walk_back_has_an_end() -> None:
     assert crossed_us(instants, NOW, holds=lambda _until, _at: True) == hours(STEPS_MAX - 1)
     assert crossed_us([], NOW, holds=lambda _until, _at: True) == NOW
     assert crossed_us([NOW - DAY_US], NOW, holds=lambda _until, at: at >= NOW - 7) == NOW - 7
+
+
+def test_the_walk_back_over_many_people_is_as_long_in_all() -> None:
+    instants = [hours(each) for each in range(STEPS_MAX)]
+    assert crossed_us(instants, NOW, holds=lambda _until, _at: True, steps_max=3) == hours(2)
+    assert crossed_us(instants, NOW, holds=lambda _until, _at: True, steps_max=0) == NOW
+    assert (steps_for(0), steps_for(1), steps_for(50)) == (STEPS_MAX, STEPS_MAX, STEPS_MAX)
+    assert (steps_for(1_000), steps_for(5_000), steps_for(5_001)) == (5, 1, 0)
