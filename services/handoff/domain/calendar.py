@@ -100,12 +100,9 @@ def open_seconds_of_day(calendar: Calendar, day: date) -> int:
     return sum((closes - opens) // _SECOND for opens, closes in parts)
 
 
-def compose(
-    team: Calendar, *, absences: Iterable[Interval] = (), holidays: Iterable[date] = (), name: str | None = None
-) -> Calendar:
-    """A rep's calendar: the team's, less the rep's absences and holidays."""
-    joined = _joined([*team.absences, *absences])
-    return replace(team, name=name or team.name, holidays=team.holidays | frozenset(holidays), absences=joined)
+def compose(team: Calendar, *, absences: Iterable[Interval]) -> Calendar:
+    """A rep's calendar: the team's, less the rep's absences."""
+    return replace(team, absences=_joined([*team.absences, *absences]))
 
 
 def wall_instant(zone: str, day: date, minutes: int) -> datetime:

@@ -83,7 +83,6 @@ class Judged:
     is_delivered: bool = False
     is_gone: bool = False
     is_overloaded: bool = False
-    waited_for: float | None = None
 
     @property
     def is_final(self) -> bool:
@@ -116,7 +115,7 @@ def judge(answer: Answer, *, dispatch_id: DispatchId, attempt: int, now: datetim
         return Judged(None, is_overloaded=is_overloaded)
     asked = retry_after_seconds(answer.retry_after, now=now, date=answer.date)
     seconds = max(_DELAYS[attempt - 1] * (1 + _jitter(dispatch_id, attempt)), asked or 0)
-    return Judged(now + timedelta(seconds=seconds), is_overloaded=is_overloaded, waited_for=asked)
+    return Judged(now + timedelta(seconds=seconds), is_overloaded=is_overloaded)
 
 
 def retry_after_seconds(values: Sequence[str], *, now: datetime, date: str | None = None) -> float | None:

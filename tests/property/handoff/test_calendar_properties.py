@@ -28,11 +28,11 @@ def calendars(draw: st.DrawFn) -> Calendar:
     start = draw(st.integers(0, 1380))
     end = draw(st.integers(start + 1, 1440))
     days = draw(st.sets(st.integers(0, 6), min_size=1))
-    base = Calendar("drawn", draw(st.sampled_from(ZONES)), week(days, start, end))
-    holidays = draw(st.sets(st.dates(date(2011, 6, 1), date(2027, 6, 1)), max_size=3))
+    holidays = frozenset(draw(st.sets(st.dates(date(2011, 6, 1), date(2027, 6, 1)), max_size=3)))
+    base = Calendar("drawn", draw(st.sampled_from(ZONES)), week(days, start, end), holidays)
     away = draw(st.lists(st.tuples(instants, st.integers(1, 20 * 86_400)), max_size=3))
     absences = [(begin, begin + timedelta(seconds=length)) for begin, length in away]
-    return compose(base, absences=absences, holidays=holidays)
+    return compose(base, absences=absences)
 
 
 @settings(max_examples=200)
