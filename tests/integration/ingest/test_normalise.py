@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.ingest.domain.identity import TREE_MEMBERS_MAX
 from services.ingest.store.results import LEDGER
 from shared.db.engine import reading, transaction
 from shared.db.ledger import find_gaps
@@ -53,6 +54,22 @@ async def test_the_same_id_from_two_sources_is_two_activities(stage: IngestStage
     await stage.send(event)
     other = await stage.send(event, source_id=stage.silent_source_id)
     assert len(of_type(other, "activity.recorded")) == 1
+
+
+async def test_a_merge_beyond_the_bound_of_a_tree_is_refused_and_shown(stage: IngestStage) -> None:
+    shared = {"email": "office@acme.example"}
+    for number in range(1, TREE_MEMBERS_MAX):
+        await stage.send(identify(userId=f"u{number}"))
+    await stage.send(identify(userId="first", traits=shared))
+    for number in range(1, TREE_MEMBERS_MAX):
+        await stage.send(identify(userId=f"u{number}", traits=shared))
+    assert await stage.one("select count(*) from delivery_refusal") == 0
+    await stage.send(identify(userId="late"))
+    late = await stage.send(identify(userId="late", traits=shared))
+    assert of_type(late, "lead.merged") == []
+    assert await stage.rows("select index, reason, source_id from delivery_refusal") == [
+        (0, "tree_too_large", stage.source_id)
+    ]
 
 
 async def test_the_ledger_of_a_mixed_batch_has_no_gap(stage: IngestStage) -> None:

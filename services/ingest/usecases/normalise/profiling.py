@@ -6,7 +6,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from services.ingest.domain.accounts import AccountKey, Linked, account_keys, link, staff_band
-from services.ingest.domain.identity import Resolution
+from services.ingest.domain.identity import TREE_MEMBERS_MAX, Resolution
 from services.ingest.domain.keys import KeyKind
 from services.ingest.domain.observation import Company
 from services.ingest.domain.profile import attributes, newest
@@ -44,6 +44,8 @@ def take_identity(draft: Draft, resolution: Resolution, item: Item) -> None:
         draft.leads[member_id] = new_lead(member_id, now=draft.now, active_at=item.timed.occurred_at)
         result.leads_new += 1
     result.ambiguous += resolution.is_ambiguous
+    if resolution.is_refused_merge:
+        draft.refuse(item, "tree_too_large", f"A person may have at most {TREE_MEMBERS_MAX} members: split one off.")
     draft.touched.setdefault(member_id, item)
     draft.merges.extend((merge, item) for merge in resolution.merges)
     traits = dict(item.observation.traits)
