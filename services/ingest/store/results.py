@@ -39,7 +39,7 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True)
 class RefusalRow:
-    """One event or record that was not taken, or (reason consent_conflict, suppressed, tree_too_large) not as it asked."""
+    """One event or record that was not taken, or not as it asked (consent_conflict, suppressed, tree_too_large)."""
 
     delivery_id: UUID
     index: int
