@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import orjson
 from sqlalchemy import CursorResult, Executable, event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -216,7 +217,8 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, (TimeoutError, OSError, InterfaceError, PoolTimeoutError)):
         return True
     if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
+        # A table changed under a prepared statement, as a migration beside the running release does: it is made anew.
+        if error.connection_invalidated or isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError):
             return True
         state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
         return state is not None and str(state).startswith(_TRANSIENT_STATES)
