@@ -26,7 +26,7 @@ def build() -> Runtime:
     settings = Settings()
     runtime = Runtime(settings)
     worker, api = runtime.database("worker"), runtime.database("api")
-    state = {"database": api, "scoring": runtime.client("scoring", internal=True)}
+    state = {"database": api} | {callee: runtime.client(callee, internal=True) for callee in ("scoring", "handoff")}
     authenticate = by_service_token(runtime.tokens)
     runtime.serve_api(create_app(settings, ROUTERS, authenticate=authenticate, state=state, body_bytes=BODY_BYTES))
     tuner_standing = TunerStanding(every=timedelta(days=settings.retune_days), outcomes_more=settings.retune_outcomes)

@@ -1,6 +1,6 @@
 """Handoff as a process: settings, databases, consumer, relay, clocks, routes."""
 
-from services.handoff.api import ROUTERS
+from services.handoff.api import INTERNAL_ROUTERS, ROUTERS
 from services.handoff.clocks import ClockLoop, clocks_standing, way_beats
 from services.handoff.consumer import HANDLERS
 from services.handoff.dispatches import DispatchLoop, destinations_of, wrapping_of
@@ -39,7 +39,8 @@ def build() -> Runtime:
         },
     )
     runtime.serve_api(app)
-    runtime.serve_internal(worker, standing=[clocks_standing, dispatches_standing], ledger=LEDGER + DISPATCH_LEDGER)
+    standing, ledger = [clocks_standing, dispatches_standing], LEDGER + DISPATCH_LEDGER
+    runtime.serve_internal(worker, routers=INTERNAL_ROUTERS, standing=standing, ledger=ledger)
     runtime.consume(HANDLERS, worker)
     runtime.relay(worker)
     runtime.loop("clocks", ClockLoop(worker, at_once=settings.clocks_at_once).run)

@@ -1,6 +1,6 @@
 """The agreement over HTTP: versions as people read them, drafts, check, sign, publish."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,8 +9,9 @@ import yaml
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field, ValidationError
 
-from services.feedback.api.parts import person_of, scoring_of, team_of
-from services.feedback.domain.agreement.checks import Classified, Problem
+from services.feedback.api.asking import classify, known_reps_of
+from services.feedback.api.parts import handoff_of, person_of, scoring_of, team_of
+from services.feedback.domain.agreement.checks import Problem
 from services.feedback.domain.agreement.lifecycle import Stage
 from services.feedback.domain.agreement.reading import changes, sections
 from services.feedback.store import agreements
@@ -39,8 +40,9 @@ Drafter = Annotated[Principal, Depends(requires("agreements:draft"))]
 Signer = Annotated[Principal, Depends(requires("agreements:sign"))]
 Scoring = Annotated[ServiceClient, Depends(scoring_of)]
 
+Handoff = Annotated[ServiceClient, Depends(handoff_of)]
+
 DRAFTS_MOST = 100
-CLASSIFY_SECONDS = 10.0
 
 
 class DraftAsked(Asked):
@@ -145,17 +147,22 @@ async def put_draft(draft_id: UUID, asked: DraftAsked, request: Request, _: Draf
 
 @router.post("/v1/drafts/{draft_id}/check")
 async def post_check(
-    draft_id: UUID, request: Request, principal: Drafter, database: DatabaseOf, scoring: Scoring
+    draft_id: UUID, request: Request, principal: Drafter, database: DatabaseOf, scoring: Scoring, handoff: Handoff
 ) -> Response:
-    """Check a draft: routes and promises here, the examples by scoring; a clean one may then be signed."""
+    """Check a draft: routes and promises here, the examples by scoring, the members of pools by handoff.
+
+    A clean one may then be signed.
+    """
     async with reading(database) as tx:
         row = await agreements.draft_of(tx, draft_id)
     if row is None:
         raise NotFound("There is no such draft; list them with GET /v1/drafts.")
-    classified = await _classify(scoring, row.draft.document)
+    sha256, document = row.draft.sha256, row.draft.document
+    known_reps = await known_reps_of(handoff, read_document(document))
+    classified = await classify(scoring, document)
 
     async def run(tx: Tx) -> Answer:
-        kept, problems = await finish_check(tx, draft_id, sha256=row.draft.sha256, classified=classified)
+        kept, problems = await finish_check(tx, draft_id, sha256=sha256, classified=classified, known_reps=known_reps)
         return _answer(kept, status=200, problems=problems)
 
     return await command(request, database, principal, run)
@@ -261,25 +268,6 @@ def _document(asked: DraftAsked) -> Agreement | None:
             for each in wrong.errors(include_input=False, include_url=False)
         ]
         raise Refused("The document does not have the shape of an agreement.", errors=errors, slug="schema") from wrong
-
-
-async def _classify(scoring: ServiceClient, document: str) -> list[Classified]:
-    """How scoring classifies the draft's examples."""
-    answer = await scoring.call(
-        "POST", "/internal/classify", json={"document": document}, timeout_seconds=CLASSIFY_SECONDS
-    )
-    products: Sequence[Mapping[str, Any]] = answer["products"]
-    return [
-        Classified(
-            product=str(product["product"]),
-            position=position,
-            expected=bool(each["expected"]),
-            actual=bool(each["is_qualified"]),
-            score=int(each["score"]),
-        )
-        for product in products
-        for position, each in enumerate(product["examples"])
-    ]
 
 
 def _answer(row: DraftRow, *, status: int, problems: Sequence[Problem] = ()) -> Answer:

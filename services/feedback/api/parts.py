@@ -32,6 +32,12 @@ def scoring_of(request: Request) -> ServiceClient:
     return client
 
 
+def handoff_of(request: Request) -> ServiceClient:
+    """The client of handoff's internal port."""
+    client: ServiceClient = request.app.state.handoff
+    return client
+
+
 def team_of(principal: Principal) -> Team:
     """The party of the agreement a person speaks for: marketers for Marketing, managers for Sales, others for none."""
     match principal.role:

@@ -1,6 +1,6 @@
 """The verbs of the agreement: ship the default, draft, edit, check, sign, publish, activate."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -73,12 +73,12 @@ async def edit_draft(tx: Tx, draft_id: UUID, agreement: Agreement, *, edition_se
 
 
 async def finish_check(
-    tx: Tx, draft_id: UUID, *, sha256: str, classified: Sequence[Classified]
+    tx: Tx, draft_id: UUID, *, sha256: str, classified: Sequence[Classified], known_reps: Collection[UUID]
 ) -> tuple[DraftRow, tuple[Problem, ...]]:
     """Keep what the check of a document found; the draft is checked if nothing was and nobody edited it meanwhile."""
     row = await _locked(tx, draft_id)
     agreement = read_document(row.draft.document)
-    problems = (*problems_of(agreement), *problems_of_examples(classified))
+    problems = (*problems_of(agreement, known_reps=known_reps), *problems_of_examples(classified))
     findings = tuple({"pointer": each.pointer, "code": each.code, "message": each.message} for each in problems)
     if problems:
         kept = replace(row, findings=findings, changed_at=tx.now)

@@ -19,12 +19,16 @@ from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, check_if_match, command, etag_of
 from shared.web.times import Moment
 
-__all__ = ["router"]
+__all__ = ["internal_router", "router"]
 
 router = APIRouter(prefix="/v1")
+internal_router = APIRouter(prefix="/internal")
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
 Manager = Annotated[Principal, Depends(requires("reps:manage"))]
+Service = Annotated[Principal, Depends(requires("service"))]
 Anybody = Annotated[Principal, Depends(requires("any"))]
+# Members of all pools of one draft: far more than an agreement that people can read names.
+_MEMBERS_MAX = 10_000
 Words = Annotated[list[str], Field(max_length=50)]
 
 
@@ -55,10 +59,23 @@ class AbsenceAsked(Asked):
     ics: str | None = Field(None, max_length=50_000, description="RFC 5545 text; each event is an absence")
 
 
+class KnownRepsAsked(Asked):
+    """Who may be reps: the members that a draft of the agreement names."""
+
+    rep_ids: list[Annotated[UUID, Field(strict=False)]] = Field(max_length=_MEMBERS_MAX)
+
+
 class OwnerAsked(Asked):
     """Who owns an account."""
 
     rep_id: UUID = Field(strict=False, description="the rep")
+
+
+@internal_router.post("/known-reps")
+async def show_known_reps(request: Request, _: Service, asked: KnownRepsAsked) -> dict[str, Any]:
+    """Those of the ids that are reps: feedback's check of a draft asks, and changes nothing."""
+    async with reading(database_of(request)) as tx:
+        return {"rep_ids": await crews.known_reps(tx, asked.rep_ids)}
 
 
 @router.get("/reps")

@@ -1,11 +1,12 @@
 """Reps, teams, calendars, absences and account owners as rows: what people see and change one at a time."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from services.handoff.store.rows import Rows, plain_rows
+from services.handoff.store.rows import Rows, in_ids, plain_rows
 from services.handoff.tables import absence, account_owner, calendar, rep, team
 from shared.db.engine import ReadTx
 
@@ -13,6 +14,7 @@ __all__ = [
     "absences_of",
     "account_owner_row",
     "calendar_row",
+    "known_reps",
     "list_calendars",
     "list_reps",
     "list_teams",
@@ -27,6 +29,12 @@ async def rep_row(tx: ReadTx, rep_id: UUID, *, is_locked: bool) -> dict[str, Any
     """One rep, or None."""
     statement = select(rep).where(rep.c.id == rep_id)
     return next(iter(plain_rows(await tx.execute(statement.with_for_update() if is_locked else statement))), None)
+
+
+async def known_reps(tx: ReadTx, rep_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of the ids that are reps, by id."""
+    statement = select(rep.c.id).where(in_ids(rep.c.id)).order_by(rep.c.id)
+    return list((await tx.execute(statement, {"ids": list(rep_ids)})).scalars())
 
 
 async def list_reps(tx: ReadTx, *, team_id: UUID | None) -> Rows:

@@ -22,6 +22,7 @@ from services.feedback.usecases.outcomes import credit_due
 from shared.config import Environment
 from shared.db.engine import reading, transaction
 from shared.db.ledger import RUNTIME_CHECKS, Gap, find_gaps
+from shared.errors import Busy
 from shared.ids import derived_id
 from shared.web.app_factory import create_app
 from shared.web.auth import Principal, Role
@@ -46,6 +47,7 @@ class FeedbackDesk(ServiceDesk):
         self.tuner = Tuner(self.settings, self.database)
         self.caller: Principal | None = user("rae", "revops")
         self.examples: list[dict[str, Any]] = []
+        self.reps: set[UUID] | None = set()  # that handoff knows; None: it does not answer
 
     async def tick(self, *, at: datetime | None = None) -> None:
         """One round of everything periodic."""
@@ -91,7 +93,7 @@ class FeedbackDesk(ServiceDesk):
             self.settings,
             ROUTERS,
             authenticate=authenticate,
-            state={"database": self.database, "scoring": _Scoring(self)},
+            state={"database": self.database, "scoring": _Scoring(self), "handoff": _Handoff(self)},
             body_bytes=2 * 1024 * 1024,
         )
         transport = httpx2.ASGITransport(app=app)
@@ -107,6 +109,18 @@ class _Scoring:
 
     async def call(self, _method: str, _path: str, **_named: Any) -> Any:  # noqa: ANN401 - JSON of another service
         return {"products": [{"product": "default", "examples": self.desk.examples}]}
+
+
+class _Handoff:
+    """Handoff's answer to which reps it knows, as the test sets it."""
+
+    def __init__(self, desk: FeedbackDesk) -> None:
+        self.desk = desk
+
+    async def call(self, _method: str, _path: str, *, json: Any, **_named: Any) -> Any:  # noqa: ANN401 - JSON
+        if self.desk.reps is None:
+            raise Busy("The service handoff does not answer now; try again in a moment.")
+        return {"rep_ids": [each for each in json["rep_ids"] if UUID(each) in self.desk.reps]}
 
 
 async def feedback_desk(url: str, *, at: datetime) -> FeedbackDesk:

@@ -1,6 +1,7 @@
 """A draft becomes the agreement only when it is checked and signed by one person of each team."""
 
 from typing import Any
+from uuid import UUID
 
 from tests.integration.feedback.desk import FeedbackDesk, user
 from tests.support.builders.feedback import days
@@ -55,6 +56,28 @@ async def test_a_check_names_what_is_wrong_and_nothing_is_signable(desk: Feedbac
     desk.examples = [{"expected": True, "is_qualified": False, "score": 41}]
     answer = (await desk.ask("POST", f"{path}/check")).json()
     assert [each["code"] for each in answer["findings"]] == ["unknown_pool", "example"]
+    assert answer["stage"] == "draft"
+
+
+async def test_a_check_refuses_reps_that_handoff_does_not_know(desk: FeedbackDesk) -> None:
+    draft = await _draft(desk)
+    path = f"/v1/drafts/{draft['draft_id']}"
+    document = (await desk.get(path))["document"]
+    members = [{"rep": str(SAM.user_id)}, {"rep": str(MARY.user_id).upper()}, {"rep": "sam"}]
+    document["routing"]["pools"] = [{"name": "all", "members": members}]
+    await desk.ask("PUT", path, json={"document": document}, headers={"if-match": '"1"'})
+
+    desk.reps = None
+    silent = await desk.ask("POST", f"{path}/check", key="silent")
+    assert (silent.status_code, silent.headers["content-type"]) == (503, "application/problem+json")
+    assert "handoff does not answer" in silent.json()["detail"]
+
+    desk.reps = {UUID(str(MARY.user_id))}
+    answer = (await desk.ask("POST", f"{path}/check", key="two")).json()
+    assert [(each["code"], each["pointer"]) for each in answer["findings"] if each["code"] == "unknown_rep"] == [
+        ("unknown_rep", "/routing/pools/0/members/0/rep"),
+        ("unknown_rep", "/routing/pools/0/members/2/rep"),
+    ]
     assert answer["stage"] == "draft"
 
 

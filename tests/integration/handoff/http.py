@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx2
 from joserfc.jwk import OKPKey
 
-from services.handoff.api import ROUTERS
+from services.handoff.api import INTERNAL_ROUTERS, ROUTERS
 from services.handoff.settings import Settings
 from shared.ids import new_id
 from shared.web.app_factory import create_app
@@ -19,9 +19,9 @@ __all__ = ["Caller", "callers"]
 
 
 class Caller:
-    """One principal's calls; each POST has a key of its own unless one is given."""
+    """One principal's calls (None: the service's own); each POST has a key of its own unless one is given."""
 
-    def __init__(self, client: httpx2.AsyncClient, tokens: ServiceTokens, principal: Principal) -> None:
+    def __init__(self, client: httpx2.AsyncClient, tokens: ServiceTokens, principal: Principal | None) -> None:
         self._client = client
         self._token = tokens.make(audience="handoff", principal=principal)
 
@@ -58,6 +58,9 @@ class Callers:
         principal = Principal(kind="user", id=str(user_id), role=role, team_id=team_id)
         return Caller(self._client, self._tokens, principal)
 
+    def service(self) -> Caller:
+        return Caller(self._client, self._tokens, None)
+
     def key(self, *scopes: str) -> Caller:
         principal = Principal(kind="key", id=str(new_id()), scopes=frozenset(scopes))
         return Caller(self._client, self._tokens, principal)
@@ -71,7 +74,7 @@ async def callers(world: World) -> AsyncIterator[Callers]:
     settings = Settings(database_url=world.url, kafka_bootstrap_servers="127.0.0.1:1")
     app = create_app(
         settings,
-        ROUTERS,
+        [*ROUTERS, *INTERNAL_ROUTERS],
         authenticate=by_service_token(own),
         state={"database": world.database, "ingest": None},
     )

@@ -260,6 +260,10 @@ async def test_teams_calendars_and_owners_change_by_version(database_of: Databas
         owner = await manager.put(f"/v1/account-owners/{rep_id('acme')}", {"rep_id": str(rep_id("nobody"))})
         assert owner.status_code == 422
         rep = await manager.put(f"/v1/reps/{rep_id('anna')}", {"name": "Anna", "languages": ["de"]})
+        asked = {"rep_ids": [str(rep_id("nobody")), str(rep_id("anna"))]}
+        known = await api.service().post("/internal/known-reps", asked)
+        assert (known.status_code, known.json()) == (200, {"rep_ids": [str(rep_id("anna"))]})
+        assert (await manager.post("/internal/known-reps", asked)).status_code == 403
         assert rep.status_code == 201
         owned = await manager.put(f"/v1/account-owners/{rep_id('acme')}", {"rep_id": str(rep_id("anna"))})
         assert owned.status_code == 201

@@ -125,9 +125,9 @@ def test_every_problem_is_found_at_once_with_its_place() -> None:
 
 def test_products_need_a_default_and_no_double() -> None:
     criteria = default_agreement().qualification[0]
-    twice = problems_of(changed(qualification=[criteria, criteria]))
+    twice = problems_of(changed(qualification=[criteria, criteria]), known_reps=())
     assert {problem.code for problem in twice} == {"twice"}
-    none = problems_of(changed(qualification=[criteria.model_copy(update={"product": "other"})]))
+    none = problems_of(changed(qualification=[criteria.model_copy(update={"product": "other"})]), known_reps=())
     assert {problem.code for problem in none} == {"no_default", "unknown_product"}
 
 

@@ -39,8 +39,14 @@ class Classified:
     score: int
 
 
-def problems_of(agreement: Agreement, *, known_reps: Collection[UUID] | None = None) -> tuple[Problem, ...]:
-    """Everything wrong with the document itself; `known_reps` None leaves pool members unasked."""
+def members_of(agreement: Agreement) -> tuple[UUID, ...]:
+    """The reps that the pools name, each once, by id; what is no id of a user is left out: nobody can know it."""
+    named = (member.rep for pool in agreement.routing.pools for member in pool.members)
+    return tuple(sorted({rep_id for rep_id in map(_user_id, named) if rep_id is not None}))
+
+
+def problems_of(agreement: Agreement, *, known_reps: Collection[UUID]) -> tuple[Problem, ...]:
+    """Everything wrong with the document itself; `known_reps` are those of its members whom handoff knows."""
     return (
         *_products(agreement),
         *(problem for at, criteria in enumerate(agreement.qualification) for problem in _criteria(at, criteria)),
@@ -102,7 +108,7 @@ def _criteria(at: int, criteria: Criteria) -> Iterator[Problem]:
             )
 
 
-def _routing(agreement: Agreement, known_reps: Collection[UUID] | None) -> Iterator[Problem]:
+def _routing(agreement: Agreement, known_reps: Collection[UUID]) -> Iterator[Problem]:
     routing = agreement.routing
     pools = [pool.name for pool in routing.pools]
     for at, rule in enumerate(routing.rules):
@@ -118,7 +124,7 @@ def _routing(agreement: Agreement, known_reps: Collection[UUID] | None) -> Itera
         if pools.count(pool.name) > 1:
             yield Problem(f"/routing/pools/{at}", "twice", f"pool {pool.name} is there twice; rename or merge")
         for position, member in enumerate(pool.members):
-            if known_reps is not None and not _is_known(member.rep, known_reps):
+            if _user_id(member.rep) not in known_reps:
                 yield Problem(
                     f"/routing/pools/{at}/members/{position}/rep",
                     "unknown_rep",
@@ -171,5 +177,8 @@ def _reports(agreement: Agreement) -> Iterator[Problem]:
                 )
 
 
-def _is_known(rep: str, known_reps: Collection[UUID]) -> bool:
-    return rep in {str(each) for each in known_reps}
+def _user_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
