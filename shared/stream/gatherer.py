@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any
 from zlib import crc32
 
@@ -70,7 +71,8 @@ class Gatherer:
         self._woken = asyncio.Event()
         self._is_lingering = False
         self._due: dict[float, deque[_Record]] = {}  # by how long they may take: each in the order of their deadlines
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._looks_at = inf  # when the timer will; uvloop gives one without `when` for less than half a millisecond
         self._loop = asyncio.get_running_loop()
 
     def knows(self, topic: str) -> bool:
@@ -96,7 +98,7 @@ class Gatherer:
             self._ready[queue] = None
             self._linger()
         self._due.setdefault(deadline_seconds, deque()).append(record)
-        if self._timer is None or due < self._timer.when():
+        if due < self._looks_at:
             self._look_at(due)
         return record.acked
 
@@ -172,7 +174,8 @@ class Gatherer:
 
     def _expire(self) -> None:
         """Settle what has reached its deadline, and look again when the next one will."""
-        self._timer, expired = None, []
+        self._timer, self._looks_at = None, inf
+        expired: list[_Record] = []
         now = self._loop.time()
         for line in self._due.values():
             while line and line[0].due <= now:
@@ -189,7 +192,7 @@ class Gatherer:
         """Let `_expire` run then, and not later."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._expire)
+        self._timer, self._looks_at = self._loop.call_at(due, self._expire), due
 
 
 def partition_of(key: bytes, partitions: int) -> int:
