@@ -2,11 +2,12 @@
 
 A round is one batch of each of the broker's partitions for which something waits. So a record costs its share of a
 batch and no timer of its own, and the records of a key stay in order. What still waits here at its deadline, because
-Kafka says nothing, is never handed over: only what was handed over may be written later.
+Kafka says nothing, is never handed over: only what was handed over may be written later. A batch whose records all
+reached theirs holds up its own partition alone: one that cannot be written must not take the others along.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -67,7 +68,8 @@ class Gatherer:
         self._note_end = note_end
         self._queues: dict[str, list[_Queue]] = {}
         self._ready: dict[_Queue, None] = {}  # something waits and nothing is under way, oldest first
-        self._under_way: Counter[int | None] = Counter()  # batches by broker (None: nobody knows which)
+        # Whose batches a broker's next round waits for; of None nobody knows the broker.
+        self._under_way: defaultdict[int | None, set[_Queue]] = defaultdict(set)
         self._woken = asyncio.Event()
         self._is_lingering = False
         self._due: dict[float, deque[_Record]] = {}  # by how long they may take: each in the order of their deadlines
@@ -127,8 +129,9 @@ class Gatherer:
         if not taken:
             return
         queue.is_under_way = True
-        self._under_way[broker] += 1
-        end = partial(self._end, queue, broker, taken)
+        self._under_way[broker].add(queue)
+        late = self._loop.call_at(max(record.due for record in taken), self._let_others_go, queue, broker)
+        end = partial(self._end, queue, broker, taken, late)
         try:
             ack = await self._kafka.send_batch(batch, queue.place.topic, partition=queue.place.partition)
         except KafkaError as error:
@@ -136,13 +139,25 @@ class Gatherer:
         else:
             ack.add_done_callback(lambda done: end(NotAcked() if done.cancelled() else done.exception()))
 
-    def _end(self, queue: _Queue, broker: int | None, taken: list[_Record], error: BaseException | None) -> None:
+    def _end(
+        self,
+        queue: _Queue,
+        broker: int | None,
+        taken: list[_Record],
+        late: asyncio.Handle,
+        error: BaseException | None,
+    ) -> None:
         """Settle the records of one batch and let the next one go."""
+        late.cancel()
         queue.is_under_way = False
-        self._under_way[broker] -= 1
         self._settle(taken, error)
         if queue.waiting:
             self._ready[queue] = None
+        self._let_others_go(queue, broker)
+
+    def _let_others_go(self, queue: _Queue, broker: int | None) -> None:
+        """The broker's next round waits no longer for this one's batch."""
+        self._under_way[broker].discard(queue)
         if self._ready and not self._under_way[broker]:
             self._linger()  # who has just been answered sends the next one: together with what waits it fills a round
 
