@@ -187,11 +187,16 @@ def evidence_hold(due_at: datetime, *, watermark: datetime | None, now: datetime
     return None if now >= limit else limit
 
 
-def cause_of(kind: ClockKind, *, is_late_by_system: bool, is_lead_complete: bool, was_rep_told: bool = True) -> Cause:
-    """Who is charged with a missed promise (DOMAIN 5.4): three causes are told apart in every breach."""
+def cause_of(kind: ClockKind, *, is_late_by_system: bool, is_lead_complete: bool, was_rep_told: bool) -> Cause:
+    """Who is charged with a missed promise (DOMAIN 5.4): three causes are told apart in every breach.
+
+    was_rep_told: false when the news of the offer had not left us yet; who accepted knows of it however it came.
+    """
     if kind is ClockKind.ENROL:
         return "marketing"
-    if is_late_by_system or not was_rep_told or kind in {ClockKind.ROUTE, ClockKind.QUEUE}:
+    if is_late_by_system or kind in {ClockKind.ROUTE, ClockKind.QUEUE}:
+        return "system"
+    if kind is ClockKind.ACCEPT and not was_rep_told:
         return "system"
     if kind in {ClockKind.ACCEPT, ClockKind.TOUCH} and not is_lead_complete:
         return "marketing"

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from sqlalchemy import ARRAY, Row, Uuid, bindparam, text
 
 from services.handoff.store.dispatches import wake_loop
 from shared.db.engine import ReadTx, Tx
 from shared.db.ledger import LedgerCheck
 from shared.ids import DispatchId, EndpointId
 
-__all__ = ["DISPATCH_LEDGER", "attempts_page", "resend", "write_test"]
+__all__ = ["DISPATCH_LEDGER", "attempts_page", "notices_not_out", "resend", "write_test"]
 
 DISPATCH_LEDGER = (
     LedgerCheck(
@@ -32,6 +32,24 @@ DISPATCH_LEDGER = (
         """,
     ),
 )
+
+
+_NOT_OUT = text(
+    """
+    select d.event_id from dispatch d left join attempt a on a.dispatch_id = d.id and a.number = d.attempts
+     where d.event_id = any(:ids)
+       and (d.state in ('waiting', 'unknown')
+            or (d.state = 'failed' and (a.outcome is distinct from 'not_sent' or a.status is not null)))
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+async def notices_not_out(tx: ReadTx, notice_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of the notices whose mail waits or failed for a reason beyond our settings.
+
+    Where no mail server or address is set, the console is how people are told, and nothing is owed.
+    """
+    return frozenset((await tx.execute(_NOT_OUT, {"ids": list(notice_ids)})).scalars()) if notice_ids else frozenset()
 
 
 async def write_test(tx: Tx, endpoint_id: EndpointId, *, event_type: str, body: str, event_id: UUID) -> DispatchId:

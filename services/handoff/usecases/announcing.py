@@ -19,9 +19,18 @@ from shared.contracts.handoffs import (
     ClockView,
     HandoffEvent,
 )
-from shared.ids import AssignmentId, ClockId, HandoffId, derived_id
+from shared.ids import AssignmentId, ClockId, HandoffId, UserId, derived_id
 
-__all__ = ["SOURCE", "Cause", "assignment_id", "clock_id", "event_of", "notice_of_escalation", "notice_of_notify"]
+__all__ = [
+    "SOURCE",
+    "Cause",
+    "assignment_id",
+    "clock_id",
+    "event_of",
+    "notice_of_escalation",
+    "notice_of_notify",
+    "offer_notice_id",
+]
 
 SOURCE = "/baton/handoff"
 _MODELS: Mapping[str, type[HandoffEvent]] = {model.TYPE.split(".")[2]: model for model in HANDOFF_EVENTS}
@@ -90,12 +99,17 @@ def _happened(announced: Announce, times: Times, event: inputs.Input, *, now: da
     return announced.touched_at or now if announced.what == "touched" else now
 
 
+def offer_notice_id(handoff: Handoff) -> UUID:
+    """The id of the notice that told the owner of an offer: while it stands the token is the one it was made at."""
+    return _notice_id(handoff, "assigned", "rep", handoff.owner_id)
+
+
 def notice_of_notify(
     effect: Notify, handoff: Handoff, times: Times, *, queue_owner: str | None, due_at: datetime | None, now: datetime
 ) -> Notice:
     """A notice outside the ladder: a new assignment, a queue, a rep that went off, a merge."""
     return Notice(
-        id=derived_id("notice", handoff.id, handoff.token, effect.what, effect.whom, effect.rep_id or ""),
+        id=_notice_id(handoff, effect.what, effect.whom, effect.rep_id),
         what=effect.what,
         audience=effect.whom,
         handoff_id=handoff.id,
@@ -127,6 +141,10 @@ def notice_of_escalation(
         level=effect.level,
         details={"clock": effect.kind, "cause": cause, "is_verified": str(effect.is_verified).lower()},
     )
+
+
+def _notice_id(handoff: Handoff, what: str, whom: str, rep_id: UserId | None) -> UUID:
+    return derived_id("notice", handoff.id, handoff.token, what, whom, rep_id or "")
 
 
 def _common(handoff: Handoff, times: Times, event: inputs.Input, clocks: Sequence[StoredClock]) -> dict[str, Any]:

@@ -124,4 +124,5 @@ def _cause(work: Work, held: Held, stored: StoredClock) -> sla.Cause:
         stored.clock.kind,
         is_late_by_system=stored.timing.is_late_by_system,
         is_lead_complete=lead is None or lead.facts.get("is_known", "true") == "true",
+        was_rep_told=held.handoff.id not in work.untold,
     )

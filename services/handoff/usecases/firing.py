@@ -12,7 +12,9 @@ from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import ClockKind, ClockState, Verdict, inputs
 from services.handoff.domain.record import StoredClock
 from services.handoff.store import absences, clocks, handoffs, leads, reps
+from services.handoff.store.attempts import notices_not_out
 from services.handoff.store.clocks import Claimed
+from services.handoff.usecases.announcing import offer_notice_id
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
@@ -41,6 +43,7 @@ async def fire_due(tx: Tx, *, low_water: datetime, limit: int) -> int:
     await work.hold(each.handoff_id for each in claimed)
     await work.read_people(held.handoff.lead_id for held in work.held.values())
     watermark = await leads.evidence_watermark(tx)
+    work.untold = await _untold(work, claimed)
     for each in claimed:
         _fire(work, each, watermark)
     await settle(work, cause=Cause(claimed[0].id))
@@ -106,6 +109,14 @@ async def recompute_clocks(
         _move_clocks(work, work.held[handoff_id], "calendar", _recounted)
     await flush(work)
     return found[-1] if len(found) == limit else None
+
+
+async def _untold(work: Work, claimed: Sequence[Claimed]) -> frozenset[HandoffId]:
+    """The offers among these whose owner has not been told yet."""
+    offers = {each.handoff_id for each in claimed if each.kind is ClockKind.ACCEPT}
+    notices = {each: offer_notice_id(work.held[each].handoff) for each in sorted(offers)}
+    not_out = await notices_not_out(work.tx, list(notices.values()))
+    return frozenset(each for each, notice_id in notices.items() if notice_id in not_out)
 
 
 def _fire(work: Work, claimed: Claimed, watermark: datetime | None) -> None:

@@ -83,6 +83,7 @@ class Work:
         self.to_write = Written()
         self.load_changes: dict[UserId, int] = defaultdict(int)
         self.is_load_freed = False
+        self.untold: frozenset[HandoffId] = frozenset()  # offers whose owner was not told yet, of the clocks that fire
         self.widened: set[HandoffId] = set()  # got a first owner or another member: what was kept may be theirs
         self._changed_leads: set[LeadId] = set()
         self._terms = {(terms.agreement_id, terms.version): terms}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from services.handoff.usecases import firing
 from shared.contracts.outcomes import ConnectorAdvanced
@@ -33,12 +34,52 @@ async def test_an_unanswered_offer_climbs_and_goes_to_the_next_rep(database_of: 
         await world.take(identified("kim"), qualified("kim"))
         first = await world.handoff_of(lead_id("kim"))
         await _walk(world, hours=4)
-        rungs = await world.rows("select action, level, cause from escalation order by level")
+        rungs = await world.rows("select action, level from escalation order by level")
         assert [row.action for row in rungs] == ["message_rep", "mail_rep", "flag_manager", "reassign"]
-        assert {row.cause for row in rungs} == {"rep"}
         after = await world.handoff(first.id)
         assert (after.state, after.attempt) == ("assigned", 2)
         assert after.owner_id != first.owner_id
+        assert await world.gaps() == []
+
+
+@pytest.mark.parametrize(
+    ("attempt", "cause"),
+    [
+        (None, "system"),  # nobody tried to send it
+        (("waiting", "refused", 451), "system"),
+        (("failed", "unanswered", None), "system"),
+        (("failed", "not_sent", 550), "system"),
+        (("failed", "not_sent", None), "rep"),  # no mail server or address is set: the console is how the rep is told
+        (("done", "delivered", 250), "rep"),
+    ],
+)
+async def test_a_rep_who_was_never_told_is_not_charged(
+    database_of: DatabaseOf, attempt: tuple[str, str, int | None] | None, cause: str
+) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        if attempt is not None:
+            state, outcome, status = attempt
+            async with transaction(world.database, "dispatch") as tx:
+                await tx.execute(
+                    text(
+                        """
+                        with tried as (
+                            update dispatch set attempts = 1, state = :state,
+                                   ended_at = case when :state = 'waiting' then null else baton_now() end
+                             where type = 'assigned' returning id)
+                        insert into attempt (dispatch_id, number, started_at, outcome, status)
+                        select id, 1, baton_now(), :outcome, :status from tried
+                        """
+                    ),
+                    {"state": state, "outcome": outcome, "status": status},
+                )
+        await _walk(world, hours=4)
+        breached = await world.rows("select cause from clock where kind = 'accept' and state = 'breached'")
+        assert [row.cause for row in breached] == [cause]
+        told = await world.rows("select cause from escalation where is_last")
+        assert [row.cause for row in told] == [cause]
         assert await world.gaps() == []
 
 

@@ -124,6 +124,8 @@ def test_a_claim_without_evidence_waits_two_hours_at_most() -> None:
         (ClockKind.ENROL, {}, "marketing"),
         (ClockKind.ACCEPT, {"is_late_by_system": True}, "system"),
         (ClockKind.ACCEPT, {"was_rep_told": False}, "system"),
+        (ClockKind.ACCEPT, {"was_rep_told": False, "is_lead_complete": False}, "system"),
+        (ClockKind.TOUCH, {"was_rep_told": False}, "rep"),
         (ClockKind.ROUTE, {}, "system"),
         (ClockKind.TOUCH, {"is_lead_complete": False}, "marketing"),
         (ClockKind.DISPOSE, {"is_lead_complete": False}, "rep"),
@@ -131,7 +133,7 @@ def test_a_claim_without_evidence_waits_two_hours_at_most() -> None:
     ],
 )
 def test_three_causes_are_told_apart(kind: ClockKind, named: dict[str, bool], cause: str) -> None:
-    values = {"is_late_by_system": False, "is_lead_complete": True, **named}
+    values = {"is_late_by_system": False, "is_lead_complete": True, "was_rep_told": True, **named}
     assert sla.cause_of(kind, **values) == cause
 
 
