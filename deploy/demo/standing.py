@@ -72,6 +72,8 @@ async def wait_until_quiet(
             if looks and looks % _LOOKS_BEFORE_NUDGE == 0:
                 nudge()
             await sleep(_LOOK_SECONDS)
+        else:
+            _must_be_before(deadline, {"the stack": "something was handled between two looks"})
 
 
 def _must_be_before(deadline: float, busy: Mapping[str, object]) -> None:

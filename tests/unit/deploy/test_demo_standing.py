@@ -61,6 +61,12 @@ async def test_a_service_that_restarts_is_busy_and_one_that_never_rests_is_named
         await wait_until_quiet(_Stack({"console": [_idle(lag=3)]}), within_seconds=0.1)
 
 
+async def test_a_stack_that_handles_something_between_all_looks_is_not_asked_for_ever() -> None:
+    stack = _Stack({"console": [_idle(number) for number in range(10)]})
+    with pytest.raises(NotQuiet, match="handled between two looks"):
+        await wait_until_quiet(stack, within_seconds=-1)
+
+
 async def test_sleepers_are_woken_when_only_their_due_work_is_left() -> None:
     woken: list[None] = []
     stack = _Stack({"scoring": [*(_idle(due=1) for _ in range(7)), _idle()]})
