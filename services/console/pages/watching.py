@@ -105,6 +105,7 @@ class Watching:
         async with reading(self._database) as tx:
             self.number = await changes.current_number(tx)
             start = await load_batch(tx, [], self.profiles, number=self.number)
+        self.profiles.forget()  # after a failure begun anew: an erasure may be among the changes that nobody read
         self._give(start)  # a page that was open before: what happened until now it loads itself
         world = clock.world_clock()
         while await pace.until(at_most_seconds=LOOK_SECONDS if self._watches else IDLE_SECONDS):

@@ -294,6 +294,22 @@ async def test_a_stream_behind_the_kept_window_while_it_is_open_is_told_to_load_
         pace.stop()
 
 
+async def test_names_kept_while_nobody_read_changes_are_asked_anew(make_console: Make) -> None:
+    anna, pace = named("lead", "anna"), Pace()
+    async with owner_service() as ingest:
+        console = await make_console(ingest=ingest.base)
+        profiles = console.watching.profiles
+        ingest.answer = {"profiles": [{"lead_id": str(anna), "name": "Anna Berg"}]}
+        assert "Anna" in repr(await profiles.of([anna]))
+        ingest.answer = {"profiles": []}  # erased, and the reader of changes had failed by then
+        async with asyncio.TaskGroup() as group:
+            group.create_task(console.watching.run(pace))
+            async with asyncio.timeout(DEADLINE_SECONDS), console.watching.watch(b"session") as watch:
+                await watch.waiting.get()
+            pace.stop()
+        assert "Anna" not in repr(await profiles.of([anna]))
+
+
 async def test_who_was_away_while_a_lead_left_the_queue_is_told_so(make_console: Make) -> None:
     console = await make_console()
     async with served(console) as base, signed_in(console, base, "Priya Nair") as browser:
