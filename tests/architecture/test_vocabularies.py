@@ -35,3 +35,7 @@ def test_every_setting_is_read(service: str) -> None:
     settings: type[ServiceSettings] = import_module(f"services.{service}.settings").Settings
     read = set(re.findall(r"(?:(?<=settings\.)|(?<=self\.))\w+", source("none")))
     assert set(settings.model_fields) - read == set()
+
+
+def test_every_time_that_is_asked_with_is_read_by_the_one_rule() -> None:
+    assert "AwareDatetime" not in source("times.py"), "it takes a number too: use shared.web.times.Moment"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.console.domain.records import UserRow
 from services.console.domain.rights import Role
@@ -27,6 +27,7 @@ from shared.web.app_factory import Asked, database_of
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command
 from shared.web.policy import Scope
+from shared.web.times import Moment
 
 __all__ = ["internal_router", "router"]
 
@@ -63,7 +64,7 @@ class NewKeyAsked(Asked):
 
     name: str = Field(min_length=1, max_length=200, description="what it is for")
     scopes: list[Scope] = Field(min_length=1, description="what it may do")
-    expires_at: AwareDatetime | None = Field(None, strict=False, description="when it ends by itself")
+    expires_at: Moment | None = Field(None, strict=False, description="when it ends by itself")
 
 
 @router.get("/users")

@@ -4,11 +4,12 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.usecases.commanding import TypedNote
 from shared.web.app_factory import Asked
+from shared.web.times import Moment
 
 __all__ = [
     "DisposeAsked",
@@ -62,16 +63,14 @@ class ReasonAsked(Empty):
 class RejectAsked(ReasonAsked):
     """A reason, and when it was pressed: a page holds a reject for a moment in which it can be taken back."""
 
-    pressed_at: AwareDatetime | None = Field(
-        None, strict=False, description="when; now when absent, five minutes ago at most"
-    )
+    pressed_at: Moment | None = Field(None, strict=False, description="when; now when absent, five minutes ago at most")
 
 
 class TouchAsked(Empty):
     """A human try to reach the lead."""
 
     kind: str = Field("call", max_length=50, description="call, mail, meeting or visit")
-    touched_at: AwareDatetime | None = Field(None, strict=False, description="when; now when absent")
+    touched_at: Moment | None = Field(None, strict=False, description="when; now when absent")
     text: str | None = Field(None, max_length=_TEXT_MAX, description="a note for whoever reads it next")
 
 
@@ -85,7 +84,7 @@ class PauseAsked(Empty):
     """Stop the clocks for a while."""
 
     reason_code: str = Field(max_length=100, description="one of the agreed reasons")
-    until_at: AwareDatetime = Field(strict=False, description="when they go on")
+    until_at: Moment = Field(strict=False, description="when they go on")
 
 
 class ReassignAsked(Asked):

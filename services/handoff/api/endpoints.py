@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.handoff.store import attempts, endpoints
 from services.handoff.store.endpoints import EndpointRow
@@ -23,6 +23,7 @@ from shared.web.app_factory import Answered, Asked, DatabaseOf
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, check_if_match, command, etag_of
 from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, moment_in, number_in, read_place
+from shared.web.times import Moment
 
 router = APIRouter()
 Manager = Annotated[Principal, Depends(requires("endpoints:manage"))]
@@ -72,8 +73,8 @@ class ResendAsked(Asked):
     """One dispatch, or all made in [since, until) that failed (all that ended with only_failed false)."""
 
     dispatch_id: UUID | None = Field(None, strict=False)
-    since: AwareDatetime | None = Field(None, strict=False)
-    until: AwareDatetime | None = Field(None, strict=False)
+    since: Moment | None = Field(None, strict=False)
+    until: Moment | None = Field(None, strict=False)
     only_failed: bool = True
 
 

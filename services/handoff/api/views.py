@@ -8,7 +8,6 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from services.handoff.api.seen import check_in_view, json_of, row_value, view_of
 from services.handoff.domain.stage import stage_of
@@ -19,6 +18,7 @@ from shared.ids import HandoffId
 from shared.web.app_factory import database_of
 from shared.web.auth import Principal, requires
 from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, moment_in, number_in, read_place
+from shared.web.times import Moment
 
 __all__ = ["router"]
 
@@ -41,7 +41,7 @@ async def list_handoffs(
     queue: str | None = None,
     tier: str | None = None,
     is_open: bool | None = None,
-    updated_since: AwareDatetime | None = None,
+    updated_since: Moment | None = None,
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> dict[str, Any]:

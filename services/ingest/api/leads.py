@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.ingest.api.parts import Parts, PartsOf
 from services.ingest.domain.keys import Key, KeyKind, email_of
@@ -19,6 +19,7 @@ from shared.web.app_factory import Answered, Asked
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command, if_match
 from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, read_cursor
+from shared.web.times import Moment
 
 __all__ = ["LeadShown", "router", "shown"]
 
@@ -43,7 +44,7 @@ class ConsentAsked(Asked):
     consent: Consent = Field(strict=False)
     is_own_act: bool = False
     wording: str | None = Field(None, max_length=_TEXT_MAX)
-    at: AwareDatetime | None = Field(None, strict=False)
+    at: Moment | None = Field(None, strict=False)
 
     def claim(self) -> ConsentClaim:
         """The statement as the domain knows it."""
@@ -148,7 +149,7 @@ async def list_leads(
     q: Annotated[str | None, Query(max_length=200, description="part of a name, address or company")] = None,
     email: Annotated[str | None, Query(max_length=254)] = None,
     external: Annotated[str | None, Query(max_length=330, description="system:id")] = None,
-    updated_since: Annotated[AwareDatetime | None, Query(description="inclusive; read with 5 min overlap")] = None,
+    updated_since: Annotated[Moment | None, Query(description="inclusive; read with 5 min overlap")] = None,
     cursor: str | None = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> LeadPage:

@@ -176,7 +176,8 @@ async def test_the_life_of_a_handoff_over_http(database_of: DatabaseOf) -> None:
         too_long = {"reason_code": "lead_away", "until_at": "2027-06-12T09:00:00Z"}
         assert (await rep.post(f"{path}/pause", too_long, etag=paused.json()["etag"])).status_code == 422
         resumed = (await rep.post(f"{path}/resume", etag=paused.json()["etag"])).json()
-        for wrong in ("2026-06-10T09:00:00", "2020-01-01T00:00:00Z"):  # without zone; before there was a lead
+        # without zone; a number; before there was a lead
+        for wrong in ("2026-06-10T09:00:00", 1781082000, "2020-01-01T00:00:00Z"):
             refused = await rep.post(f"{path}/touch", {"touched_at": wrong}, etag=resumed["etag"])
             assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/touched_at")
         touched = (await rep.post(f"{path}/touch", {"kind": "call"}, etag=resumed["etag"])).json()
