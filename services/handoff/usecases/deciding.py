@@ -3,10 +3,11 @@
 New clocks get their instants here, assignments their rows, people their notices, the world its events.
 """
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from services.handoff.domain.lifecycle import Decision, Handoff, Verdict, decide, inputs
+from services.handoff.domain.lifecycle import ClockState, Decision, Handoff, Verdict, decide, inputs
 from services.handoff.domain.lifecycle.effects import (
     Announce,
     Ask,
@@ -127,7 +128,7 @@ def _carry_out(
             case AssignmentBegan(attempt=attempt):
                 _begin_assignment(work, held, attempt, event)
             case AssignmentEnded():
-                _end_assignment(work, held, effect)
+                _end_assignment(work, held, effect, is_charged=not _is_ours(held, touched))
             case Notify():
                 due_at = min((held.clocks[each.number].timing.due_at for each in handoff.clocks), default=None)
                 owner = work.queue_owners.get(handoff.queue or "")
@@ -179,14 +180,20 @@ def _begin_assignment(work: Work, held: Held, attempt: int, event: inputs.Input)
     }
 
 
-def _end_assignment(work: Work, held: Held, effect: AssignmentEnded) -> None:
+def _is_ours(held: Held, numbers: Collection[int]) -> bool:
+    """Whether one of these clocks was missed by the system: that is not counted against a person (DOMAIN 5.4)."""
+    stored = [held.clocks[number] for number in numbers if number in held.clocks]
+    return any(each.state is ClockState.BREACHED and each.cause == "system" for each in stored)
+
+
+def _end_assignment(work: Work, held: Held, effect: AssignmentEnded, *, is_charged: bool) -> None:
     row_id = assignment_id(held.handoff.id, effect.attempt)
     made_here = work.to_write.assignments.get(row_id)
     if made_here is not None:
         made_here |= {"ended_at": work.now, "ended_how": effect.how}
     else:
         work.to_write.ended.append((row_id, effect.how))
-    if effect.how == "expired":
+    if effect.how == "expired" and is_charged:
         work.to_write.expired.append(effect.rep_id)
     elif effect.how in {"rejected", "returned"}:
         work.to_write.answered.add(effect.rep_id)

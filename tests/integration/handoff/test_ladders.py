@@ -28,6 +28,24 @@ async def _walk(world: World, *, hours: int, step_minutes: int = 20) -> None:
         await world.fire()
 
 
+async def _attempted(world: World, state: str, outcome: str, status: int | None) -> None:
+    """The news of every offer was tried once, with this result."""
+    async with transaction(world.database, "dispatch") as tx:
+        await tx.execute(
+            text(
+                """
+                with tried as (
+                    update dispatch set attempts = 1, state = :state,
+                           ended_at = case when :state = 'waiting' then null else baton_now() end
+                     where type = 'assigned' and attempts = 0 returning id)
+                insert into attempt (dispatch_id, number, started_at, outcome, status)
+                select id, 1, baton_now(), :outcome, :status from tried
+                """
+            ),
+            {"state": state, "outcome": outcome, "status": status},
+        )
+
+
 async def test_an_unanswered_offer_climbs_and_goes_to_the_next_rep(database_of: DatabaseOf) -> None:
     async with world_of(database_of) as world:
         await _three(world)
@@ -60,21 +78,7 @@ async def test_a_rep_who_was_never_told_is_not_charged(
         await _three(world)
         await world.take(identified("kim"), qualified("kim"))
         if attempt is not None:
-            state, outcome, status = attempt
-            async with transaction(world.database, "dispatch") as tx:
-                await tx.execute(
-                    text(
-                        """
-                        with tried as (
-                            update dispatch set attempts = 1, state = :state,
-                                   ended_at = case when :state = 'waiting' then null else baton_now() end
-                             where type = 'assigned' returning id)
-                        insert into attempt (dispatch_id, number, started_at, outcome, status)
-                        select id, 1, baton_now(), :outcome, :status from tried
-                        """
-                    ),
-                    {"state": state, "outcome": outcome, "status": status},
-                )
+            await _attempted(world, *attempt)
         await _walk(world, hours=4)
         breached = await world.rows("select cause from clock where kind = 'accept' and state = 'breached'")
         assert [row.cause for row in breached] == [cause]
@@ -95,15 +99,18 @@ async def test_used_up_attempts_wait_in_overflow_for_a_person(database_of: Datab
         assert await world.gaps() == []
 
 
-async def test_two_expiries_in_a_row_set_a_rep_away(database_of: DatabaseOf) -> None:
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_two_expiries_in_a_row_set_a_rep_away_who_was_told(database_of: DatabaseOf, *, is_told: bool) -> None:
     async with world_of(database_of) as world:
         await world.reps(*crew("anna"))
         await world.agreement({"default": [member(rep_id("anna"))]})
         await world.take(identified("kim"), identified("lee"), identified("max"))
         await world.take(qualified("kim"), qualified("lee"), qualified("max"))
+        if is_told:
+            await _attempted(world, "done", "delivered", 250)
         await _walk(world, hours=5)
         anna = (await world.rows("select is_away, away_because, load from rep"))[0]
-        assert (anna.is_away, anna.away_because, anna.load) == (True, "expiries", 0)
+        assert tuple(anna) == (is_told, "expiries" if is_told else None, 0)
         states = await world.rows("select state, queue from handoff")
         assert {(row.state, row.queue) for row in states} == {("queued", "no_eligible_rep")}
         assert await world.gaps() == []
