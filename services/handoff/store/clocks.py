@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, or_, select, text
+from sqlalchemy import ARRAY, Row, Uuid, bindparam, or_, select, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState
@@ -28,6 +28,7 @@ __all__ = [
     "next_work",
     "release_held",
     "retract_escalations",
+    "turns_taken",
     "write_clocks",
     "write_escalations",
 ]
@@ -51,6 +52,18 @@ _NEXT_WORK = text(
            exists (select from rep where moved is not null) as has_moved
     """
 ).bindparams(bindparam("low", type_=TIMESTAMP(timezone=True)))
+
+_LOCK_TURNS = text("select pg_advisory_xact_lock(hashtextextended('turns' || chr(31) || :rep_id, 0))")
+_TURNS = text(
+    """
+    select rep_id, ended_at as at from assignment
+     where rep_id = any(:ids) and ended_how = 'expired' and ended_at > :since
+     union all
+    select rep_id, fire_at from clock
+     where rep_id = any(:ids) and state = 'armed' and kind in ('accept', 'touch') and is_late_by_system and not is_held
+       and fire_at > due_at and fire_at > baton_now()
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("since", type_=TIMESTAMP(timezone=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,19 @@ async def claim_due(tx: Tx, *, low_water: datetime, limit: int) -> list[Claimed]
         )
         for row in rows
     ]  # fmt: skip
+
+
+async def turns_taken(tx: Tx, rep_ids: Sequence[UserId], *, since: datetime) -> dict[UserId, list[datetime]]:
+    """Per rep when handoffs were taken from it after `since`, and when late clocks that wait for a turn will take more.
+
+    Locks the turns of these reps, in the order given, until the commit.
+    """
+    for rep_id in rep_ids:
+        await tx.execute(_LOCK_TURNS, {"rep_id": str(rep_id)})
+    found: dict[UserId, list[datetime]] = {}
+    for row in await tx.execute(_TURNS, {"ids": list(rep_ids), "since": since}):
+        found.setdefault(UserId(row.rep_id), []).append(row.at)
+    return found
 
 
 async def clocks_of(tx: ReadTx, handoff_ids: Sequence[UUID]) -> dict[HandoffId, dict[int, StoredClock]]:

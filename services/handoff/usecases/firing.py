@@ -17,11 +17,12 @@ from services.handoff.store.clocks import Claimed
 from services.handoff.usecases.announcing import offer_notice_id
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.routing import settle
+from services.handoff.usecases.turns import TurnsOf, must_wait, read_turns
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
 from shared.db.engine import Tx
 from shared.errors import Busy
-from shared.ids import HandoffId, UserId, derived_id
+from shared.ids import ClockId, HandoffId, UserId, derived_id
 from shared.telemetry import announce, log, observe
 
 __all__ = ["POSTPONED_AT_ONCE", "fire_due", "follow_move", "move_absences", "postpone_outage", "recompute_clocks"]
@@ -44,8 +45,9 @@ async def fire_due(tx: Tx, *, low_water: datetime, limit: int) -> int:
     await work.read_people(held.handoff.lead_id for held in work.held.values())
     watermark = await leads.evidence_watermark(tx)
     work.untold = await _untold(work, claimed)
-    for each in claimed:
-        _fire(work, each, watermark)
+    turns = await read_turns(work, claimed)
+    for each in sorted(claimed, key=_in_turn) if turns else claimed:
+        _fire(work, each, watermark, turns)
     await settle(work, cause=Cause(claimed[0].id))
     await flush(work)
     return len(claimed)
@@ -119,7 +121,12 @@ async def _untold(work: Work, claimed: Sequence[Claimed]) -> frozenset[HandoffId
     return frozenset(each for each, notice_id in notices.items() if notice_id in not_out)
 
 
-def _fire(work: Work, claimed: Claimed, watermark: datetime | None) -> None:
+def _in_turn(claimed: Claimed) -> tuple[datetime, ClockId]:
+    """Late clocks are due at the same instants: their ids say which goes first, whoever read them."""
+    return claimed.fire_at, claimed.id
+
+
+def _fire(work: Work, claimed: Claimed, watermark: datetime | None, turns: TurnsOf) -> None:
     held = work.held[claimed.handoff_id]
     stored = held.clocks.get(claimed.number)
     if stored is None or stored.state is not ClockState.ARMED:
@@ -138,6 +145,8 @@ def _fire(work: Work, claimed: Claimed, watermark: datetime | None) -> None:
             work.put_clock(held, replace(stored, fire_at=until, is_held=True))
             return
         is_verified = watermark is None or watermark >= stored.timing.due_at
+    if is_last and must_wait(work, held, stored, turns):
+        return
     observe("baton_clock_lateness_seconds", max(0.0, (work.now - stored.fire_at).total_seconds()))
     event = inputs.Fire(token=claimed.token, number=claimed.number, level=level, is_verified=is_verified)
     decision = apply(work, claimed.handoff_id, event, cause=Cause(derived_id("fired", claimed.id, level)))

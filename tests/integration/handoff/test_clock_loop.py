@@ -1,9 +1,11 @@
 """The loop: fires what is due, says what comes next, notices outages, follows absences, counts changes again."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
 from services.handoff.clocks import ClockLoop, clocks_standing
+from services.handoff.usecases.firing import fire_due, postpone_outage
 from shared.db.engine import reading, transaction
 from tests.integration.handoff.http import callers
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
@@ -47,6 +49,42 @@ async def test_a_gap_without_any_loop_is_an_outage_and_gives_time(database_of: D
         assert clock.due_at > NOON + timedelta(hours=6)
         fired = await world.rows("select is_late_by_system from escalation")
         assert {row.is_late_by_system for row in fired} == {True}
+
+
+async def _fire_some(world: World, limit: int) -> None:
+    async with transaction(world.database, "clocks") as tx:
+        await fire_due(tx, low_water=NOON, limit=limit)
+
+
+async def test_after_an_outage_at_most_three_handoffs_leave_a_rep_within_a_minute(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await world.reps(*crew("anna", "bert"))
+        await world.agreement({"default": [member(rep_id("anna"), load_max=8)]})
+        for number in range(8):
+            await world.take(identified(f"kim{number}"), qualified(f"kim{number}"))
+        async with transaction(world.database, "clocks") as tx:
+            assert await postpone_outage(tx, start=NOON, end=NOON + timedelta(hours=5)) == 8
+        await world.at(NOON + timedelta(hours=5, minutes=15))
+        await asyncio.gather(*(_fire_some(world, 4) for _ in range(2)))  # two loops share one count
+        left = []
+        for _ in range(3):
+            await world.fire()
+            row = (await world.rows("select count(*) as n from assignment where ended_how = 'expired'"))[0]
+            left.append(row.n)
+            (following,) = await world.rows(
+                "select min(fire_at) as at from clock where state = 'armed' and kind = 'accept'"
+            )
+            await world.at(following.at or world.now)
+        assert left == [3, 6, 8]
+        ended = await world.rows("select ended_at from assignment where ended_how = 'expired' order by ended_at")
+        assert ended[3].ended_at - ended[0].ended_at == ended[6].ended_at - ended[3].ended_at == timedelta(minutes=1)
+        told = await world.rows(
+            "select handoff_id from handoff_event where kind = 'Reschedule' and input ->> 'why' = 'turns'"
+        )
+        assert len({row.handoff_id for row in told}) == len(told) == 5
+        (anna,) = await world.rows("select is_away, expiries from rep where id = :id", id=rep_id("anna"))
+        assert tuple(anna) == (False, 0)
+        assert await world.gaps() == []
 
 
 async def test_an_absence_takes_the_rep_off_and_brings_it_back(database_of: DatabaseOf) -> None:

@@ -259,7 +259,10 @@ class Repoint(_Base):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reschedule(_Base):
-    """A calendar or an outage moved the due instants of its clocks: before and after, by clock number."""
+    """A calendar or an outage moved the due instants of its clocks: before and after, by clock number.
+
+    why `turns`: too many left its owner after an outage; of the clock named the next firing moved, the promise did not.
+    """
 
     why: str
     before: tuple[tuple[int, str], ...] = ()
