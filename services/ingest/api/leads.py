@@ -18,7 +18,7 @@ from shared.errors import FieldError, NotFound, Refused
 from shared.web.app_factory import Answered, Asked
 from shared.web.auth import Principal, requires
 from shared.web.idempotency import Answer, command, if_match
-from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, read_cursor
+from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, moment_in, read_place
 from shared.web.times import Moment
 
 __all__ = ["LeadShown", "router", "shown"]
@@ -27,7 +27,6 @@ router = APIRouter(prefix="/v1/leads", tags=["leads"])
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
 Writer = Annotated[Principal, Depends(requires("leads:write"))]
 _TEXT_MAX = 2_000
-_CURSOR_FIELDS = 2
 
 
 class External(Asked):
@@ -154,7 +153,7 @@ async def list_leads(
     limit: Limit = PAGE_DEFAULT,
 ) -> LeadPage:
     """Persons in a stable order; a merged or erased one is absent."""
-    after = read_cursor(cursor, fields=_CURSOR_FIELDS)
+    after = read_place(cursor, moment_in, UUID)
     async with reading(parts.database) as tx:
         ids = await _by_identifier(tx, parts, email=email, external=external)
         found = await reads.find_people(
@@ -162,7 +161,7 @@ async def list_leads(
             q=q,
             ids=ids,
             updated_since=updated_since,
-            after=None if after is None else _place(after),
+            after=after,
             limit=limit + 1,
         )
         page = await shown(tx, [one.id for one in found[:limit]])
@@ -323,13 +322,6 @@ async def _by_identifier(tx: ReadTx, parts: Parts, *, email: str | None, externa
     if not keys:
         return None
     return list((await identity.find_owners(tx, [parts.hashed.of(key) for key in keys])).values())
-
-
-def _place(after: list[str]) -> tuple[datetime, UUID]:
-    try:
-        return datetime.fromisoformat(after[0]), UUID(after[1])
-    except ValueError as error:
-        raise Refused("Use the cursor of the answer's next link.") from error
 
 
 def _stated(asked: _Fields) -> dict[str, str]:

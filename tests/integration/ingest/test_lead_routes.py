@@ -10,6 +10,7 @@ from services.ingest.store.results import LEDGER
 from services.ingest.usecases.consent_default import tell_unknown
 from shared.db.engine import reading, transaction
 from shared.db.ledger import find_gaps
+from shared.web.pages import cursor_of
 from tests.integration.ingest.counter import Counter, opened
 from tests.integration.ingest.stage import AT, IngestStage, identify, of_type, page, track
 
@@ -150,7 +151,10 @@ async def test_a_walk_shows_each_person_once_while_others_change(counter: Counte
     after = (datetime.fromisoformat(changed) + timedelta(microseconds=1)).isoformat()
     later = await counter.get("/v1/leads", params={"updated_since": after})
     assert first["leads"][1]["id"] not in {one["id"] for one in later["leads"]}
-    assert (await counter.call("GET", "/v1/leads?cursor=nonsense")).status_code == 422
+    nobody = UUID(int=0)
+    for cursor in ("nonsense", cursor_of("2026-06-01", nobody), cursor_of("0001-01-01T00:00+14:00", nobody)):
+        refused = await counter.call("GET", f"/v1/leads?cursor={cursor}")
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "query:cursor"), cursor
 
 
 async def test_the_answer_about_unknown_consent_reaches_everybody(counter: Counter) -> None:
