@@ -10,7 +10,7 @@ from fastapi import Query
 
 from shared.errors import FieldError, Refused
 
-__all__ = ["PAGE_DEFAULT", "PAGE_MOST", "Limit", "cursor_of", "moment_in", "number_in", "read_cursor", "read_place"]
+__all__ = ["PAGE_DEFAULT", "PAGE_MOST", "Limit", "cursor_of", "moment_in", "number_in", "read_place"]
 
 PAGE_DEFAULT = 50
 PAGE_MOST = 200
@@ -23,27 +23,14 @@ def cursor_of(*values: object) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([str(value) for value in values])).decode().rstrip("=")
 
 
-def read_cursor(cursor: str | None, *, fields: int) -> list[str] | None:
-    """The values `cursor_of` wrote, or None for the first page. Raises Refused for anything else."""
-    if cursor is None:
-        return None
-    try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(values, list) and len(values) == fields and all(isinstance(value, str) for value in values):
-            return values
-    except ValueError:
-        pass
-    raise _no_cursor()
-
-
 def read_place(cursor: str | None, *kinds: Callable[[str], Any]) -> tuple[Any, ...] | None:
     """The values of the stable order that a cursor points behind, each read as its kind; None for the first page.
 
     Raises Refused for a cursor that is none of this list's: whatever it holds, it never reaches the database.
     """
-    values = read_cursor(cursor, fields=len(kinds))
-    if values is None:
+    if cursor is None:
         return None
+    values = _values(cursor, fields=len(kinds))
     try:
         return tuple(kind(value) for kind, value in zip(kinds, values, strict=True))
     except (ValueError, OverflowError) as wrong:
@@ -63,6 +50,17 @@ def number_in(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > _NUMBER_MOST:
         raise ValueError("no number of a row")
     return int(text)
+
+
+def _values(cursor: str, *, fields: int) -> list[str]:
+    """The values `cursor_of` wrote. Raises Refused for anything else."""
+    try:
+        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if isinstance(values, list) and len(values) == fields and all(isinstance(value, str) for value in values):
+            return values
+    except ValueError:
+        pass
+    raise _no_cursor()
 
 
 def _no_cursor() -> Refused:
