@@ -143,7 +143,7 @@ class Producer:
             await sleep(LOOK_SECONDS)
             since = self._unacked_since
             is_silent = since is not None and self._missed_at - since > NO_ACK_SECONDS
-            if is_silent and await self._does_broker_answer():
+            if is_silent and await self._does_broker_answer() and self._unacked_since is not None:
                 return
 
     async def _does_broker_answer(self) -> bool:

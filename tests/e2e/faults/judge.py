@@ -5,7 +5,7 @@ order.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 import asyncpg
@@ -24,11 +24,12 @@ __all__ = ["census", "findings"]
 SHOWN = 5
 
 
-async def findings(stack: BatonStack, *, source_id: UUID, kept: Iterable[str]) -> list[str]:
-    """All that is wrong after the stack came to rest."""
+async def findings(stack: BatonStack, *, source_id: UUID, kept: Mapping[str, str]) -> list[str]:
+    """All that is wrong after the stack came to rest. kept: what got a 2xx, message id to type."""
     expected = {derived_id(source_id, message): message for message in kept}
+    acts = {derived_id(source_id, message) for message, kind in kept.items() if kind != "identify"}
     found = await _receipts(stack, expected)
-    found += await _activities(stack, expected)
+    found += await _activities(stack, expected, acts)
     found += await _handoffs(stack)
     found += await _scores(stack)
     for service in SERVICES:
@@ -61,8 +62,8 @@ async def _receipts(stack: BatonStack, expected: dict[UUID, str]) -> list[str]:
     )
 
 
-async def _activities(stack: BatonStack, expected: dict[UUID, str]) -> list[str]:
-    """Each activity is on the topic once and in scoring's history once, and none that nobody sent."""
+async def _activities(stack: BatonStack, expected: dict[UUID, str], acts: set[UUID]) -> list[str]:
+    """Each act is on the topic once and in scoring's history once, and nothing is there that nobody sent."""
     emitted: Counter[UUID] = Counter()
     async for event in _topic(stack, "activities"):
         if isinstance(event.payload, ActivityRecorded):
@@ -74,6 +75,7 @@ async def _activities(stack: BatonStack, expected: dict[UUID, str]) -> list[str]
         + _complaint("in scoring's history twice", [str(one) for one, times in applied.items() if times > 1])
         + _complaint("emitted and not in scoring's history", [str(one) for one in emitted if one not in applied])
         + _complaint("in scoring's history and never emitted", [str(one) for one in applied if one not in emitted])
+        + _complaint("answered with 2xx and never emitted", [expected[one] for one in acts if one not in emitted])
         + _complaint("an activity that nobody sent", [str(one) for one in emitted if one not in expected])
     )
 

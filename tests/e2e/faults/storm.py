@@ -51,9 +51,9 @@ class Weather:
 
 @dataclass(slots=True)
 class Receipts:
-    """What the client knows: message ids that got a 2xx, how often it had to ask again, which answers came."""
+    """What the client knows: the messages that got a 2xx (id to type), how often it asked again, which answers came."""
 
-    kept: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
     attempts: int = 0
     answers: dict[int, int] = field(default_factory=dict)
     kills: list[str] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Storm:
     async def _send(self, client: httpx2.AsyncClient) -> None:
         while (message := await self._to_send.get()) is not None:
             await self._deliver(client, message)
-            self.receipts.kept.append(message["messageId"])
+            self.receipts.kept[message["messageId"]] = message["type"]
             if self.random.random() < REPEAT_SHARE:
                 await self._deliver(client, message)
 
