@@ -96,11 +96,11 @@ def _deleting_first(_true: Function) -> Function:
 def _whatever_the_token(true_fire: Function) -> Function:
     """What is armed fires, whatever the state it was armed for."""
 
-    def fire(work: Any, claimed: Any, watermark: Any) -> None:  # noqa: ANN401 - of the service, which is not imported
+    def fire(work: Any, claimed: Any, *rest: Any) -> None:  # noqa: ANN401 - of the service, which is not imported
         held = work.held[claimed.handoff_id]
         token = held.handoff.token
         held.handoff = replace(held.handoff, clocks=tuple(replace(one, token=token) for one in held.handoff.clocks))
-        true_fire(work, replace(claimed, token=token), watermark)
+        true_fire(work, replace(claimed, token=token), *rest)
 
     return fire
 
