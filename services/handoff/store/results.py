@@ -7,14 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.handoff.store import kept
+from services.handoff.tables import kept_result
 from shared.db.engine import ReadTx, Tx
 from shared.ids import LeadId
 
 __all__ = ["Result", "claim_results", "keep_result", "prune_results", "unclaimed_results"]
-
-# A handoff that opens later than this after the result is another story.
-KEPT_DAYS = 60
-_PRUNE_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +74,9 @@ async def unclaimed_results(
 
 async def claim_results(tx: Tx, ids: Sequence[UUID]) -> None:
     """These have moved a handoff."""
-    if ids:
-        await tx.execute(text("delete from kept_result where id = any(:ids)"), {"ids": list(ids)})
+    await kept.claim(tx, kept_result, ids)
 
 
 async def prune_results(tx: Tx) -> None:
     """Forget what no handoff claimed; a bounded number at once; a use case of `every`."""
-    await tx.execute(
-        text(
-            """
-            delete from kept_result where id in
-                (select id from kept_result where recorded_at < baton_now() - make_interval(days => :days)
-                  order by recorded_at limit :limit)
-            """
-        ),
-        {"days": KEPT_DAYS, "limit": _PRUNE_AT_ONCE},
-    )
+    await kept.prune(tx, kept_result)

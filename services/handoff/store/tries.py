@@ -8,16 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.handoff.store import kept
 from services.handoff.store.rows import insert_rows
 from services.handoff.tables import sales_activity
 from shared.db.engine import ReadTx, Tx
 from shared.ids import AccountId, ActivityId, LeadId, UserId
 
 __all__ = ["Try", "claim_tries", "keep_tries", "prune_tries", "unclaimed_of"]
-
-# A handoff that opens later than this after the call is another story.
-KEPT_DAYS = 60
-_PRUNE_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +66,9 @@ async def unclaimed_of(
 
 async def claim_tries(tx: Tx, ids: Sequence[UUID]) -> None:
     """These have been counted as touches."""
-    if ids:
-        await tx.execute(text("delete from sales_activity where id = any(:ids)"), {"ids": list(ids)})
+    await kept.claim(tx, sales_activity, ids)
 
 
 async def prune_tries(tx: Tx) -> None:
     """Forget what nobody claimed; a bounded number at once; a use case of `every`."""
-    await tx.execute(
-        text(
-            """
-            delete from sales_activity where id in
-                (select id from sales_activity where recorded_at < baton_now() - make_interval(days => :days)
-                  order by recorded_at limit :limit)
-            """
-        ),
-        {"days": KEPT_DAYS, "limit": _PRUNE_AT_ONCE},
-    )
+    await kept.prune(tx, sales_activity)

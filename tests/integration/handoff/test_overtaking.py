@@ -7,6 +7,8 @@ import pytest
 
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.things import Actor, ActorKind
+from services.handoff.store.results import prune_results
+from services.handoff.store.tries import prune_tries
 from services.handoff.usecases import commanding
 from services.handoff.usecases.commanding import OpenByHand
 from shared.db.engine import transaction
@@ -153,3 +155,16 @@ async def test_a_pull_counts_once_however_often_it_is_sent(database_of: Database
         assert not (await world.act(pulled.id, again)).is_ok
         assert [row.load for row in await world.rows("select load from rep where id = :id", id=ANNA)] == [1]
         assert await world.gaps() == []
+
+
+async def test_what_no_handoff_claimed_is_kept_sixty_days_and_then_forgotten(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _team(world)
+        await world.take(called("kim", "bert", at=world.now), deal("kim", "won", at=world.now))
+        for days, left in ((59, 1), (2, 0)):
+            await world.advance(days=days)
+            async with transaction(world.database, "periodic") as tx:
+                await prune_tries(tx)
+                await prune_results(tx)
+            assert len(await world.rows("select id from sales_activity")) == left
+            assert len(await world.rows("select id from kept_result")) == left
