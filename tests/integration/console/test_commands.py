@@ -17,7 +17,7 @@ from shared.contracts.handoffs import HandoffAccepted
 from shared.db.engine import reading, transaction
 from shared.runtime import Pace
 from shared.runtime.server import DrainServer
-from tests.integration.console.conftest import Console
+from tests.integration.console.conftest import Browser, Console
 from tests.support.builders.console import NOW, agreement_published, event, handoff_event, identified, named
 
 Make = Callable[..., Awaitable[Console]]
@@ -60,6 +60,18 @@ async def owner_service() -> AsyncIterator[Owner]:
         finally:
             server.drain()
     listener.close()  # a server that never started did not
+
+
+@asynccontextmanager
+async def desk(make_console: Make) -> AsyncIterator[tuple[Owner, Console, Browser]]:
+    """A signed-in rep whose lead waits, and the service that owns the lead."""
+    async with owner_service() as owner:
+        console = await make_console(handoff=owner.base)
+        user = await console.user("Priya Nair")
+        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
+        async with console.browser() as browser:
+            await browser.sign_in(user)
+            yield owner, console, browser
 
 
 def form(**more: str) -> dict[str, str]:
@@ -119,17 +131,12 @@ async def test_who_comes_too_late_is_told_in_one_sentence_who_did_what_and_when(
 
 
 async def test_a_reject_waits_ten_seconds_and_can_be_taken_back(make_console: Make) -> None:
-    async with owner_service() as owner:
-        console = await make_console(handoff=owner.base)
-        user = await console.user("Priya Nair")
-        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
-        async with console.browser() as browser:
-            await browser.sign_in(user)
-            left = await browser.press("/do/reject", form(reason_code="no_need"))
-            undo = left.text.partition('hx-post="/do/undo/')[2].partition('"')[0]
-            again = await browser.press("/do/reject", form(reason_code="no_need", key="other"))
-            back = await browser.press(f"/do/undo/{undo}", {})
-            late = await browser.press(f"/do/undo/{undo}", {})
+    async with desk(make_console) as (owner, _, browser):
+        left = await browser.press("/do/reject", form(reason_code="no_need"))
+        undo = left.text.partition('hx-post="/do/undo/')[2].partition('"')[0]
+        again = await browser.press("/do/reject", form(reason_code="no_need", key="other"))
+        back = await browser.press(f"/do/undo/{undo}", {})
+        late = await browser.press(f"/do/undo/{undo}", {})
     assert "It leaves in 10 seconds." in left.text
     assert again.status_code == 409
     assert (back.status_code, late.status_code) == (200, 409)
@@ -139,15 +146,10 @@ async def test_a_reject_waits_ten_seconds_and_can_be_taken_back(make_console: Ma
 async def test_a_reject_leaves_by_itself_with_its_row_as_the_key_and_the_moment_of_its_press(
     make_console: Make,
 ) -> None:
-    async with owner_service() as owner:
-        console = await make_console(handoff=owner.base)
-        user = await console.user("Priya Nair")
-        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
-        async with console.browser() as browser:
-            await browser.sign_in(user)
-            await browser.press("/do/reject", form(reason_code="no_need", text="They said so"))
-            row_id = await let_leave(console)
-            assert "did not take effect" not in (await browser.client.get("/queue")).text
+    async with desk(make_console) as (owner, console, browser):
+        await browser.press("/do/reject", form(reason_code="no_need", text="They said so"))
+        row_id = await let_leave(console)
+        assert "did not take effect" not in (await browser.client.get("/queue")).text
     ((path, headers, body),) = commands(owner)
     assert path.endswith("/reject")
     assert headers["idempotency-key"] == row_id
@@ -179,37 +181,27 @@ async def test_who_pressed_is_told_when_a_waiting_command_came_too_late(make_con
 
 
 async def test_who_pressed_is_told_when_a_waiting_command_was_refused(make_console: Make) -> None:
-    async with owner_service() as owner:
-        console = await make_console(handoff=owner.base)
-        user = await console.user("Priya Nair")
-        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
-        async with console.browser() as browser:
-            await browser.sign_in(user)
-            await browser.press("/do/reject", form(reason_code="no_need"))
-            owner.status, owner.answer = 422, {"type": "/problems/refused", "detail": "This reason is not agreed."}
-            await let_leave(console)
-            page = (await browser.client.get("/queue")).text
+    async with desk(make_console) as (owner, console, browser):
+        await browser.press("/do/reject", form(reason_code="no_need"))
+        owner.status, owner.answer = 422, {"type": "/problems/refused", "detail": "This reason is not agreed."}
+        await let_leave(console)
+        page = (await browser.client.get("/queue")).text
     assert "Your reject was not taken: This reason is not agreed." in page
 
 
 async def test_a_command_sent_twice_at_once_waits_for_the_first_to_tell(make_console: Make) -> None:
-    async with owner_service() as owner:
-        console = await make_console(handoff=owner.base)
-        user = await console.user("Priya Nair")
-        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
-        async with console.browser() as browser:
-            await browser.sign_in(user)
-            await browser.press("/do/reject", form(reason_code="no_need"))
-            running = {"type": "/problems/still_running", "detail": "The first request is still running."}
-            owner.status, owner.answer = 409, running
+    async with desk(make_console) as (owner, console, browser):
+        await browser.press("/do/reject", form(reason_code="no_need"))
+        running = {"type": "/problems/still_running", "detail": "The first request is still running."}
+        owner.status, owner.answer = 409, running
 
-            async def then_done(_: str) -> None:
-                if len(commands(owner)) > 1:
-                    owner.status, owner.answer = 200, {}
+        async def then_done(_: str) -> None:
+            if len(commands(owner)) > 1:
+                owner.status, owner.answer = 200, {}
 
-            owner.meanwhile = then_done
-            await let_leave(console)
-            assert "Your reject" not in (await browser.client.get("/queue")).text
+        owner.meanwhile = then_done
+        await let_leave(console)
+        assert "Your reject" not in (await browser.client.get("/queue")).text
     assert len(commands(owner)) == 2
 
 
@@ -235,16 +227,11 @@ async def _leaving(console: Console) -> int:
 
 
 async def test_a_reason_that_asks_for_more_is_refused_at_the_press(make_console: Make) -> None:
-    async with owner_service() as owner:
-        console = await make_console(handoff=owner.base)
-        user = await console.user("Priya Nair")
-        await console.fold(event(agreement_published()), event(handoff_event(owner=user.user_id)))
-        async with console.browser() as browser:
-            await browser.sign_in(user)
-            answers = [
-                await browser.press("/do/reject", form(**more))
-                for more in ({}, {"reason_code": "bad_timing"}, {"reason_code": "no_fit"}, {"reason_code": "other"})
-            ]
+    async with desk(make_console) as (owner, _, browser):
+        answers = [
+            await browser.press("/do/reject", form(**more))
+            for more in ({}, {"reason_code": "bad_timing"}, {"reason_code": "no_fit"}, {"reason_code": "other"})
+        ]
     assert [answer.status_code for answer in answers] == [422] * 4
     assert "Choose a reason." in answers[0].text
     assert "say from when the lead is good again" in answers[1].text
