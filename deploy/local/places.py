@@ -15,7 +15,8 @@ __all__ = ["cache_folder", "free_ports", "scratch_folder"]
 
 # Below this, a container's small /dev/shm would fill up in the middle of a test run.
 _MEMORY_FREE_BYTES = 1 << 30
-_PORT_FIRST, _PORTS, _PORT_TRIES = 20_000, 12_000, 200
+_PORT_FIRST, _PORTS, _PORT_TRIES = 20_000, 12_000, 50
+_GIVEN: list[socket.socket] = []  # what free_ports gave, kept for this process's life
 
 
 def cache_folder() -> Path:
@@ -27,26 +28,29 @@ def cache_folder() -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    """`count` different ports of 127.0.0.1 that are free at this moment; another process may still take one.
+    """`count` ports of 127.0.0.1 that nobody uses and that no living process was given before.
 
-    Below those that systems give to outgoing connections: one of these could sit on the port of a service that is just
-    being started again. Raises OSError when none is found.
+    Each is kept by a bound socket that never listens: Linux lets a server with SO_REUSEADDR (ours, Java's and
+    PostgreSQL's have it) listen beside it, while the probe here, which has it not, finds the port taken. Below those
+    that systems give to outgoing connections: one of these could sit on the port of a service that is just being
+    started again. Raises OSError when none is found.
     """
-    sockets: list[socket.socket] = []
-    try:
-        for _ in range(_PORT_TRIES):
-            one = socket.socket()
-            sockets.append(one)
-            try:
-                one.bind(("127.0.0.1", _PORT_FIRST + int(jitter() * _PORTS)))
-            except OSError:
-                sockets.pop().close()
-            if len(sockets) == count:
-                return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
+    found: list[socket.socket] = []
+    for _ in range(count * _PORT_TRIES):
+        one = socket.socket()
+        try:
+            one.bind(("127.0.0.1", _PORT_FIRST + int(jitter() * _PORTS)))
+        except OSError:
             one.close()
-    raise OSError(f"no {count} free ports found in {_PORT_TRIES} tries from {_PORT_FIRST} on")
+            continue
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.append(one)
+        if len(found) == count:
+            _GIVEN.extend(found)
+            return [one.getsockname()[1] for one in found]
+    for one in found:
+        one.close()
+    raise OSError(f"no {count} free ports found in {count * _PORT_TRIES} tries from {_PORT_FIRST} on")
 
 
 def scratch_folder(prefix: str) -> Path:
