@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,6 +20,7 @@ __all__ = [
     "SIGNED_TIME_TOLERANCE_SECONDS",
     "Headers",
     "InboundRequest",
+    "Proof",
     "Reply",
     "SenderAdapter",
     "basic_credentials",
@@ -33,20 +34,28 @@ __all__ = [
 SIGNED_TIME_TOLERANCE_SECONDS: Final = 300
 _TIMESTAMP_DIGITS_MAX: Final = 13  # longer is no unix time, and int() of a long text is slow
 
+Proof = Literal["key", "signature", "shared_secret", "address"]
+"""A write key; a signature of the bytes; a secret sent along; or only the address: 128 random bits nobody else has."""
 Headers = Mapping[str, str]
 """Names in lower case; a doubled header is joined with ", ", so a doubled proof is a malformed one."""
 
+Settings_contra = TypeVar("Settings_contra", contravariant=True)
 Parsed_co = TypeVar("Parsed_co", covariant=True)
 
 
 class InboundRequest(NamedTuple):
-    """One request as the sender made it; `query` is the raw text behind the question mark."""
+    """One request as the sender made it; `query` is the raw text behind the question mark.
+
+    `url` is the address the sender called, as it knows it (our public address, path and query): some sign it. Empty
+    where nobody needs it any more, behind the door.
+    """
 
     method: str
     path: str
     query: str
     headers: Headers
     body: bytes
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class Reply:
     content_type: str = "text/plain; charset=utf-8"
 
 
-class SenderAdapter(Protocol[Parsed_co]):
+class SenderAdapter(Protocol[Settings_contra, Parsed_co]):
     """One sender, one module: a module with these names is an adapter, and discovery finds it.
 
     Everything is pure and total: `hint`, `handshake` and `verify` never raise; `parse` raises Unreadable alone, when
@@ -67,12 +76,20 @@ class SenderAdapter(Protocol[Parsed_co]):
 
     SENDER: str
     """Its name in addresses (`/webhooks/{sender}/…`) and in activities."""
+    TITLE: str
+    """Its name as people know it."""
+    SETUP: tuple[str, ...]
+    """What a person does there, step by step; `{url}` stands for the source's address, `{key}` for its key."""
+    PROOF: Proof
+    """How a request of it is proven."""
     REPLY: Reply
     """What a kept delivery is answered with."""
     KEPT_HEADERS: tuple[str, ...]
     """The headers that `parse` needs, in lower case; the others are not kept."""
     KINDS: Mapping[str, str]
     """Sender's kind to ours; the table first, so a reader sees what is understood."""
+    STATUSES: tuple[str, ...]
+    """Sender's kinds that are kept on the delivery and make no activity."""
 
     def hint(self, request: InboundRequest) -> str | None:
         """A cheap guess at the person, only to spread load over partitions; None when several or nobody."""
@@ -83,8 +100,8 @@ class SenderAdapter(Protocol[Parsed_co]):
     def verify(self, request: InboundRequest, secret: str, now: float) -> bool:
         """Whether the request proves knowledge of this secret at `now` (unix seconds)."""
 
-    def parse(self, request: InboundRequest) -> Parsed_co:
-        """What the request says, in our words."""
+    def parse(self, request: InboundRequest, settings: Settings_contra) -> Parsed_co:
+        """What the request says, in our words; `settings` is what the source was told of zone, names and mapping."""
 
 
 def is_fresh(timestamp: str, now: float) -> bool:

@@ -16,7 +16,6 @@ __all__ = ["cache_folder", "free_ports", "scratch_folder"]
 # Below this, a container's small /dev/shm would fill up in the middle of a test run.
 _MEMORY_FREE_BYTES = 1 << 30
 _PORT_FIRST, _PORTS, _PORT_TRIES = 20_000, 12_000, 50
-_GIVEN: list[socket.socket] = []  # what free_ports gave, kept for this process's life
 
 
 def cache_folder() -> Path:
@@ -46,8 +45,10 @@ def free_ports(count: int) -> list[int]:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.append(one)
         if len(found) == count:
-            _GIVEN.extend(found)
-            return [one.getsockname()[1] for one in found]
+            ports = [one.getsockname()[1] for one in found]
+            for one in found:
+                one.detach()  # open for this process's life
+            return ports
     for one in found:
         one.close()
     raise OSError(f"no {count} free ports found in {count * _PORT_TRIES} tries from {_PORT_FIRST} on")

@@ -68,6 +68,7 @@ def build() -> Runtime:
         ),
         rates=Rates(),
         in_flight=InFlight(requests_max=settings.requests_in_flight_max, bytes_max=settings.bytes_in_flight_max),
+        public_url=settings.door_url,
     )
     parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh)
     app = create_app(
@@ -76,7 +77,7 @@ def build() -> Runtime:
         authenticate=by_service_token(runtime.tokens),
         state={"parts": parts},
     )
-    runtime.serve_api(Collector(app, desk=desk, public_url=settings.door_url))
+    runtime.serve_api(Collector(app, desk=desk))
     runtime.serve_internal(worker, routers=[internal_router(parts)], ledger=LEDGER)
     runtime.consume(handlers(hashed), worker, inbox_days=INBOX_DAYS)
     runtime.relay(worker)

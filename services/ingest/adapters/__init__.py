@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol, cast
 
 from services.ingest.domain.observation import Parsed, Refusal
+from services.ingest.domain.source import SourceSettings
 from shared.senders import InboundRequest, SenderAdapter
 
 __all__ = ["ADAPTERS", "Adapter", "Outline"]
@@ -24,7 +25,7 @@ class Outline(NamedTuple):
     """The write key in the body, for senders that put it there."""
 
 
-class Adapter(SenderAdapter[Parsed], Protocol):
+class Adapter(SenderAdapter[SourceSettings, Parsed], Protocol):
     """A sender's module, as ingest uses it."""
 
     def outline(self, request: InboundRequest) -> Outline:

@@ -29,16 +29,24 @@ from services.ingest.domain.fields import (
     text_of,
 )
 from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal, Texts, Touch
+from services.ingest.domain.source import SourceSettings
 from shared.errors import Unreadable
-from shared.senders import InboundRequest, Reply
+from shared.senders import InboundRequest, Proof, Reply
 
 SENDER: str = "cloudevents"
+TITLE: str = "CloudEvents"
+SETUP: tuple[str, ...] = (
+    "POST CloudEvents 1.0 (binary, structured or batch) to {url}.",
+    "Send `Authorization: Bearer {key}`.",
+)
+PROOF: Proof = "key"
 REPLY: Reply = Reply(202, b'{"success": true}', "application/json")
 KEPT_HEADERS: tuple[str, ...] = (
     "content-type", "content-encoding",
     "ce-id", "ce-source", "ce-specversion", "ce-type", "ce-time", "ce-subject", "ce-dataschema",
 )  # fmt: skip
 KINDS: Mapping[str, str] = {kind: kind for kind in CHANNELS}
+STATUSES: tuple[str, ...] = ()
 
 ID_BYTES_MAX: Final = 1024  # source and id together; longer ones are no ids
 _OPERATIONS: Final[Mapping[str, Operation]] = {
@@ -78,7 +86,7 @@ def outline(request: InboundRequest) -> Outline:
     return Outline(len(raws), tuple(refusals), hint(request) if len(raws) == 1 else None)
 
 
-def parse(request: InboundRequest) -> Parsed:
+def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
     """One observation per event, in the order of the batch."""
     observations, refusals = [], []
     for index, raw in enumerate(_raw_events(request)):

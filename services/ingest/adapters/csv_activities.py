@@ -12,17 +12,36 @@ from services.ingest.domain.activity import CHANNELS
 from services.ingest.domain.csv_file import Record, row_id
 from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, moment_of, number_of, profile_of
 from services.ingest.domain.observation import Observation, Operation, Parsed, Refusal, Texts, Touch
-from shared.senders import InboundRequest, Reply
+from services.ingest.domain.source import SourceSettings
+from shared.senders import InboundRequest, Proof, Reply
 
-__all__ = ["KEPT_HEADERS", "KINDS", "REPLY", "SENDER", "handshake", "hint", "outline", "parse", "verify"]
+__all__ = [
+    "KEPT_HEADERS",
+    "KINDS",
+    "PROOF",
+    "REPLY",
+    "SENDER",
+    "SETUP",
+    "STATUSES",
+    "TITLE",
+    "handshake",
+    "hint",
+    "outline",
+    "parse",
+    "verify",
+]
 
 SENDER: str = "csv_activities"
+TITLE: str = "CSV file of activities"
+SETUP: tuple[str, ...] = ("Run `baton import activities FILE`, or upload the file in the console.",)
+PROOF: Proof = "address"
 REPLY: Reply = Reply(202)
 KEPT_HEADERS: tuple[str, ...] = ()
 KINDS: Mapping[str, str] = {kind: kind for kind in CHANNELS}
+STATUSES: tuple[str, ...] = ()
 
 
-def parse(request: InboundRequest) -> Parsed:
+def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
     """One activity per record, in the order of the file."""
     observations, refusals = [], []
     for record in piece(request):

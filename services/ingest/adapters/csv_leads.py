@@ -16,12 +16,17 @@ from services.ingest.domain.csv_file import Record, records, row_id
 from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, profile_of
 from services.ingest.domain.keys import email_of, keys_of
 from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal
-from shared.senders import InboundRequest, Reply
+from services.ingest.domain.source import SourceSettings
+from shared.senders import InboundRequest, Proof, Reply
 
 SENDER: str = "csv_leads"
+TITLE: str = "CSV file of leads"
+SETUP: tuple[str, ...] = ("Run `baton import leads FILE`, or upload the file in the console.",)
+PROOF: Proof = "address"
 REPLY: Reply = Reply(202)
 KEPT_HEADERS: tuple[str, ...] = ()
 KINDS: Mapping[str, str] = {}
+STATUSES: tuple[str, ...] = ()
 _DEFAULT_CHANNEL: Final = "email"  # a list of addresses is written to
 
 
@@ -45,7 +50,7 @@ def outline(request: InboundRequest) -> Outline:
     return Outline(len(piece(request)))
 
 
-def parse(request: InboundRequest) -> Parsed:
+def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
     """One identify per record, in the order of the file."""
     observations, refusals = [], []
     for record in piece(request):

@@ -21,13 +21,22 @@ from services.ingest.domain.fields import (
     text_of,
 )
 from services.ingest.domain.observation import Company, Observation, Operation, Parsed, Person, Refusal, Texts, Touch
+from services.ingest.domain.source import SourceSettings
 from shared.errors import Unreadable
-from shared.senders import InboundRequest, Reply
+from shared.senders import InboundRequest, Proof, Reply
 
 SENDER: str = "segment"
+TITLE: str = "Segment"
+SETUP: tuple[str, ...] = (
+    "In Segment: Connections, Destinations are not needed; point the library at Baton instead.",
+    "Set the library's host (`apiHost`, `host`, `endpoint`) to {url}.",
+    "Use {key} as its write key.",
+)
+PROOF: Proof = "key"
 REPLY: Reply = Reply(200, b'{"success": true}', "application/json")
 KEPT_HEADERS: tuple[str, ...] = ("content-type", "content-encoding")
 KINDS: Mapping[str, str] = {"page": "page_view", "screen": "page_view"}
+STATUSES: tuple[str, ...] = ()
 """`track` goes through the table of names; identify, group and alias are identity operations."""
 
 MESSAGE_ID_BYTES_MAX: Final = 256
@@ -86,7 +95,7 @@ def outline(request: InboundRequest) -> Outline:
     return Outline(len(batch.events), tuple(refusals), key=text_of(batch.field("writeKey")))
 
 
-def parse(request: InboundRequest) -> Parsed:
+def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
     """All events of the body in its order."""
     plain = _plain(request)
     if not request.path.endswith(_BATCH_ENDS):

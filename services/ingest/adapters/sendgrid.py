@@ -12,10 +12,18 @@ from services.ingest.adapters import Outline
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, flag_of, text_of, unix_moment
 from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal, Texts, Touch
+from services.ingest.domain.source import SourceSettings
 from shared.errors import Unreadable
-from shared.senders import InboundRequest, Reply, is_ecdsa_p256_signed, is_fresh
+from shared.senders import InboundRequest, Proof, Reply, is_ecdsa_p256_signed, is_fresh
 
 SENDER: str = "sendgrid"
+TITLE: str = "Twilio SendGrid"
+SETUP: tuple[str, ...] = (
+    "In SendGrid: Settings, Mail Settings, Event Webhooks, Create new webhook.",
+    "Paste {url} as Post URL and choose the events.",
+    "Switch Signature Verification on, and give Baton the verification key shown there.",
+)
+PROOF: Proof = "signature"
 REPLY: Reply = Reply()
 KEPT_HEADERS: tuple[str, ...] = ("content-type",)
 KINDS: Mapping[str, str] = {
@@ -28,6 +36,7 @@ KINDS: Mapping[str, str] = {
     "group_unsubscribe": "email_unsubscribe",
     "group_resubscribe": "email_subscribe",
 }
+STATUSES: tuple[str, ...] = ("processed", "deferred", "dropped")
 _SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
 
@@ -56,7 +65,7 @@ def outline(request: InboundRequest) -> Outline:
     return Outline(len(bodies.split_array(bodies.utf8(request.body))))
 
 
-def parse(request: InboundRequest) -> Parsed:
+def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
     """One observation per event; an event without address or kind is refused alone."""
     observations, refusals = [], []
     for index, raw in enumerate(bodies.split_array(bodies.utf8(request.body))):

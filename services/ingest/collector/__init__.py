@@ -26,12 +26,12 @@ _WEBHOOK_RATE: Final = b"120"  # a minute, told to CloudEvents senders that ask
 
 
 class Collector:
-    """The ASGI app of the door; `app` answers what is not the door's. public_url is what senders see."""
+    """The ASGI app of the door; `app` answers what is not the door's."""
 
-    def __init__(self, app: ASGIApp, *, desk: Desk, public_url: str) -> None:
+    def __init__(self, app: ASGIApp, *, desk: Desk) -> None:
         self._app = app
         self._desk = desk
-        self._public_host = public_url.partition("://")[2].rstrip("/")
+        self._public_host = desk.public_url.partition("://")[2].rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the door's own paths, hand on the others."""

@@ -44,7 +44,7 @@ async def collect(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[s
     key = _header_key(headers)
     proof = _prove_key(desk, key, network) if key else None
     body = await read_body(receive, headers, bytes_max=BATCH_BYTES_MAX)
-    request = request_of(scope, headers, body)
+    request = request_of(scope, headers, body, public_url=desk.public_url)
     desk.in_flight.take(len(body))
     try:
         outline = await outlined(adapter, request)

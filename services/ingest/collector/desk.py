@@ -42,6 +42,8 @@ class Desk:
     default_rates: DoorRates
     rates: Rates
     in_flight: InFlight
+    public_url: str
+    """Our address as senders know it: what stands before the path."""
 
     def unproven(self, detail: str, *errors: FieldError) -> Refused:
         """401 when we are sure, 503 while the directory is stale: we never say "unknown" while we cannot know."""
@@ -83,10 +85,13 @@ class Desk:
         )
 
 
-def request_of(scope: Scope, headers: Mapping[str, str], body: bytes) -> InboundRequest:
-    """The request as adapters see it."""
-    query: bytes = scope["query_string"]
-    return InboundRequest(scope["method"], scope["path"], query.decode("latin-1"), headers, body)
+def request_of(scope: Scope, headers: Mapping[str, str], body: bytes, *, public_url: str) -> InboundRequest:
+    """The request as adapters see it; public_url is ours as senders know it, before the path."""
+    query = scope["query_string"].decode("latin-1")
+    path = scope["path"]
+    return InboundRequest(
+        scope["method"], path, query, headers, body, f"{public_url}{path}?{query}" if query else public_url + path
+    )
 
 
 def check_encoding(headers: Mapping[str, str]) -> None:

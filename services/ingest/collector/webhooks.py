@@ -35,7 +35,7 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
         raise desk.unproven(_UNPROVEN)
     check_encoding(headers)
     body = await read_body(receive, headers, bytes_max=WEBHOOK_BYTES_MAX)
-    request = request_of(scope, headers, body)
+    request = request_of(scope, headers, body, public_url=desk.public_url)
     desk.in_flight.take(len(body))
     try:
         now = clock.now()

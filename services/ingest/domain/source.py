@@ -39,6 +39,12 @@ class SourceSettings:
     """What the source states for everybody it sends: granted or unknown."""
     entry_channel: str | None = None
     rate_per_second: int | None = None
+    time_zone: str | None = None
+    """The zone of senders that say times without one (IANA name); None: UTC."""
+    mapping: Mapping[str, object] = field(default_factory=dict)
+    """Where a generic sender's body says what: our field to JSON path (`adapters/generic.py` says the form)."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What one sender alone needs to know, by the name its adapter states (a topic, an API host, a kind)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +116,9 @@ def settings_of(value: Mapping[str, object]) -> SourceSettings:
         consent="granted" if consent == "granted" or flag_of(value.get("consent")) is True else "unknown",
         entry_channel=text_of(value.get("entry_channel")),
         rate_per_second=number_of(value.get("rate_per_second")),
+        time_zone=text_of(value.get("time_zone")),
+        mapping=mapping_of(value.get("mapping")),
+        options={name: str(one) for name, one in list(mapping_of(value.get("options")).items())[:_ENTRIES_MAX]},
     )
 
 

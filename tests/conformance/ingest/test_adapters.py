@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event, to_structured_event
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from services.ingest.adapters import ADAPTERS, sendgrid
 from services.ingest.domain.activity import CHANNELS
 from services.ingest.domain.observation import Operation
+from services.ingest.domain.source import SourceSettings
 from shared.errors import AppError
 from shared.senders import InboundRequest
 from tests.conformance.ingest.adapter_samples import samples, senders, shown
@@ -29,9 +31,9 @@ def test_each_sample_says_what_is_expected_and_the_same_ids_again(sender: str) -
     found = list(samples(sender))
     assert found, "a sender without samples is not understood"
     for case, request, expected in found:
-        parsed = ADAPTERS[sender].parse(request)
+        parsed = ADAPTERS[sender].parse(request, SourceSettings())
         assert json.loads(json.dumps(shown(parsed), default=str)) == expected, case
-        assert ADAPTERS[sender].parse(request) == parsed
+        assert ADAPTERS[sender].parse(request, SourceSettings()) == parsed
         outline = ADAPTERS[sender].outline(request)
         assert outline.events == len(parsed.observations) + len(parsed.refusals), case
 
@@ -39,7 +41,11 @@ def test_each_sample_says_what_is_expected_and_the_same_ids_again(sender: str) -
 @pytest.mark.parametrize("sender", senders())
 def test_every_kind_of_the_table_is_sampled_and_of_the_closed_set(sender: str) -> None:
     table = set(ADAPTERS[sender].KINDS.values())
-    seen = {one.kind for _, request, _ in samples(sender) for one in ADAPTERS[sender].parse(request).observations}
+    seen = {
+        one.kind
+        for _, request, _ in samples(sender)
+        for one in ADAPTERS[sender].parse(request, SourceSettings()).observations
+    }
     assert table <= set(CHANNELS)
     assert table <= seen
 
@@ -61,8 +67,8 @@ def test_a_mutated_body_raises_nothing_but_the_documented_errors(sender: str, da
     body = request.body[:at] + data.draw(st.binary(max_size=8)) + request.body[at + cut :]
     mutated = InboundRequest(request.method, request.path, request.query, request.headers, body)
     adapter = ADAPTERS[sender]
-    for read in (adapter.outline, adapter.parse):
-        assert _status(read, mutated) in {200, 400, 413}
+    assert _status(adapter.outline, mutated) in {200, 400, 413}
+    assert _status(partial(adapter.parse, settings=SourceSettings()), mutated) in {200, 400, 413}
     adapter.hint(mutated)
     assert adapter.handshake(mutated, []) is None
 
@@ -171,7 +177,7 @@ def test_the_captured_mail_events_are_normalised_as_stated() -> None:
         return
     for case in json.loads(file.read_text())["cases"]:
         request = InboundRequest("POST", "/webhooks/sendgrid/x", "", {}, json.dumps(case["payload"]).encode())
-        (found,) = sendgrid.parse(request).observations
+        (found,) = sendgrid.parse(request, SourceSettings()).observations
         assert found.person.email == case["payload"][0]["email"], case["case"]
         assert found.touch.message == case["payload"][0]["sg_message_id"].partition(".")[0]
         if case["canonical"] == "no activity (status only)":
@@ -199,17 +205,12 @@ def test_binary_and_structured_mode_say_the_same_as_the_library_reads() -> None:
     structured = message.body
     said = {name.lower(): value for name, value in message.headers.items()}
     parsed = [
-        adapter.parse(InboundRequest("POST", "/v1/events", "", binary, body)),
-        adapter.parse(InboundRequest("POST", "/v1/events", "", said, structured)),
-        adapter.parse(
-            InboundRequest(
-                "POST",
-                "/v1/events",
-                "",
-                {"content-type": "application/cloudevents-batch+json"},
-                b"[" + structured + b"]",
-            )
-        ),
+        adapter.parse(InboundRequest("POST", "/v1/events", "", headers, sent), SourceSettings())
+        for headers, sent in (
+            (binary, body),
+            (said, structured),
+            ({"content-type": "application/cloudevents-batch+json"}, b"[" + structured + b"]"),
+        )
     ]
     for one in parsed:
         (found,) = one.observations

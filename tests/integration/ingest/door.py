@@ -119,9 +119,10 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
         default_rates=options.get("rates", RATES),
         rates=Rates(),
         in_flight=InFlight(requests_max=options.get("requests_max", 2000), bytes_max=64 * 1024 * 1024),
+        public_url="https://in.example.test",
     )
     server = DrainServer(
-        Collector(elsewhere, desk=desk, public_url="https://in.example.test"),
+        Collector(elsewhere, desk=desk),
         headers_seconds=options.get("headers_seconds", HEADERS_SECONDS),
         body_seconds=options.get("body_seconds", BODY_SECONDS),
     )

@@ -25,7 +25,7 @@ from services.ingest.usecases.normalise.profiling import (
     split_events,
     take_identity,
 )
-from services.ingest.usecases.normalise.reading import Delivery, Item, read_delivery, read_request
+from services.ingest.usecases.normalise.reading import NO_SETTINGS, Delivery, Item, read_delivery, read_request
 from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, recognise
 from services.ingest.usecases.normalise.recording import (
     activity_events,
@@ -50,11 +50,9 @@ async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: 
     while it was being locked (the batch runs again).
     """
     requests = [read_request(event) for event in received]
-    set_aside = {request.source_id for request in requests if request.parked_as is not None}
-    settings = await sources.settings_by_source(tx, set_aside) if set_aside else {}
-    origins = {source_id: one.origins for source_id, one in settings.items()}
+    settings = await sources.settings_by_source(tx, {request.source_id for request in requests})
     deliveries = [
-        read_delivery(event, request, origins=origins.get(request.source_id, ()))
+        read_delivery(event, request, settings.get(request.source_id, NO_SETTINGS))
         for event, request in zip(received, requests, strict=True)
     ]
     await handle(tx, deliveries, hashed=hashed)
@@ -140,7 +138,6 @@ async def _load(
     draft = Draft(
         now=tx.now,
         hashed=hashed,
-        settings=await sources.settings_by_source(tx, {one.request.source_id for one in deliveries}),
         unknown_means=(await consents.default(tx)).unknown_means,
         identities=recognised.identities,
         leads=recognised.leads,
@@ -173,13 +170,13 @@ def _take(draft: Draft, item: Item) -> None:
     if any(key in draft.suppressed for key in item.keys):
         result.suppressed += 1
         if is_activity:
-            draft.count_without_person(item, kind_and_place(draft, item)[0])
+            draft.count_without_person(item, kind_and_place(item)[0])
         draft.refuse(item, "suppressed", "This person was erased and stays out.")
         return
     if not item.keys:
         result.counted += 1
         if is_activity:
-            draft.count_without_person(item, kind_and_place(draft, item)[0])
+            draft.count_without_person(item, kind_and_place(item)[0])
         return
     resolution = draft.identities.resolve(
         item.keys, is_verified=item.delivery.is_verified, new_id=item.lead_id, now=draft.now
@@ -189,7 +186,7 @@ def _take(draft: Draft, item: Item) -> None:
         apply_statements(draft, resolution.member_id, item, None)
         result.operations += 1
         return
-    kind, fields = kind_and_place(draft, item)
+    kind, fields = kind_and_place(item)
     apply_statements(draft, resolution.member_id, item, kind)
     record(draft, resolution.member_id, item, kind, fields)
 

@@ -23,8 +23,7 @@ _BOTH = (_PROFILING, _CONTACT)
 def apply_statements(draft: Draft, member_id: UUID, item: Item, kind: str | None) -> None:
     """What the source, the observation and the kind of activity state about this lead."""
     request = item.delivery.request
-    settings = draft.settings.get(request.source_id)
-    if settings is not None and settings.consent == "granted":
+    if item.delivery.settings.consent == "granted":
         for purpose in _BOTH:
             row = _row(draft, member_id, purpose)
             if row.standing.source is None:

@@ -11,7 +11,6 @@ from services.ingest.domain.keys import Key
 from services.ingest.domain.machine import Verdict
 from services.ingest.domain.observation import Company
 from services.ingest.domain.profile import Stated
-from services.ingest.domain.source import SourceSettings
 from services.ingest.store.consents import ConsentRow, StatementRow
 from services.ingest.store.identity import LeadRow
 from services.ingest.store.people import TextRow
@@ -45,7 +44,6 @@ class Draft:
 
     now: datetime
     hashed: KeyedHash
-    settings: Mapping[UUID, SourceSettings]
     unknown_means: str
     identities: Identities
     leads: dict[UUID, LeadRow]

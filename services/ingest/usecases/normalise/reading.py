@@ -1,6 +1,5 @@
 """Turns raw deliveries into observations with ids, true times and keys: everything that needs no database."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,15 +10,17 @@ from services.ingest.adapters import ADAPTERS
 from services.ingest.domain.activity import Timed, occurred
 from services.ingest.domain.keys import Key, keys_of
 from services.ingest.domain.observation import Observation, Operation, Refusal
+from services.ingest.domain.source import SourceSettings
 from shared.contracts.deliveries import REQUEST_HEADER, DeliveryRequest
 from shared.errors import AppError
 from shared.ids import derived_id
 from shared.senders import InboundRequest
 from shared.stream.handlers import ParkError, RawEvent
 
-__all__ = ["ORIGIN_NOT_LISTED", "Delivery", "Item", "read_delivery", "read_request"]
+__all__ = ["NO_SETTINGS", "ORIGIN_NOT_LISTED", "Delivery", "Item", "read_delivery", "read_request"]
 
 ORIGIN_NOT_LISTED = "origin_not_listed"
+NO_SETTINGS = SourceSettings()  # of a source that is gone, and of commands, which come from no source
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Delivery:
     request: DeliveryRequest
     import_id: UUID | None
     received_at: datetime
+    settings: SourceSettings = NO_SETTINGS
     items: list[Item] = field(default_factory=list)
     refusals: tuple[Refusal, ...] = ()
 
@@ -74,13 +76,14 @@ def read_request(event: RawEvent) -> DeliveryRequest:
         raise ParkError("The record is no delivery of our door.", "unreadable") from error
 
 
-def read_delivery(event: RawEvent, request: DeliveryRequest, *, origins: Collection[str] = ()) -> Delivery:
+def read_delivery(event: RawEvent, request: DeliveryRequest, settings: SourceSettings) -> Delivery:
     """The delivery of a record. Raises ParkError, not counted as ours, for what the door or the adapter found wrong.
 
-    origins are those listed now: what came from a new landing page is taken when it is replayed after being listed.
+    settings are those of its source now: what came from a new landing page is taken when it is replayed after being
+    listed, and a mended mapping reads what the old one could not.
     """
     source = str(request.source_id)
-    is_listed_now = request.parked_as == ORIGIN_NOT_LISTED and request.headers.get("origin") in origins
+    is_listed_now = request.parked_as == ORIGIN_NOT_LISTED and request.headers.get("origin") in settings.origins
     if request.parked_as is not None and not is_listed_now:
         raise ParkError("The door set it aside.", request.parked_as, is_ours=False, source=source)
     adapter = ADAPTERS.get(request.sender)
@@ -88,11 +91,11 @@ def read_delivery(event: RawEvent, request: DeliveryRequest, *, origins: Collect
         raise ParkError(f"There is no adapter for {request.sender}.", "no_adapter")
     inbound = InboundRequest(request.method, request.path, request.query, request.headers, event.value)
     try:
-        parsed = adapter.parse(inbound)
+        parsed = adapter.parse(inbound, settings)
     except AppError as error:
         raise ParkError(error.detail, error.problem, is_ours=False, source=source) from error
     received_at = request.received_at.astimezone(UTC)
-    delivery = Delivery(event.id, request, _import_id(request), received_at, refusals=parsed.refusals)
+    delivery = Delivery(event.id, request, _import_id(request), received_at, settings, refusals=parsed.refusals)
     delivery.items = [_item(one, ordinal, delivery) for ordinal, one in enumerate(parsed.observations)]
     return delivery
 

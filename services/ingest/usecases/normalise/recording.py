@@ -29,13 +29,12 @@ _MAIL = frozenset({"email_delivered", "email_open", "email_click"})
 _PAGES = frozenset({"page_view", "pricing_viewed"})
 _TEXT_MAX = 256
 _ACTIVE_STEP = timedelta(days=1)  # retention counts days; a write for every page view would be for nothing
-_NO_SETTINGS = SourceSettings()
 
 
-def kind_and_place(draft: Draft, item: Item) -> tuple[str, dict[str, str | None]]:
+def kind_and_place(item: Item) -> tuple[str, dict[str, str | None]]:
     """The kind of an observation, and where it came from as payload fields."""
     observation, request = item.observation, item.delivery.request
-    settings = draft.settings.get(request.source_id, _NO_SETTINGS)
+    settings = item.delivery.settings
     place = placed(observation.touch, pages=settings.pages)
     kind = kind_of(observation, names=settings.names, verified_by=request.verified_by, content=place.content)
     fields = {name: getattr(place, name) for name in place.__slots__}
@@ -54,7 +53,7 @@ def record(draft: Draft, member_id: UUID, item: Item, kind: str, fields: dict[st
     touch = observation.touch
     verdict = at_first_sight(kind, machine_reason=touch.machine_reason, user_agent=touch.user_agent)
     message_key = draft.hashed.message_key(touch.message) if touch.message else None
-    properties = _properties(observation, draft.settings.get(item.delivery.request.source_id, _NO_SETTINGS))
+    properties = _properties(observation, item.delivery.settings)
     draft.activities.append(PendingActivity(item, member_id, kind, verdict, fields, properties, message_key))
     _enter(draft, member_id, item, kind, fields)
     _keep_text(draft, member_id, item)
@@ -172,7 +171,7 @@ def _enter(draft: Draft, member_id: UUID, item: Item, kind: str, fields: Mapping
     if item.observation.direction == "sales":
         return
     if lead.entered_at is None or at < lead.entered_at:
-        settings = draft.settings.get(item.delivery.request.source_id, _NO_SETTINGS)
+        settings = item.delivery.settings
         lead.entry_channel = item.observation.entry_channel or settings.entry_channel or channel_of(kind)
         lead.entered_at = at
     has_origin = fields["traffic_source"] is not None or fields["campaign"] is not None
