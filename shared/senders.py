@@ -7,6 +7,8 @@ comparison with something secret is `hmac.compare_digest`.
 
 import base64
 import binascii
+import hmac
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 __all__ = [
     "SIGNED_TIME_TOLERANCE_SECONDS",
+    "Digest",
     "Headers",
     "InboundRequest",
     "Proof",
@@ -26,13 +29,22 @@ __all__ = [
     "basic_credentials",
     "bearer_token",
     "decoded_base64",
+    "is_base64_signed",
+    "is_dated_signed",
     "is_ecdsa_p256_signed",
     "is_fresh",
+    "is_hex_signed",
+    "is_same",
+    "keyed_hex",
 ]
 
 # A captured request is worth nothing after this; a sender's clock may be off by as much, either way (SENDERS 3.5).
 SIGNED_TIME_TOLERANCE_SECONDS: Final = 300
 _TIMESTAMP_DIGITS_MAX: Final = 13  # longer is no unix time, and int() of a long text is slow
+# The parts of a dated signature, in this order and nothing between: another order is another header, not this one.
+_DATED: Final = re.compile(r"t=([0-9]{1,13})((?:,v[0-9]{1,2}=[0-9A-Za-z+/=_-]{1,128}){1,16})", re.ASCII)
+
+Digest = Literal["sha1", "sha256"]
 
 Proof = Literal["key", "signature", "shared_secret", "address"]
 """A write key; a signature of the bytes; a secret sent along; or only the address: 128 random bits nobody else has."""
@@ -104,11 +116,58 @@ class SenderAdapter(Protocol[Settings_contra, Parsed_co]):
         """What the request says, in our words; `settings` is what the source was told of zone, names and mapping."""
 
 
-def is_fresh(timestamp: str, now: float) -> bool:
-    """Whether a signed unix timestamp (seconds, plain ASCII digits) lies within the tolerance, past and future."""
+def is_fresh(
+    timestamp: str,
+    now: float,
+    *,
+    tolerance_seconds: float = SIGNED_TIME_TOLERANCE_SECONDS,
+    per_second: int = 1,
+) -> bool:
+    """Whether a signed unix timestamp (plain ASCII digits) lies within the tolerance, past and future.
+
+    per_second: 1 for timestamps in seconds, 1000 for milliseconds.
+    """
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > _TIMESTAMP_DIGITS_MAX:
         return False
-    return abs(now - int(timestamp)) <= SIGNED_TIME_TOLERANCE_SECONDS
+    return abs(now - int(timestamp) / per_second) <= tolerance_seconds
+
+
+def is_same(given: str, secret: str) -> bool:
+    """Whether a secret sent along is the configured one, in constant time; an empty secret is never the same."""
+    return bool(secret) and hmac.compare_digest(given.encode(errors="replace"), secret.encode(errors="replace"))
+
+
+def keyed_hex(signed: bytes, *, secret: str, digest: Digest = "sha256") -> str:
+    """The lower-case hex HMAC of the bytes."""
+    return hmac.new(secret.encode(errors="replace"), signed, digest).hexdigest()
+
+
+def is_hex_signed(signed: bytes, given: str, *, secret: str, digest: Digest = "sha256") -> bool:
+    """Whether `given` is the lower-case hex HMAC of `signed`, letter by letter; an empty secret signs nothing."""
+    return bool(secret) and is_same(given, keyed_hex(signed, secret=secret, digest=digest))
+
+
+def is_base64_signed(signed: bytes, given: str, *, secret: str, digest: Digest = "sha256") -> bool:
+    """Whether `given` is the standard base64 of the HMAC of `signed`; an empty secret signs nothing."""
+    expected = base64.b64encode(hmac.digest(secret.encode(errors="replace"), signed, digest)).decode()
+    return bool(secret) and is_same(given, expected)
+
+
+def is_dated_signed(
+    body: bytes,
+    header: str,
+    *,
+    secret: str,
+    now: float,
+    tolerance_seconds: float = SIGNED_TIME_TOLERANCE_SECONDS,
+) -> bool:
+    """Whether a header `t=…,v1=…` holds a right v1, the hex HMAC-SHA256 of `t.body`; all that are listed are tried."""
+    match = _DATED.fullmatch(header)
+    if match is None or not is_fresh(match[1], now, tolerance_seconds=tolerance_seconds):
+        return False
+    signed = f"{match[1]}.".encode() + body
+    listed = (part.partition("=") for part in match[2].split(",")[1:])
+    return any(name == "v1" and is_hex_signed(signed, value, secret=secret) for name, _, value in listed)
 
 
 def decoded_base64(text: str) -> bytes | None:
