@@ -66,8 +66,9 @@ schemas: setup  ## schema files, compatibility gate, asyncapi.yaml
 
 test: setup  ## architecture, unit, property
 	@$(PYTEST) $(if $(filter tests,$(T)),tests/architecture tests/unit tests/property,$(T))
-test-integration: setup  ## conformance and integration, on real PostgreSQL and Kafka
-	@$(PYTEST) tests/conformance tests/integration
+test-integration: setup  ## conformance, integration and real client libraries, on real PostgreSQL and Kafka
+	@$(BIN)/python -m tests.support.node
+	@$(PYTEST) tests/conformance tests/integration tests/libraries
 test-e2e: setup  ## all five services, and a browser
 	@$(PYTEST) tests/e2e -m "not faults"
 test-faults: setup  ## kills every part while deliveries flow; prints its seeds
@@ -81,6 +82,8 @@ deploy-check: setup  ## compose file and Dockerfile, offline
 check: setup lint types imports  ## what a change must pass
 	@$(BIN)/python -m deploy.cli.schemas check
 	@$(BIN)/python -m tests.support.browser
-	@$(PYTEST) -n 2 --dist loadgroup tests/architecture tests/unit tests/property tests/conformance tests/integration
+	@$(BIN)/python -m tests.support.node
+	@$(PYTEST) -n 2 --dist loadgroup tests/architecture tests/unit tests/property tests/conformance tests/integration \
+	  tests/libraries
 	@$(PYTEST) tests/e2e -m "not faults"
 	@$(PYTEST) tests/e2e -m faults
