@@ -22,7 +22,7 @@ from shared.senders import InboundRequest, Proof, Reply
 SENDER: str = "csv_leads"
 TITLE: str = "CSV file of leads"
 SETUP: tuple[str, ...] = ("Run `baton import leads FILE`, or upload the file in the console.",)
-PROOF: Proof = "address"
+PROOF: Proof = "key"  # of the person whose import it is; no webhook address leads here
 REPLY: Reply = Reply(202)
 KEPT_HEADERS: tuple[str, ...] = ()
 KINDS: Mapping[str, str] = {}
