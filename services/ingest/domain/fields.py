@@ -5,8 +5,10 @@ Total functions: what has another form than expected counts as absent, since one
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, cast
+from zoneinfo import ZoneInfo
 
 from services.ingest.domain.observation import Company, ConsentClaim
 
@@ -20,7 +22,9 @@ __all__ = [
     "number_of",
     "profile_of",
     "text_of",
+    "unix_millis_moment",
     "unix_moment",
+    "zoned_moment",
 ]
 
 _NO_COMPANY: Final = Company()
@@ -90,6 +94,25 @@ def unix_moment(value: object) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 < seconds < _UNIX_MAX else None
 
 
+def unix_millis_moment(value: object) -> datetime | None:
+    """A time in milliseconds since 1970, as number or text."""
+    millis = number_of(value)
+    if millis is None or not 0 < millis < _UNIX_MAX * 1000:
+        return None
+    return datetime.fromtimestamp(millis // 1000, UTC) + timedelta(milliseconds=millis % 1000)
+
+
+def zoned_moment(value: object, zone: str | None) -> datetime | None:
+    """An ISO 8601 time; one without zone is read in this one (IANA name; None or unknown: UTC)."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return (moment.replace(tzinfo=_zone(zone)) if moment.tzinfo is None else moment).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def fingerprint_of(raw: bytes) -> int:
     """A 63-bit hash of an event's bytes."""
     return int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "big") >> 1
@@ -146,6 +169,14 @@ def consents_of(traits: Mapping[str, object], *, is_own_act: bool) -> tuple[Cons
         )
         for one in ((purpose,) if purpose in {*_PURPOSES, "sharing"} else _PURPOSES)
     )
+
+
+@lru_cache(maxsize=64)  # sources name few zones, and each is read from a file
+def _zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ValueError, OSError):  # a malformed or unknown name, or a folder of zones
+        return ZoneInfo("UTC")
 
 
 def _any(traits: Mapping[str, object], *names: str) -> str | None:

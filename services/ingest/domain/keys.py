@@ -42,7 +42,15 @@ class Key:
 
 
 def keys_of(person: Person) -> tuple[Key, ...]:
-    """The keys of a person, strongest first, each kind at most once; () when nothing usable was given."""
+    """The keys of a person, strongest first, each kind at most once; () when nothing usable was given.
+
+    Those of further identifiers (`also`) follow behind, so of an alias a kind may come twice.
+    """
+    own = _own_keys(person)
+    return tuple(dict.fromkeys((*own, *(key for one in person.also for key in keys_of(one))))) if person.also else own
+
+
+def _own_keys(person: Person) -> tuple[Key, ...]:
     keys = []
     if person.external is not None and (system := _id(person.external[0])) and (external := _id(person.external[1])):
         keys.append(Key(KeyKind.CRM, f"{system.lower()}\x1f{external}"))

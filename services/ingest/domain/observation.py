@@ -11,6 +11,7 @@ from enum import StrEnum
 __all__ = [
     "Company",
     "ConsentClaim",
+    "Fetch",
     "Observation",
     "Operation",
     "Parsed",
@@ -22,7 +23,10 @@ __all__ = [
 
 
 class Operation(StrEnum):
-    """What an observation asks for: an activity, an identity operation, consent alone, or only to be kept (status)."""
+    """What an observation asks for: an activity, an identity operation, consent alone, or only to be kept (status).
+
+    `fetch` asks the sender for what it only named; `erase` asks that the person be erased.
+    """
 
     ACTIVITY = "activity"
     IDENTIFY = "identify"
@@ -30,17 +34,23 @@ class Operation(StrEnum):
     ALIAS = "alias"
     CONSENT = "consent"
     STATUS = "status"
+    FETCH = "fetch"
+    ERASE = "erase"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The identifiers a sender gave for one person, as given; `external` is (system, id)."""
+    """The identifiers a sender gave for one person, as given; `external` is (system, id).
+
+    `also` are further ones of the same person: old ids and addresses of an alias.
+    """
 
     anonymous_id: str | None = None
     user_id: str | None = None
     email: str | None = None
     phone: str | None = None
     external: tuple[str, str] | None = None
+    also: tuple["Person", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,15 @@ class Texts:
     answers: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What to ask a sender that sends ids only: a GET of this URL; `what` names the answer for the same adapter."""
+
+    what: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 _NOBODY = Person()
 _NO_COMPANY = Company()
 _NO_TOUCH = Touch()
@@ -125,6 +144,7 @@ class Observation:
     consents: tuple[ConsentClaim, ...] = ()
     properties: Mapping[str, object] = field(default_factory=dict)
     entry_channel: str | None = None
+    fetch: Fetch | None = None
     index: int = 0
     """Place in the delivery, from 0; in an imported file the number of the record, from 1."""
     fingerprint: int = 0
