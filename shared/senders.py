@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509 import load_pem_x509_certificate
 
 __all__ = [
     "SIGNED_TIME_TOLERANCE_SECONDS",
@@ -34,8 +37,11 @@ __all__ = [
     "is_ecdsa_p256_signed",
     "is_fresh",
     "is_hex_signed",
+    "is_rsa_signed",
     "is_same",
+    "is_standard_webhook",
     "keyed_hex",
+    "shows_secret",
 ]
 
 # A captured request is worth nothing after this; a sender's clock may be off by as much, either way (SENDERS 3.5).
@@ -43,6 +49,10 @@ SIGNED_TIME_TOLERANCE_SECONDS: Final = 300
 _TIMESTAMP_DIGITS_MAX: Final = 13  # longer is no unix time, and int() of a long text is slow
 # The parts of a dated signature, in this order and nothing between: another order is another header, not this one.
 _DATED: Final = re.compile(r"t=([0-9]{1,13})((?:,v[0-9]{1,2}=[0-9A-Za-z+/=_-]{1,128}){1,16})", re.ASCII)
+
+_SIGNATURES_MAX: Final = 16  # a header lists two while a secret rotates; more are an attack on our time
+_STANDARD_NAMES: Final = ("webhook", "svix")
+_SYMMETRIC_START, _PUBLIC_START = "whsec_", "whpk_"
 
 Digest = Literal["sha1", "sha256"]
 
@@ -196,6 +206,82 @@ def is_ecdsa_p256_signed(signed: bytes, given: str, *, public_key: str) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def is_rsa_signed(signed: bytes, given: str, *, certificate: str, digest: Digest) -> bool:
+    """Whether `given` (base64) is an RSA PKCS#1 v1.5 signature of `signed` by the key of a PEM certificate."""
+    signature = decoded_base64(given)
+    if not signature:
+        return False
+    try:
+        key = load_pem_x509_certificate(certificate.encode(errors="replace")).public_key()
+    except ValueError:
+        return False
+    if not isinstance(key, rsa.RSAPublicKey):
+        return False
+    try:
+        key.verify(signature, signed, PKCS1v15(), SHA1() if digest == "sha1" else SHA256())  # noqa: S303 - theirs
+    except InvalidSignature:
+        return False
+    return True
+
+
+def is_standard_webhook(headers: Headers, body: bytes, *, secret: str, now: float) -> bool:
+    """Whether a request is signed as Standard Webhooks 1.0 says: `v1` HMAC-SHA256, or `v1a` ed25519, of id.time.body.
+
+    Header names begin with `webhook-` or `svix-`. secret: base64 with or without `whsec_`; a public key is `whpk_` and
+    base64. All signatures of the list are tried; a malformed one is skipped.
+    """
+    for start in _STANDARD_NAMES:
+        message_id, timestamp = headers.get(f"{start}-id", ""), headers.get(f"{start}-timestamp", "")
+        if message_id and is_fresh(timestamp, now):
+            listed = headers.get(f"{start}-signature", "").split(" ")[:_SIGNATURES_MAX]
+            # Without a dot in the id, nobody can move the border between id, time and body.
+            signed = f"{message_id}.{timestamp}.".encode(errors="replace") + body
+            return "." not in message_id and _is_listed(signed, listed, secret)
+    return False
+
+
+def _is_listed(signed: bytes, listed: Sequence[str], secret: str) -> bool:
+    if any(one.endswith(",") and one != "v1," for one in listed):  # a doubled header, joined
+        return False
+    split = [one.partition(",") for one in listed]
+    if secret.startswith(_PUBLIC_START):
+        key = decoded_base64(secret.removeprefix(_PUBLIC_START))
+        return any(_is_ed25519(signed, value, key) for version, _, value in split if version == "v1a")
+    key = decoded_base64(secret.removeprefix(_SYMMETRIC_START))
+    if not key:
+        return False
+    expected = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    return any(is_same(value, expected) for version, _, value in split if version == "v1")
+
+
+def _is_ed25519(signed: bytes, given: str, public_key: bytes | None) -> bool:
+    signature = decoded_base64(given)
+    if not signature or not public_key:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, signed)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def shows_secret(headers: Headers, secret: str, *names: str) -> bool:
+    """Whether a request shows the configured secret: as Basic `user:password`, as bearer token, or in a header.
+
+    names: headers, in lower case, in which this sender may send it; a secret written `Name: value` names its own.
+    """
+    authorization = headers.get("authorization", "")
+    credentials = basic_credentials(authorization)
+    name, separator, value = secret.partition(": ")
+    shown = [
+        is_same(":".join(credentials), secret) if credentials else False,
+        is_same(bearer_token(authorization) or "", secret),
+        is_same(headers.get(name.lower(), ""), value) if separator else False,
+        *(is_same(headers.get(one, ""), secret) for one in names),
+    ]
+    return any(shown)
 
 
 def bearer_token(authorization: str) -> str | None:
