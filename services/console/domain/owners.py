@@ -13,6 +13,7 @@ OWNERS: dict[str, Owner] = {
     "erasures": "ingest",
     "exports": "ingest",
     "sources": "ingest",
+    "senders": "ingest",
     "consent-default": "ingest",
     "scores": "scoring",
     "account-scores": "scoring",

@@ -6,8 +6,9 @@ from services.ingest.api.accounts import router as _accounts
 from services.ingest.api.imports import router as _imports
 from services.ingest.api.leads import router as _leads
 from services.ingest.api.privacy import router as _privacy
+from services.ingest.api.senders import router as _senders
 from services.ingest.api.sources import router as _sources
 
 __all__ = ["ROUTERS"]
 
-ROUTERS: tuple[APIRouter, ...] = (_leads, _accounts, _imports, _privacy, _sources)
+ROUTERS: tuple[APIRouter, ...] = (_leads, _accounts, _imports, _privacy, _sources, _senders)

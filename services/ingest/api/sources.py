@@ -1,7 +1,7 @@
-"""Sources: list, make (keys shown once), change, rotate, test, delete."""
+"""Sources: list, make (keys shown once), change, rotate, revoke, test, delete; how each stands is shown with it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -9,17 +9,21 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from services.ingest.api.parts import Parts, PartsOf
-from services.ingest.domain.source import origin_of
-from services.ingest.store import sources
+from services.ingest.domain.activity import CHANNELS
+from services.ingest.domain.source import is_zone, origin_of
+from services.ingest.store import sources, standing
 from services.ingest.usecases.sources import (
-    KEYED_SENDERS,
+    CONNECTED_SENDERS,
+    OVERLAP_HOURS,
+    OVERLAP_HOURS_MAX,
     NewKey,
     create_source,
     delete_source,
     patch_source,
+    revoke_key,
     rotate_keys,
 )
-from shared.db.engine import Tx, reading, transaction
+from shared.db.engine import ReadTx, Tx, reading, transaction
 from shared.errors import NotFound
 from shared.web.app_factory import Answered, Asked
 from shared.web.auth import Principal, requires
@@ -30,6 +34,9 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
 Reader = Annotated[Principal, Depends(requires("sources:read"))]
 Manager = Annotated[Principal, Depends(requires("sources:manage"))]
+_NONE_SUCH: Final = "There is no source with this id; list them with GET /v1/sources."
+_BASES: Final = {"segment": "/v1", "cloudevents": "/v1/events"}  # of the others that bring a key: the host alone
+_MAPPED_MAX: Final = 500
 
 
 def _checked_origin(text: str) -> str:
@@ -39,7 +46,27 @@ def _checked_origin(text: str) -> str:
     return origin
 
 
+def _checked_zone(text: str) -> str:
+    if not is_zone(text):
+        raise PydanticCustomError("zone", "write a zone of the IANA list, like Europe/Berlin")
+    return text
+
+
+def _checked_kinds(names: dict[str, str]) -> dict[str, str]:
+    unknown = next((kind for kind in names.values() if kind not in CHANNELS), None)
+    if unknown is not None:
+        raise PydanticCustomError("kind", "{kind} is no kind of ours: {kinds}", {"kind": unknown, "kinds": _KINDS})
+    return names
+
+
+_KINDS: Final = ", ".join(sorted(CHANNELS))
 Origin = Annotated[str, AfterValidator(_checked_origin)]
+Zone = Annotated[str, AfterValidator(_checked_zone)]
+Kinds = Annotated[dict[str, str], AfterValidator(_checked_kinds)]
+Texts = dict[
+    Annotated[str, Field(min_length=1, max_length=64)],
+    Annotated[str, Field(max_length=2_000)],
+]
 
 
 class PageRule(Asked):
@@ -54,11 +81,18 @@ class SettingsAsked(Asked):
 
     origins: list[Origin] = Field(default_factory=list, max_length=100, description="web origins of its browser key")
     pages: list[PageRule] = Field(default_factory=list, max_length=500, description="page patterns, tried in order")
-    names: dict[str, str] = Field(default_factory=dict, description="name of a tracked event to kind")
+    names: Kinds = Field(default_factory=dict, max_length=_MAPPED_MAX, description="name of a tracked event to kind")
     properties: list[str] = Field(default_factory=list, max_length=100, description="properties that are not personal")
     consent: Literal["granted", "unknown"] = Field("unknown", description="what it states for everybody it sends")
     entry_channel: str | None = Field(None, max_length=32)
     rate_per_second: int | None = Field(None, ge=1, le=100_000)
+    time_zone: Zone | None = Field(None, description="IANA zone in which times without one are meant; none: UTC")
+    mapping: dict[str, Any] = Field(
+        default_factory=dict, max_length=_MAPPED_MAX, description="of a generic sender: our field to JSON path"
+    )
+    options: Texts = Field(
+        default_factory=dict, max_length=_MAPPED_MAX, description="what this sender alone needs, by the name it states"
+    )
 
 
 class SourceAsked(Asked):
@@ -72,7 +106,7 @@ class SourceAsked(Asked):
 
 
 class SourcePatch(Asked):
-    """A change of a source; settings are replaced whole."""
+    """A change of a source, as a merge patch: settings that are not named stay."""
 
     name: str | None = Field(None, min_length=1, max_length=200)
     settings: SettingsAsked | None = None
@@ -83,6 +117,9 @@ class RotateAsked(Asked):
 
     kind: Literal["server_key", "browser_key", "secret"]
     secret: str | None = Field(None, max_length=4096)
+    overlap_hours: int = Field(
+        OVERLAP_HOURS, ge=0, le=OVERLAP_HOURS_MAX, description="how long the old key still works; 0 ends it now"
+    )
 
 
 class KeyShown(Answered):
@@ -93,6 +130,16 @@ class KeyShown(Answered):
     shown_prefix: str
     created_at: datetime
     valid_until: datetime | None
+
+
+class SourceStanding(Answered):
+    """How a source stands: the last delivery that was handled, and what came within the last day."""
+
+    last_received_at: datetime | None
+    deliveries: int
+    events: int
+    refused: int
+    parked: int
 
 
 class SourceShown(Answered):
@@ -106,15 +153,14 @@ class SourceShown(Answered):
     version: int
     created_at: datetime
     keys: list[KeyShown]
+    standing: SourceStanding
 
 
 @router.get("")
 async def list_sources(_: Reader, parts: PartsOf) -> dict[str, list[SourceShown]]:
     """All live sources, oldest first; there are few, so there are no pages."""
     async with reading(parts.database) as tx:
-        rows = await sources.source_rows(tx)
-        keys = await sources.keys_of(tx, [row["id"] for row in rows])
-    return {"sources": [_shown(parts, row, keys) for row in rows]}
+        return {"sources": await _shown(tx, parts, await sources.source_rows(tx))}
 
 
 @router.get("/{source_id}")
@@ -122,11 +168,11 @@ async def get_source(_: Reader, parts: PartsOf, source_id: UUID, response: Respo
     """One source; its ETag is what If-Match wants."""
     async with reading(parts.database) as tx:
         row = await sources.source_row(tx, source_id)
-        keys = await sources.keys_of(tx, [source_id])
-    if row is None:
-        raise NotFound("There is no source with this id; list them with GET /v1/sources.")
+        if row is None:
+            raise NotFound(_NONE_SUCH)
+        (shown,) = await _shown(tx, parts, [row])
     response.headers["etag"] = etag_of(row["version"])
-    return _shown(parts, row, keys)
+    return shown
 
 
 @router.post("", status_code=201)
@@ -138,7 +184,7 @@ async def post_source(principal: Manager, parts: PartsOf, request: Request, aske
             tx,
             sender=asked.sender,
             name=asked.name,
-            settings=asked.settings.model_dump(mode="json"),
+            settings=asked.settings.model_dump(mode="json", exclude_none=True),
             key_kinds=asked.keys,
             secret=asked.secret,
             wrapping=parts.wrapping,
@@ -168,14 +214,14 @@ async def change_source(
     async with transaction(parts.database, "command") as tx:
         row = await sources.source_row(tx, source_id, for_update=True)
         if row is None:
-            raise NotFound("There is no source with this id; list them with GET /v1/sources.")
+            raise NotFound(_NONE_SUCH)
         check_if_match(request, current=etag_of(row["version"]))
-        settings = None if asked.settings is None else asked.settings.model_dump(mode="json")
+        settings = None if asked.settings is None else asked.settings.model_dump(mode="json", exclude_unset=True)
         changed = await patch_source(tx, source_id, name=asked.name, settings=settings)
-        keys = await sources.keys_of(tx, [source_id])
+        (shown,) = await _shown(tx, parts, [changed])
     await parts.refresh_directory()
     response.headers["etag"] = etag_of(changed["version"])
-    return _shown(parts, changed, keys)
+    return shown
 
 
 @router.delete("/{source_id}", status_code=204)
@@ -184,7 +230,7 @@ async def end_source(_: Manager, parts: PartsOf, request: Request, source_id: UU
     async with transaction(parts.database, "command") as tx:
         row = await sources.source_row(tx, source_id, for_update=True)
         if row is None:
-            raise NotFound("There is no source with this id; list them with GET /v1/sources.")
+            raise NotFound(_NONE_SUCH)
         check_if_match(request, current=etag_of(row["version"]))
         await delete_source(tx, source_id)
     await parts.refresh_directory()
@@ -192,11 +238,31 @@ async def end_source(_: Manager, parts: PartsOf, request: Request, source_id: UU
 
 @router.post("/{source_id}/rotate", status_code=201)
 async def rotate(principal: Manager, parts: PartsOf, request: Request, source_id: UUID, asked: RotateAsked) -> Response:
-    """A new key beside the old one, which ends after a day; shown once."""
+    """A new key beside the old one, which ends after the overlap; shown once."""
 
     async def run(tx: Tx) -> Answer:
-        key = await rotate_keys(tx, source_id, kind=asked.kind, secret=asked.secret, wrapping=parts.wrapping)
+        key = await rotate_keys(
+            tx,
+            source_id,
+            kind=asked.kind,
+            secret=asked.secret,
+            wrapping=parts.wrapping,
+            overlap_hours=asked.overlap_hours,
+        )
         return Answer(201, _known(key), shown_once=_value(key))
+
+    response = await command(request, parts.database, principal, run)
+    await parts.refresh_directory()
+    return response
+
+
+@router.post("/{source_id}/keys/{key_id}/revoke")
+async def revoke(principal: Manager, parts: PartsOf, request: Request, source_id: UUID, key_id: UUID) -> Response:
+    """End one key at once, everywhere: this process's door knows it before the answer, the others within 10 s."""
+
+    async def run(tx: Tx) -> Answer:
+        key = await revoke_key(tx, source_id, key_id)
+        return Answer(200, {"id": str(key_id), "kind": key["kind"], "valid_until": key["valid_until"].isoformat()})
 
     response = await command(request, parts.database, principal, run)
     await parts.refresh_directory()
@@ -205,40 +271,56 @@ async def rotate(principal: Manager, parts: PartsOf, request: Request, source_id
 
 @router.post("/{source_id}/test")
 async def test_source(principal: Manager, parts: PartsOf, request: Request, source_id: UUID) -> Response:
-    """What to send and where, and when something last came: the wizard of the console asks until it did."""
+    """What to send and where, and what came since: ask again until `received_at` or `parked` moves."""
 
     async def run(tx: Tx) -> Answer:
         row = await sources.source_row(tx, source_id)
         if row is None:
-            raise NotFound("There is no source with this id; list them with GET /v1/sources.")
-        last = await sources.last_delivery(tx, source_id)
-        body = {"url": _url(parts, row), "received_at": None if last is None else last.isoformat()}
+            raise NotFound(_NONE_SUCH)
+        (shown,) = await _shown(tx, parts, [row])
+        last = shown.standing.last_received_at
+        adapter = CONNECTED_SENDERS.get(row["sender"])
+        body = {
+            "url": shown.url,
+            "received_at": None if last is None else last.isoformat(),
+            "parked": shown.standing.parked,
+            "setup": [] if adapter is None else list(adapter.SETUP),
+        }
         return Answer(200, body)
 
     return await command(request, parts.database, principal, run)
 
 
 def _url(parts: Parts, row: dict[str, Any]) -> str:
-    if row["sender"] in KEYED_SENDERS:
-        path = "/v1/events" if row["sender"] == "cloudevents" else "/v1"
-        return f"{parts.public_url}{path}"
+    """What a person pastes there: the host for senders that bring a key, an address of its own for the others."""
+    adapter = CONNECTED_SENDERS.get(row["sender"])
+    if adapter is not None and adapter.PROOF == "key":
+        return f"{parts.public_url}{_BASES.get(row['sender'], '')}"
     return f"{parts.public_url}/webhooks/{row['sender']}/{row['address']}"
 
 
-def _shown(parts: Parts, row: dict[str, Any], keys: list[dict[str, Any]]) -> SourceShown:
-    own = [
-        KeyShown(**{name: key[name] for name in KeyShown.model_fields}) for key in keys if key["source_id"] == row["id"]
+async def _shown(tx: ReadTx, parts: Parts, rows: list[dict[str, Any]]) -> list[SourceShown]:
+    ids = [row["id"] for row in rows]
+    keys = await sources.keys_of(tx, ids)
+    last, sums = await standing.last_deliveries(tx, ids), await standing.sums_of(tx, ids)
+    parked = await standing.open_parked(tx)
+    return [
+        SourceShown(
+            **{name: row[name] for name in ("id", "sender", "name", "settings", "version", "created_at")},
+            url=_url(parts, row),
+            keys=[
+                KeyShown(**{name: key[name] for name in KeyShown.model_fields})
+                for key in keys
+                if key["source_id"] == row["id"]
+            ],
+            standing=SourceStanding(
+                last_received_at=last.get(row["id"]),
+                parked=parked.get(str(row["id"]), 0),
+                **sums.get(row["id"], {"deliveries": 0, "events": 0, "refused": 0}),
+            ),
+        )
+        for row in rows
     ]
-    return SourceShown(
-        id=row["id"],
-        sender=row["sender"],
-        name=row["name"],
-        url=_url(parts, row),
-        settings=row["settings"],
-        version=row["version"],
-        created_at=row["created_at"],
-        keys=own,
-    )
 
 
 def _known(key: NewKey) -> dict[str, str]:
@@ -248,4 +330,4 @@ def _known(key: NewKey) -> dict[str, str]:
 
 def _value(key: NewKey) -> dict[str, str]:
     """A new key's value, shown once; a pasted secret is not echoed."""
-    return {} if key.kind == "secret" else {"key": key.value}
+    return {} if key.is_pasted else {"key": key.value}

@@ -9,12 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Final
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from services.ingest.domain.fields import flag_of, mapping_of, number_of, text_of
 
-__all__ = ["Secret", "Source", "SourceKey", "SourceSettings", "key_hash", "origin_of", "settings_of"]
+__all__ = ["Secret", "Source", "SourceKey", "SourceSettings", "is_zone", "key_hash", "origin_of", "settings_of"]
 
 _ENTRIES_MAX: Final = 500  # rows of one table of a source
 _HOST_CHARACTERS_MAX: Final = 253  # RFC 1035
@@ -97,6 +99,16 @@ def origin_of(text: str) -> str | None:
     if not 0 < port < 2**16:
         return None
     return f"{scheme}://{host}" if port == _DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
+def is_zone(name: str) -> bool:
+    """Whether it is a zone of the IANA list."""
+    return name in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def settings_of(value: Mapping[str, object]) -> SourceSettings:

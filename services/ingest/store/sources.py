@@ -16,13 +16,14 @@ __all__ = [
     "all_keys",
     "all_sources",
     "change_source",
+    "end_key",
     "end_keys",
     "ensure_source",
     "keys_of",
-    "last_delivery",
     "settings_by_source",
     "source_row",
     "source_rows",
+    "valid_keys",
 ]
 
 _SETTINGS = by_columns("select id, settings from source where id = any(:ids)", ids="uuid")
@@ -153,14 +154,25 @@ async def end_keys(tx: Tx, source_id: UUID, *, kind: str, overlap_seconds: int) 
     )
 
 
-async def last_delivery(tx: ReadTx, source_id: UUID) -> datetime | None:
-    """When the last delivery of a source came in that was handled within the last day."""
+async def end_key(tx: Tx, source_id: UUID, key_id: UUID) -> bool:
+    """End one key of a source now unless it has ended; False when there is none."""
+    ended = await tx.execute(
+        """
+        update source_key set valid_until = least(valid_until, baton_now())
+         where source_id = :source_id and id = :id
+        """,
+        {"source_id": source_id, "id": key_id},
+    )
+    return bool(ended.rowcount)
+
+
+async def valid_keys(tx: ReadTx, source_id: UUID, *, kind: str) -> int:
+    """How many keys of a kind work now."""
     rows = await tx.execute(
         """
-        select max(received_at) from delivery_result
-         where source_id = :id and handled_at > baton_now() - interval '1 day'
+        select count(*) from source_key
+         where source_id = :source_id and kind = :kind and (valid_until is null or valid_until > baton_now())
         """,
-        {"id": source_id},
+        {"source_id": source_id, "kind": kind},
     )
-    found: datetime | None = rows.scalar_one_or_none()
-    return found
+    return int(rows.scalar_one())

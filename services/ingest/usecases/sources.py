@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cryptography.fernet import InvalidToken, MultiFernet
 
-from services.ingest.adapters import ADAPTERS
+from services.ingest.adapters import ADAPTERS, Adapter
 from services.ingest.domain.source import Secret, Source, SourceKey, key_hash, settings_of
 from services.ingest.store import sources
 from shared.db.engine import ReadTx, Tx
@@ -16,32 +16,42 @@ from shared.ids import derived_id, new_id, secret_token
 from shared.telemetry import log
 
 __all__ = [
+    "CONNECTED_SENDERS",
     "IMPORT_SENDERS",
-    "KEYED_SENDERS",
+    "OVERLAP_HOURS",
+    "OVERLAP_HOURS_MAX",
     "NewKey",
     "create_source",
     "delete_source",
     "ensure_import_source",
     "patch_source",
     "read_directory",
+    "revoke_key",
     "rotate_keys",
 ]
 
-KEYED_SENDERS: Final = frozenset({"segment", "cloudevents"})
-"""Senders that prove themselves by a write key; the others sign."""
 IMPORT_SENDERS: Final = {"leads": "csv_leads", "activities": "csv_activities"}
+CONNECTED_SENDERS: Final[Mapping[str, Adapter]] = {
+    name: adapter for name, adapter in sorted(ADAPTERS.items()) if name not in IMPORT_SENDERS.values()
+}
+"""What a source can be made of: every sender that was found but our own files."""
+OVERLAP_HOURS: Final = 24
+"""How long an old key works beside the new one unless said."""
+OVERLAP_HOURS_MAX: Final = 30 * 24
+KEYS_VALID_MAX: Final = 10  # of one kind: every one is tried on every delivery of a sender that signs
 _PREFIX: Final = {"server_key": "bts_", "browser_key": "btb_"}
 _SHOWN_CHARACTERS: Final = 10
-_OVERLAP_SECONDS: Final = 24 * 3600  # the old key works as long beside the new one
+_KEY_KINDS: Final = ("server_key", "browser_key")
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key as it is shown, once."""
+    """A key as it is shown, once; a secret that was pasted is not shown again."""
 
     id: UUID
     kind: str
     value: str
+    is_pasted: bool = False
 
 
 async def read_directory(tx: ReadTx, wrapping: MultiFernet) -> tuple[list[Source], list[SourceKey]]:
@@ -80,34 +90,36 @@ async def create_source(
     secret: str | None,
     wrapping: MultiFernet,
 ) -> tuple[UUID, list[NewKey]]:
-    """Make a source and its first keys. Raises Refused for an unknown sender, or a signing one without secret."""
-    if sender not in ADAPTERS or sender in IMPORT_SENDERS.values():
-        known = ", ".join(sorted(ADAPTERS.keys() - set(IMPORT_SENDERS.values())))
-        raise Refused("This sender is not known.", errors=[FieldError("/sender", "unknown", f"one of: {known}")])
-    is_keyed = sender in KEYED_SENDERS
-    if not is_keyed and not secret:
-        error = FieldError("/secret", "missing", "paste the sender's signing secret or public key")
-        raise Refused("A sender that signs needs its secret.", errors=[error])
+    """Make a source and its first keys; a secret that only travels along is made by us unless one is given.
+
+    Raises Refused for an unknown sender, or one that signs when its secret is missing.
+    """
+    adapter = CONNECTED_SENDERS.get(sender)
+    if adapter is None:
+        error = FieldError("/sender", "unknown", f"one of: {', '.join(CONNECTED_SENDERS)}")
+        raise Refused("This sender is not known.", errors=[error])
+    given = _secret_of(adapter, secret)
     source_id = new_id()
     await sources.add_source(
         tx, source_id=source_id, sender=sender, name=name, address=secret_token(16), settings=settings
     )
-    if not is_keyed:
-        assert secret is not None, "checked above"
-        return source_id, [await _add_secret(tx, source_id, secret, wrapping)]
-    return source_id, [await _add_write_key(tx, source_id, kind) for kind in key_kinds]
+    if adapter.PROOF == "key":
+        return source_id, [await _add_write_key(tx, source_id, kind) for kind in key_kinds]
+    if given is None:  # only its address proves it
+        return source_id, []
+    return source_id, [await _add_secret(tx, source_id, given, wrapping, is_pasted=bool(secret))]
 
 
 async def patch_source(
     tx: Tx, source_id: UUID, *, name: str | None, settings: Mapping[str, object] | None
 ) -> dict[str, Any]:
-    """Change name or settings (whole) of a source, and return it. Raises NotFound."""
+    """Change the name or the settings that are given (None: back to the default), and return it. Raises NotFound."""
     row = await _locked(tx, source_id)
     await sources.change_source(
         tx,
         source_id,
         name=row["name"] if name is None else name,
-        settings=row["settings"] if settings is None else settings,
+        settings=row["settings"] if settings is None else _merged(row["settings"], settings),
         deleted_at=None,
     )
     changed = await sources.source_row(tx, source_id)
@@ -121,17 +133,43 @@ async def delete_source(tx: Tx, source_id: UUID) -> None:
     await sources.change_source(tx, source_id, name=row["name"], settings=row["settings"], deleted_at=tx.now)
 
 
-async def rotate_keys(tx: Tx, source_id: UUID, *, kind: str, secret: str | None, wrapping: MultiFernet) -> NewKey:
-    """A new key beside the old ones, which end after a day. Raises NotFound; Refused for a secret without a value."""
-    await _locked(tx, source_id)
-    if kind == "secret" and not secret:
+async def rotate_keys(
+    tx: Tx,
+    source_id: UUID,
+    *,
+    kind: str,
+    secret: str | None,
+    wrapping: MultiFernet,
+    overlap_hours: int = OVERLAP_HOURS,
+) -> NewKey:
+    """A new key beside the old ones, which end after the overlap (0: now).
+
+    Raises NotFound; Refused for a kind the sender has not, a secret without a value, or too many valid keys.
+    """
+    row = await _locked(tx, source_id)
+    adapter = ADAPTERS.get(row["sender"])
+    has_keys = adapter is not None and adapter.PROOF == "key"
+    if has_keys != (kind in _KEY_KINDS):
+        fitting = " or ".join(_KEY_KINDS) if has_keys else "secret"
+        raise Refused("This sender has no such key.", errors=[FieldError("/kind", "kind", f"must be {fitting}")])
+    await sources.end_keys(tx, source_id, kind=kind, overlap_seconds=overlap_hours * 3600)
+    if await sources.valid_keys(tx, source_id, kind=kind) >= KEYS_VALID_MAX:
+        raise Refused(f"{KEYS_VALID_MAX} keys of this kind are still valid; revoke those nobody uses, then rotate.")
+    if kind != "secret":
+        return await _add_write_key(tx, source_id, kind)
+    given = None if adapter is None else _secret_of(adapter, secret)
+    if given is None:
         error = FieldError("/secret", "missing", "paste the sender's new secret or public key")
         raise Refused("A new signing secret is made by the sender.", errors=[error])
-    await sources.end_keys(tx, source_id, kind=kind, overlap_seconds=_OVERLAP_SECONDS)
-    if kind == "secret":
-        assert secret is not None, "checked above"
-        return await _add_secret(tx, source_id, secret, wrapping)
-    return await _add_write_key(tx, source_id, kind)
+    return await _add_secret(tx, source_id, given, wrapping, is_pasted=bool(secret))
+
+
+async def revoke_key(tx: Tx, source_id: UUID, key_id: UUID) -> dict[str, Any]:
+    """End one key now, and return it; one that has ended stays as it is. Raises NotFound."""
+    await _locked(tx, source_id)
+    if not await sources.end_key(tx, source_id, key_id):
+        raise NotFound("This source has no such key; GET the source lists its keys.")
+    return next(row for row in await sources.keys_of(tx, [source_id]) if row["id"] == key_id)
 
 
 async def ensure_import_source(tx: Tx, kind: str) -> UUID:
@@ -149,6 +187,24 @@ async def _locked(tx: Tx, source_id: UUID) -> dict[str, Any]:
     return row
 
 
+def _secret_of(adapter: Adapter, secret: str | None) -> str | None:
+    """The secret a source begins with: as given, or ours where the sender sends along what we tell it to.
+
+    Raises Refused for a sender that signs without one: a scheme without a secret would be open or useless.
+    """
+    if secret or adapter.PROOF in {"key", "address"}:
+        return secret or None
+    if adapter.PROOF == "shared_secret":
+        return secret_token(24)
+    error = FieldError("/secret", "missing", "paste the signing secret or public key that the sender shows")
+    raise Refused("A sender that signs needs its secret.", errors=[error])
+
+
+def _merged(before: Mapping[str, object], change: Mapping[str, object]) -> dict[str, object]:
+    """A JSON merge patch of one level: null takes a setting away."""
+    return {name: value for name, value in {**before, **change}.items() if value is not None}
+
+
 async def _add_write_key(tx: Tx, source_id: UUID, kind: str) -> NewKey:
     key = NewKey(new_id(), kind, _PREFIX[kind] + secret_token(24))
     await sources.add_key(
@@ -163,8 +219,8 @@ async def _add_write_key(tx: Tx, source_id: UUID, kind: str) -> NewKey:
     return key
 
 
-async def _add_secret(tx: Tx, source_id: UUID, secret: str, wrapping: MultiFernet) -> NewKey:
-    key = NewKey(new_id(), "secret", secret)
+async def _add_secret(tx: Tx, source_id: UUID, secret: str, wrapping: MultiFernet, *, is_pasted: bool) -> NewKey:
+    key = NewKey(new_id(), "secret", secret, is_pasted)
     await sources.add_key(
         tx,
         key_id=key.id,

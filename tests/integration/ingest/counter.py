@@ -32,6 +32,7 @@ class Counter:
     stage: IngestStage
     client: httpx2.AsyncClient
     console: ServiceTokens
+    wrapping: MultiFernet
     sent: list[RawEvent] = field(default_factory=list)
 
     async def deliver(
@@ -79,7 +80,7 @@ async def opened(stage: IngestStage) -> AsyncIterator[Counter]:
     ingest = ServiceTokens("ingest", signing_key=None, public_keys={"console": key})
     settings = Settings(environment=Environment.TEST, database_url=stage.database.url, kafka_bootstrap_servers="-")
     wrapping = MultiFernet([Fernet(Fernet.generate_key())])
-    counter = Counter(stage, httpx2.AsyncClient(), console)
+    counter = Counter(stage, httpx2.AsyncClient(), console, wrapping)
 
     async def refreshed() -> None:
         """There is no door here that would have to know."""

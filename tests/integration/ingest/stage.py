@@ -129,6 +129,10 @@ class IngestStage:
     async def one(self, sql: str, **values: object) -> Any:  # noqa: ANN401 - a value of any column
         return (await self.rows(sql, **values))[0][0]
 
+    async def change(self, sql: str, **values: object) -> None:
+        async with transaction(self.database, "command") as tx:
+            await tx.execute(sql, values)
+
     async def lead_of(self, kind: str, value: str) -> UUID:
         """The member that owns a key."""
         pair = HASHED.of(Key(KeyKind(kind), value))
