@@ -21,6 +21,10 @@ MetricName = Literal[
     "baton_parked_total",  # parked rows by reason
     "baton_accepted_total",  # deliveries answered with 2xx, by lane
     "baton_refused_total",  # deliveries refused, by slug
+    "baton_spool_bytes",  # what waits on disk for Kafka
+    "baton_spool_segments",  # in how many files
+    "baton_spool_oldest_seconds",  # since when the oldest file waits
+    "baton_spool_mode",  # 1 while deliveries go straight to the spool
     "baton_produced_total",  # sends by end: acked, unknown, failed
     "baton_http_requests_total",  # answers by status class
     "baton_http_seconds",  # time from request to answer

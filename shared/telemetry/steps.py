@@ -11,6 +11,7 @@ __all__ = ["Step", "announce", "install_hook", "is_watched"]
 
 Step = Literal[
     "accept:before_send", "accept:after_ack", "accept:deadline", "accept:before_reply",
+    "spool:after_append", "spool:before_sync", "spool:after_sync", "spool:drain_after_ack", "spool:before_delete",
     "producer:rebuild",
     "partition:after_open", "partition:after_throw_away",
     "batch:after_fetch", "batch:after_fence", "batch:after_inbox", "batch:after_locks", "batch:after_save",

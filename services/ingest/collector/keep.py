@@ -1,6 +1,7 @@
-"""Keeps a checked delivery: the record on `baton.deliveries`, acknowledged by all replicas before anybody hears 2xx.
+"""Keeps a checked delivery: on `baton.deliveries`, acknowledged by all replicas, else synced in the spool; then 2xx.
 
-The spool takes over here when Kafka does not answer; until a deployment has one, the answer is 503 with Retry-After.
+The id is drawn once and is the same on both lanes, so ingest's inbox keeps one. A deployment without a folder for the
+spool, or with a full or broken one, answers 503 with Retry-After while Kafka is away (RELIABILITY 3.1).
 """
 
 from collections.abc import Awaitable
@@ -11,17 +12,20 @@ from uuid import UUID
 
 import orjson
 
+from services.ingest.collector.lane import Lane, seconds_to_wait
+from services.ingest.collector.spool import NotSpooled, Spool
+from services.ingest.collector.spool_records import Spooled
+from shared import clock
 from shared.contracts.deliveries import DELIVERY_TYPE, REQUEST_HEADER
 from shared.contracts.envelope import Headers
 from shared.errors import Busy
-from shared.ids import new_id_text
+from shared.ids import jitter, new_id_text
 from shared.stream.producer import Unacked
 from shared.telemetry import announce, count, counter
 
-__all__ = ["Keeper", "Sending", "partition_key", "record_headers"]
+__all__ = ["TOPIC", "Keeper", "Sending", "partition_key", "record_headers"]
 
 TOPIC: Final = "deliveries"
-_RETRY_AFTER_SECONDS: Final = 2
 _HINT_BYTES: Final = 12
 _SAME_OF_ALL: Final = (
     ("ce_specversion", b"1.0"),
@@ -29,6 +33,7 @@ _SAME_OF_ALL: Final = (
     ("ce_type", DELIVERY_TYPE.encode()),
 )
 _count_kept: Final = counter("baton_accepted_total", lane="kafka")
+_count_spooled: Final = counter("baton_accepted_total", lane="spool")
 
 
 class Sending(Protocol):
@@ -45,16 +50,18 @@ class Sending(Protocol):
 
 
 class Keeper:
-    """Writes deliveries; `hint_key` keys the hash that spreads people over partitions."""
+    """Writes deliveries; `hint_key` keys the hash that spreads people over partitions. No spool: 503 in its place."""
 
-    def __init__(self, producer: Sending, *, hint_key: bytes) -> None:
-        self._producer = producer
+    def __init__(
+        self, producer: Sending, *, hint_key: bytes, spool: Spool | None = None, lane: Lane | None = None
+    ) -> None:
+        self._producer, self._spool, self._lane = producer, spool, lane or Lane()
         self._hint_key = blake2b(hint_key).digest()  # of any length in, of a length that fits out
 
     def keep(
         self, body: bytes, *, request: dict[str, object], source_id: UUID, hint: str | None, received_at: datetime
     ) -> Awaitable[None]:
-        """Write a delivery under a new id; await it. Raises Busy when Kafka did not acknowledge in time."""
+        """Write a delivery under a new id; await it. Raises Busy when neither lane took it."""
         delivery_id = new_id_text()
         key = delivery_id if hint is None else partition_key(self._hint_key, source_id, hint)
         return self.send(delivery_id, key, body, request=request, received_at=received_at)
@@ -62,18 +69,41 @@ class Keeper:
     async def send(
         self, delivery_id: UUID | str, key: str, body: bytes, *, request: dict[str, object], received_at: datetime
     ) -> None:
-        """Write one record under a given id. Raises Busy when Kafka did not acknowledge in time."""
-        if not self._producer.is_started:
-            count("baton_refused_total", slug="kafka_away")
-            raise Busy("We cannot keep it now; send it again.", retry_after=_RETRY_AFTER_SECONDS)
-        await announce("accept:before_send")
+        """Write one record under a given id. Raises Busy when neither Kafka nor the spool took it."""
+        headers, lane = record_headers(delivery_id, key, request, received_at), self._lane
+        if self._producer.is_started and (not lane.is_straight or self._is_probe()):
+            await announce("accept:before_send")
+            try:
+                await self._producer.send(TOPIC, key, body, headers)
+            except Unacked:
+                lane.missed(clock.monotonic())
+                await announce("accept:deadline")
+            else:
+                if lane.is_straight:
+                    lane.acked(clock.monotonic())
+                await announce("accept:after_ack")
+                _count_kept()
+                return
+        await self._spool_it(Spooled(str(delivery_id), key, headers, body))
+
+    def _is_probe(self) -> bool:
+        """Whether this delivery asks Kafka: what waits in the spool does it, while something does."""
+        has_other = self._spool is not None and self._spool.records > 0
+        return not has_other and self._lane.takes_probe(clock.monotonic())
+
+    async def _spool_it(self, record: Spooled) -> None:
+        if self._spool is None:
+            raise _no_room("kafka_away", fill=0)
         try:
-            await self._producer.send(TOPIC, key, body, record_headers(delivery_id, key, request, received_at))
-        except Unacked as error:
-            await announce("accept:deadline")
-            raise Busy("We cannot keep it now; send it again.", retry_after=_RETRY_AFTER_SECONDS) from error
-        await announce("accept:after_ack")
-        _count_kept()
+            await self._spool.append(record)
+        except NotSpooled as error:
+            raise _no_room(error.slug, fill=self._spool.fill) from error
+        _count_spooled()
+
+
+def _no_room(slug: str, *, fill: float) -> Busy:
+    count("baton_refused_total", slug=slug)
+    return Busy("We cannot keep it now; send it again.", retry_after=seconds_to_wait(fill, jitter=jitter()))
 
 
 def partition_key(hint_key: bytes, source_id: UUID, hint: str) -> str:

@@ -1,0 +1,75 @@
+"""Brings what waits in the spool to Kafka, oldest first, by the door's own producer; what it sends first is the probe.
+
+Invariant: a delivery leaves the spool only after its acknowledgement. One that was sent and not acknowledged is sent
+again under the same id, so the inbox keeps one.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+from services.ingest.collector.keep import TOPIC, Sending
+from services.ingest.collector.lane import PROBE_SECONDS, Lane
+from services.ingest.collector.spool import Spool
+from services.ingest.collector.spool_records import Spooled
+from shared import clock
+from shared.stream.producer import Unacked
+from shared.telemetry import announce
+
+__all__ = ["Drain"]
+
+_RECORDS_AT_ONCE: Final = 500
+_PROBE_SEND_SECONDS: Final = 0.5
+_SEND_SECONDS: Final = 5.0  # a full window beside the traffic of the day
+_END_SECONDS: Final = 10.0  # of what a process has to end in; the rest stays on disk
+
+
+class Pacing(Protocol):
+    """The heartbeat of a loop."""
+
+    async def until(self, *, at_most_seconds: float) -> bool:
+        """Wait; False when the loop must end now."""
+
+
+class Drain:
+    """The loop of one spool."""
+
+    def __init__(self, spool: Spool, producer: Sending, lane: Lane) -> None:
+        self._spool, self._producer, self._lane = spool, producer, lane
+
+    async def run(self, pace: Pacing) -> None:
+        """Open the spool and drain it, once a second at least, until asked to end; then for a moment more."""
+        if not self._spool.is_open:
+            await self._spool.open()
+        while await pace.until(at_most_seconds=PROBE_SECONDS):
+            await self.empty()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self.empty()
+        except TimeoutError:
+            return
+
+    async def empty(self) -> None:
+        """Send all there is; return when nothing is left, or Kafka does not take it."""
+        while self._producer.is_started:
+            is_probe = self._lane.is_straight
+            records = await self._spool.oldest(records_max=1 if is_probe else _RECORDS_AT_ONCE)
+            self._spool.measure()
+            if not records:
+                return
+            if not await self._are_acked(records, seconds=_PROBE_SEND_SECONDS if is_probe else _SEND_SECONDS):
+                self._lane.missed(clock.monotonic())
+                return
+            self._lane.acked(clock.monotonic())
+            await announce("spool:drain_after_ack")
+            await self._spool.acknowledge()
+
+    async def _are_acked(self, records: list[Spooled], *, seconds: float) -> bool:
+        """Send some at once; whether all of them were acknowledged."""
+        sends = [
+            self._producer.send(TOPIC, one.key, one.body, one.headers, deadline_seconds=seconds) for one in records
+        ]
+        ends = await asyncio.gather(*sends, return_exceptions=True)
+        for end in ends:
+            if end is not None and not isinstance(end, Unacked):
+                raise end
+        return all(end is None for end in ends)
