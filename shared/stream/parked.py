@@ -12,13 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from shared.db.engine import Database, ReadTx, Tx, transaction
+from shared.db.engine import Database, ReadTx, Tx, is_transient, transaction
 from shared.db.outbox_rows import headers_from_text, headers_to_text
 from shared.errors import AppError, NotFound, Refused
 from shared.ids import derived_id
 from shared.stream.decode import Received, receive
 from shared.stream.handlers import Handlers, ParkError
-from shared.telemetry import count
+from shared.telemetry import count, log
 
 __all__ = ["OPEN_MOST", "Parked", "TooManyParked", "discard", "keep", "list_rows", "open_count", "replay", "show_row"]
 
@@ -144,7 +144,8 @@ _SETTLE = text(
 async def replay(database: Database, handlers: Sequence[Handlers], parked_id: UUID, *, by: str) -> None:
     """Apply a parked event through its use case, with its own id, and settle it in the same transaction.
 
-    Raises NotFound, Refused when it is settled already or still fails (the row stays open).
+    Raises NotFound, Refused when it is settled already or still fails (the row stays open), and whatever says that the
+    same replay may succeed later.
     """
     async with transaction(database, "park:replay") as tx:
         row = await _lock_open(tx, parked_id)
@@ -158,7 +159,14 @@ async def replay(database: Database, handlers: Sequence[Handlers], parked_id: UU
         try:
             await received.usecase(tx, [received.event])
         except (ParkError, AppError) as error:
+            if isinstance(error, AppError) and error.retryable:
+                raise
             raise Refused(f"It still cannot be applied: {error}.") from error
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.exception("replay_failed", parked_id=str(parked_id))
+            raise Refused(f"It still cannot be applied: our own {type(error).__name__}; the log says more.") from error
         await tx.execute(_SETTLE, {"id": parked_id, "state": "replayed", "by": by, "reason": None})
 
 

@@ -13,6 +13,7 @@ from joserfc.jwk import OKPKey
 
 from services.ingest.api import ROUTERS
 from services.ingest.api.internal import internal_router
+from services.ingest.api.parked import parked_router
 from services.ingest.api.parts import Parts
 from services.ingest.collector.keep import record_headers
 from services.ingest.settings import Settings
@@ -91,6 +92,7 @@ async def opened(stage: IngestStage) -> AsyncIterator[Counter]:
         [
             *ROUTERS,
             internal_router(parts),
+            parked_router(parts),
         ],
         authenticate=by_service_token(ingest),
         state={"parts": parts},

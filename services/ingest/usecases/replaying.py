@@ -1,0 +1,130 @@
+"""Feeds parked deliveries through again, or discards them, as jobs that a restart does not end.
+
+A step deals with at most one second's worth of one job and writes its place; each delivery is settled in a transaction
+of its own, so what a killed process did is neither lost nor done twice. Bounds: JOBS_MAX running jobs, RATE_MAX a
+second, STEP_SECONDS of one step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from services.ingest.store import parked as parked_rows
+from services.ingest.store import replays
+from services.ingest.store.parked import Selection
+from services.ingest.store.replays import Job
+from shared.clock import monotonic
+from shared.db.engine import Database, Tx, reading, transaction
+from shared.errors import FieldError, NotFound, Refused
+from shared.ids import new_id
+from shared.runtime.pace import Pace
+from shared.stream import parked
+from shared.stream.handlers import Handlers
+from shared.telemetry import log
+
+__all__ = ["RATE_DEFAULT", "RATE_MAX", "Asked", "begin_job", "step_jobs", "work_off"]
+
+RATE_DEFAULT: Final = 50
+RATE_MAX: Final = 500
+JOBS_MAX: Final = 20
+STEP_SECONDS: Final = 4.0  # the row of the job is locked as long, and the database ends a longer transaction
+TICK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks: replay or discard, of which source, reason and time, how fast; why, when discarding."""
+
+    action: str
+    source: str | None
+    reason: str | None
+    since_at: datetime | None
+    until_at: datetime | None
+    rate_per_second: int
+    because: str | None
+
+
+async def begin_job(tx: Tx, asked: Asked, *, by: str) -> UUID:
+    """Keep a job over what is open now. Raises Refused without a selection, a reason to discard, or with too many."""
+    if asked.source is None and asked.reason is None and asked.since_at is None:
+        error = FieldError("/source", "missing", "name a source, a reason or a time since when")
+        raise Refused("Say which parked deliveries are meant.", errors=[error])
+    if asked.action == "discard" and not asked.because:
+        raise Refused("Say why they are discarded.", errors=[FieldError("/because", "missing", "give a reason")])
+    if len(await replays.running(tx)) >= JOBS_MAX:
+        raise Refused(f"{JOBS_MAX} jobs are running; wait for one to end, or stop one.")
+    now: datetime = (await tx.execute("select now()")).scalar_one()  # parked rows carry machine time
+    chosen = Selection(min(asked.until_at or now, now), asked.source, asked.reason, asked.since_at)
+    job_id = new_id()
+    await replays.add_job(
+        tx,
+        {
+            "id": job_id,
+            "action": asked.action,
+            "source": chosen.source,
+            "reason": chosen.reason,
+            "since_at": chosen.since_at,
+            "until_at": chosen.until_at,
+            "rate_per_second": asked.rate_per_second,
+            "because": asked.because,
+            "total": await parked_rows.count_open(tx, chosen),
+            "by": by,
+        },
+    )
+    return job_id
+
+
+async def work_off(database: Database, handlers: Handlers, pace: Pace) -> None:
+    """The loop: one step of each running job a second, until the process is asked to stop."""
+    while await pace.until(at_most_seconds=TICK_SECONDS):
+        await step_jobs(database, handlers)
+
+
+async def step_jobs(database: Database, handlers: Handlers) -> None:
+    """One step of each running job that no other process works on."""
+    async with reading(database) as tx:
+        waiting = await replays.running(tx)
+    for job_id in waiting:
+        async with transaction(database, "periodic") as tx:
+            job = await replays.lock_job(tx, job_id)
+            if job is not None:
+                await _step(tx, job, database=database, handlers=handlers)
+                await replays.save_job(tx, job)
+
+
+async def _step(tx: Tx, job: Job, *, database: Database, handlers: Handlers) -> None:
+    chosen = Selection(job.until_at, job.source, job.reason, job.since_at)
+    after = None if job.place_at is None or job.place_id is None else (job.place_at, job.place_id)
+    found = await parked_rows.next_open(tx, chosen, after=after, most=job.rate_per_second)
+    until = monotonic() + STEP_SECONDS
+    dealt = await _deal(job, found, until, database=database, handlers=handlers)
+    job.done = await parked_rows.count_settled(tx, job.settler)
+    if dealt == len(found) < job.rate_per_second:
+        job.state = "done"
+        log.info("replay_job_done", job_id=str(job.id), done=job.done, failed=job.failed)
+
+
+async def _deal(
+    job: Job, found: Sequence[tuple[UUID, datetime]], until: float, *, database: Database, handlers: Handlers
+) -> int:
+    """Deal with these, one by one, as long as there is time; how many. A busy database ends the step, not the job."""
+    settle = (
+        partial(parked.discard, database, by=job.settler, reason=job.because or "")
+        if job.action == "discard"
+        else partial(parked.replay, database, [handlers], by=job.settler)
+    )
+    for dealt, (parked_id, parked_at) in enumerate(found):
+        if monotonic() > until:
+            return dealt
+        try:
+            await settle(parked_id)
+        except Refused as error:
+            job.failed += 1
+            job.last_error = error.detail[:500]
+        except NotFound:  # somebody settled it meanwhile and retention took it
+            pass
+        job.place_at, job.place_id = parked_at, parked_id
+    return len(found)
