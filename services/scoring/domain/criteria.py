@@ -33,10 +33,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which lines one activity feeds, and whether it asks for a conversation."""
+    """Which lines one activity feeds, whether it asks for a conversation, and whether it does either."""
 
     lines: tuple[Line, ...]
     is_hand_raise: bool
+    is_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def _match(rule: PointsRule, signature: Signature) -> Match:
         if index is not None
     ]
     raises = any(one.kind.value == kind and one.content in {None, content} for one in criteria.hand_raisers)
-    return Match(tuple(chosen), raises)
+    return Match(tuple(chosen), raises, is_counted=bool(chosen) or raises)
 
 
 def _most_specific(fits: list[bool], marks: list[int]) -> int | None:

@@ -106,7 +106,7 @@ NO_SUMS = Sums({})
 def is_relevant(activity: Activity, *, rule: PointsRule) -> bool:
     """Whether an activity moves any sum; most do not, and are only kept (opens, pages worth nothing, software)."""
     match = rule.match(activity.kind, activity.content, activity.is_hard, activity.verified_by)
-    return bool(match.lines or match.is_hand_raise) and activity.human >= HUMAN_LEAST
+    return match.is_counted and activity.human >= HUMAN_LEAST
 
 
 def fold(sums: Sums, activities: Iterable[Activity], *, rule: PointsRule) -> Sums:

@@ -1,6 +1,7 @@
 """Rows of accounts and what is due on them: lead batches append to `account_due`, the loop takes and computes.
 
-A due row commits together with the facts it is about, so nothing is missed; lead batches never lock an account.
+A due row commits together with the facts it is about (`leads.save_leads`), so nothing is missed; lead batches never
+lock an account.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,13 +14,13 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Integer, Text, Uuid, bindparam,
 from services.scoring.domain.account import AccountStanding
 from services.scoring.store.encoding import account_standing_from, account_standing_text
 from shared.db.engine import ReadTx, Tx
-from shared.ids import AccountId, LeadId
+from shared.ids import AccountId, ActivityId, LeadId
 
 __all__ = [
     "AccountRow",
     "account_rows",
-    "add_due",
     "customers_among",
+    "customers_and_corrected",
     "lock_accounts",
     "people_of",
     "save_accounts",
@@ -44,7 +45,6 @@ class AccountRow:
 
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))
-_ADD_DUE = text("insert into account_due (account_id) select id from unnest(:ids) as row (id)").bindparams(_ids)
 _TAKE_DUE = text(
     """
     delete from account_due where id in (
@@ -59,6 +59,13 @@ _MAKE = text(
 _LOCK = text("select * from account where account_id = any(:ids) order by account_id for update").bindparams(_ids)
 _READ = text("select * from account where account_id = any(:ids)").bindparams(_ids)
 _CUSTOMERS = text("select account_id from account where account_id = any(:ids) and is_customer").bindparams(_ids)
+_BESIDE = text(
+    """
+    select true, account_id from account where account_id = any(:ids) and is_customer
+    union all
+    select false, lead_id from correction where activity_id = any(:activity_ids)
+    """
+).bindparams(_ids, bindparam("activity_ids", type_=ARRAY(Uuid)))
 _PEOPLE = text(
     """
     select wanted.account_id, l.root_id
@@ -92,12 +99,6 @@ _SAVE = text(
 )
 
 
-async def add_due(tx: Tx, account_ids: Collection[AccountId]) -> None:
-    """Let the loop compute these accounts; takes no lock on any of them."""
-    if account_ids:
-        await tx.execute(_ADD_DUE, {"ids": sorted(account_ids)})
-
-
 async def take_due(tx: Tx, *, most: int) -> list[AccountId]:
     """Take what is due, by facts or by time, in id order; another worker's share is skipped, not waited for."""
     by_facts = (await tx.execute(_TAKE_DUE, {"most": most})).scalars()
@@ -123,6 +124,23 @@ async def customers_among(tx: ReadTx, account_ids: Collection[AccountId]) -> fro
     if not account_ids:
         return frozenset()
     return frozenset((await tx.execute(_CUSTOMERS, {"ids": sorted(account_ids)})).scalars())
+
+
+async def customers_and_corrected(
+    tx: ReadTx, account_ids: Collection[AccountId], activity_ids: Collection[ActivityId]
+) -> tuple[frozenset[AccountId], frozenset[LeadId]]:
+    """Which of these accounts are customers, as last computed; leads with an earlier correction of these activities.
+
+    Asked under the leads' locks: a rival batch may have committed the correction since the activities were appended.
+    """
+    if not account_ids and not activity_ids:
+        return frozenset(), frozenset()
+    asked = {"ids": list(account_ids), "activity_ids": list(activity_ids)}
+    rows: Sequence[Any] = (await tx.execute(_BESIDE, asked)).all()
+    return (
+        frozenset(found for is_customer, found in rows if is_customer),
+        frozenset(found for is_customer, found in rows if not is_customer),
+    )
 
 
 async def people_of(

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -14,15 +15,18 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Double, Text, Uuid, bindparam, 
 
 from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.facts import HUMAN_LEAST, Activity, KindCount
+from shared.contracts.activities import ActivityRecorded
 from shared.db.engine import ReadTx, Tx
 from shared.ids import ActivityId, LeadId
 
 __all__ = [
+    "ACTIVITY_COLUMNS",
+    "ADDED_ACTIVITIES",
+    "EVIDENCE_LOOKED_AT",
     "Correction",
     "activities_of",
-    "add_activities",
+    "activity_columns",
     "add_corrections",
-    "corrected_leads",
     "counts_of",
     "drop_old_activities",
     "evidence_of",
@@ -30,7 +34,10 @@ __all__ = [
 
 RETENTION_DAYS = 760  # 25 months
 DROP_SLICE = 5_000
-_EVIDENCE_LOOKED_AT = 100
+EVIDENCE_LOOKED_AT = 100
+
+# A UUID's own comparison is Python code; by its integer the order is the same.
+_ID_OF = attrgetter("activity_id.int")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +51,13 @@ class Correction:
     recorded_us: int
 
 
-_ADD_ACTIVITIES = text(
-    """
+ADDED_ACTIVITIES = """
     insert into activity (activity_id, lead_id, kind, content, is_hard, verified_by, human, occurred_at, recorded_at)
     select * from unnest(:activity_ids, :lead_ids, :kinds, :contents, :hard, :verified, :human, :occurred, :recorded)
     on conflict do nothing
     returning activity_id
-    """
-).bindparams(
+"""
+ACTIVITY_COLUMNS = (
     bindparam("activity_ids", type_=ARRAY(Uuid)),
     bindparam("lead_ids", type_=ARRAY(Uuid)),
     bindparam("kinds", type_=ARRAY(Text)),
@@ -115,7 +121,6 @@ _EVIDENCE = text(
             where activity_id = a.activity_id order by recorded_at desc, event_id desc limit 1) c on true
     """
 ).bindparams(_ids)
-_CORRECTED = text("select distinct lead_id from correction where activity_id = any(:ids)").bindparams(_ids)
 _DROP = text(
     """
     with old as (
@@ -126,35 +131,20 @@ _DROP = text(
 )
 
 
-async def add_activities(tx: Tx, activities: Sequence[Activity]) -> frozenset[ActivityId]:
-    """Append activities; returns the ids that were new. In id order, so that two batches never wait for each other."""
-    if not activities:
-        return frozenset()
-    activities = sorted(activities, key=lambda each: each.activity_id.int)
-    added = await tx.execute(
-        _ADD_ACTIVITIES,
-        {
-            "activity_ids": [each.activity_id for each in activities],
-            "lead_ids": [each.member_id for each in activities],
-            "kinds": [each.kind for each in activities],
-            "contents": [each.content for each in activities],
-            "hard": [each.is_hard for each in activities],
-            "verified": [each.verified_by for each in activities],
-            "human": [each.human for each in activities],
-            "occurred": [moment(each.occurred_us) for each in activities],
-            "recorded": [moment(each.recorded_us) for each in activities],
-        },
-    )
-    return frozenset(added.scalars())
-
-
-async def corrected_leads(tx: ReadTx, activity_ids: Collection[ActivityId]) -> frozenset[LeadId]:
-    """Leads with a correction of one of these activities that came before the activity itself.
-
-    Asked under the leads' locks: a rival batch may have committed the correction since the activities were appended.
-    """
-    found = await tx.execute(_CORRECTED, {"ids": sorted(activity_ids)})
-    return frozenset(found.scalars())
+def activity_columns(recorded: Sequence[ActivityRecorded]) -> dict[str, list[Any]]:
+    """The parameters of ADDED_ACTIVITIES. In id order, so that two batches never wait for each other."""
+    ordered = sorted(recorded, key=_ID_OF)
+    return {
+        "activity_ids": [each.activity_id for each in ordered],
+        "lead_ids": [each.member_id for each in ordered],
+        "kinds": [each.kind for each in ordered],
+        "contents": [each.content for each in ordered],
+        "hard": [each.is_hard for each in ordered],
+        "verified": [each.verified_by for each in ordered],
+        "human": [each.human for each in ordered],
+        "occurred": [each.occurred_at for each in ordered],
+        "recorded": [each.recorded_at for each in ordered],
+    }
 
 
 async def add_corrections(tx: Tx, corrections: Sequence[Correction]) -> None:
@@ -195,7 +185,7 @@ async def counts_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime
 async def evidence_of(tx: ReadTx, lead_ids: Collection[LeadId]) -> dict[LeadId, list[Activity]]:
     """The newest activities of these members, as judged now: what a decision's evidence and moment are taken from."""
     found: dict[LeadId, list[Activity]] = defaultdict(list)
-    for row in (await tx.execute(_EVIDENCE, {"ids": sorted(lead_ids), "most": _EVIDENCE_LOOKED_AT})).all():
+    for row in (await tx.execute(_EVIDENCE, {"ids": sorted(lead_ids), "most": EVIDENCE_LOOKED_AT})).all():
         activity = _activity(row)
         found[activity.member_id].append(activity)
     return found

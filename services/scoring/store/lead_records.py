@@ -16,10 +16,19 @@ from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.happened import Happened
 from services.scoring.domain.member import Record
 from services.scoring.store.encoding import record_from, record_key, record_text
-from shared.db.engine import ReadTx, Tx
+from shared.db.engine import ReadTx
 from shared.ids import LeadId
 
-__all__ = ["Move", "add_moves", "add_records", "happened_to", "joined_since", "newest_moves", "records_of"]
+__all__ = [
+    "ADDED_RECORDS",
+    "RECORD_COLUMNS",
+    "Move",
+    "happened_to",
+    "joined_since",
+    "newest_moves",
+    "record_columns",
+    "records_of",
+]
 
 _FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -38,19 +47,19 @@ class Move:
     at_us: int
 
 
-_ADD_RECORDS = text(
-    """
+ADDED_RECORDS = """
     insert into lead_record (lead_id, kind, name, version, recorded_at, content, occurred_at)
-    select * from unnest(:lead_ids, :kinds, :names, :versions, :recorded, :contents, :occurred) on conflict do nothing
-    """
-).bindparams(
-    bindparam("lead_ids", type_=ARRAY(Uuid)),
-    bindparam("kinds", type_=ARRAY(Text)),
+    select * from unnest(:record_leads, :record_kinds, :names, :versions, :learned, :record_contents, :happened)
+    on conflict do nothing
+"""
+RECORD_COLUMNS = (
+    bindparam("record_leads", type_=ARRAY(Uuid)),
+    bindparam("record_kinds", type_=ARRAY(Text)),
     bindparam("names", type_=ARRAY(Text)),
     bindparam("versions", type_=ARRAY(BigInteger)),
-    bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
-    bindparam("contents", type_=ARRAY(Text)),
-    bindparam("occurred", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("learned", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("record_contents", type_=ARRAY(Text)),
+    bindparam("happened", type_=ARRAY(DateTime(timezone=True))),
 )
 _ids = bindparam("ids", type_=ARRAY(Uuid))
 _RECORDS = text(
@@ -76,26 +85,25 @@ _JOINED = text(
 ).bindparams(_ids)
 
 
-async def add_records(tx: Tx, records: Sequence[Happened]) -> None:
-    """Append records of leads; a version that is there stays as it is."""
-    await _add_records(
-        tx,
-        [
-            (lead_id, *record_key(record), record.version, record.known_us, record_text(record), at_us)
-            for lead_id, record, at_us in records
-        ],
-    )
-
-
-async def add_moves(tx: Tx, moves: Sequence[Move]) -> None:
-    """Append moves in the identity trees."""
-    await _add_records(
-        tx,
-        [
-            (each.lead_id, "identity", str(each.parent_id or ""), each.version, each.recorded_us, "", each.at_us)
-            for each in moves
-        ],
-    )
+def record_columns(records: Sequence[Happened], moves: Sequence[Move]) -> dict[str, list[Any]]:
+    """The parameters of ADDED_RECORDS: records and moves of leads, of which a version that is there stays as it is."""
+    rows = [
+        (lead_id, *record_key(record), record.version, record.known_us, record_text(record), at_us)
+        for lead_id, record, at_us in records
+    ]
+    rows += [
+        (each.lead_id, "identity", str(each.parent_id or ""), each.version, each.recorded_us, "", each.at_us)
+        for each in moves
+    ]
+    return {
+        "record_leads": [row[0] for row in rows],
+        "record_kinds": [row[1] for row in rows],
+        "names": [row[2] for row in rows],
+        "versions": [row[3] for row in rows],
+        "learned": [moment(row[4]) for row in rows],
+        "record_contents": [row[5] for row in rows],
+        "happened": [moment(row[6]) for row in rows],
+    }
 
 
 async def records_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime) -> dict[LeadId, list[Record]]:
@@ -125,19 +133,3 @@ async def newest_moves(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datet
     asked = {"ids": ids, "names": [str(each) for each in ids], "as_of": as_of}
     rows: Sequence[Any] = (await tx.execute(_MOVES, asked)).all()
     return {row.lead_id: LeadId(UUID(row.name)) if row.name else None for row in rows}
-
-
-async def _add_records(tx: Tx, rows: Sequence[tuple[LeadId, str, str, int, int, str, int]]) -> None:
-    if rows:
-        await tx.execute(
-            _ADD_RECORDS,
-            {
-                "lead_ids": [row[0] for row in rows],
-                "kinds": [row[1] for row in rows],
-                "names": [row[2] for row in rows],
-                "versions": [row[3] for row in rows],
-                "recorded": [moment(row[4]) for row in rows],
-                "contents": [row[5] for row in rows],
-                "occurred": [moment(row[6]) for row in rows],
-            },
-        )

@@ -1,6 +1,6 @@
 """Rows of leads: identity trees locked in id order, folded state read and written for a whole batch at once.
 
-A tree is read without locks, locked in id order, and compared: one that grew meanwhile is `TreeGrew`, and the batch
+One statement reads a tree without locks, then locks it in id order; one that grew between is `TreeGrew`, and the batch
 runs again (DECISIONS section 1). The row of a lead is made by whichever event names it first.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, Text, Uuid, bindpar
 from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.member import Member
 from services.scoring.domain.person import Person, person_of
-from services.scoring.domain.qualify import Standing
+from services.scoring.domain.qualify import NEVER, Standing
 from services.scoring.store.encoding import member_from, member_text, standing_from, standing_text
 from shared.db.engine import ReadTx, Tx
 from shared.errors import Busy
@@ -72,22 +72,29 @@ class Forest:
 
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))
-_ROOTS = text(
-    """
-    select l.lead_id, l.root_id, r.tree_size
-      from lead l join lead r on r.lead_id = l.root_id
-     where l.lead_id = any(:ids)
-    """
-).bindparams(_ids)
-_MEMBERS = text("select lead_id from lead where root_id = any(:ids) and root_id <> lead_id").bindparams(_ids)
-_MAKE = text(
-    "insert into lead (lead_id, root_id) select id, id from unnest(:ids) as row (id) order by 1 on conflict do nothing"
-).bindparams(_ids)
-_SELECT = """
+# The asked ones with the members of their trees. Nearly every tree is one lead: then the lateral part reads nothing.
+_IN_TREES = """
+    array(select unnest(:ids)
+          union
+          select member.lead_id
+            from lead asked
+           cross join lateral (
+                 select asked.root_id as lead_id
+                 union all
+                 select lead_id from lead where root_id = asked.root_id and root_id <> lead_id) member
+           where asked.lead_id = any(:ids) and (asked.tree_size > 1 or asked.root_id <> asked.lead_id))
+"""
+_SELECT = f"""
     select lead_id, root_id, parent_id, identity_version, tree_size, state, print, standing, shown, score_version,
            recheck_at
-      from lead where lead_id = any(:ids) order by lead_id
-"""
+      from lead where lead_id = any({_IN_TREES}) order by lead_id
+"""  # noqa: S608 - our own text
+_MAKE = text(
+    """
+    insert into lead (lead_id, root_id) select id, id from unnest(:ids) as row (id) order by 1 on conflict do nothing
+    returning lead_id
+    """
+).bindparams(_ids)
 _LOCK = text(_SELECT + " for update").bindparams(_ids)
 _READ = text(_SELECT).bindparams(_ids)
 _DUE = text(
@@ -96,8 +103,10 @@ _DUE = text(
     """
 )
 _NEXT = text("select lead_id from lead where lead_id > :after and root_id = lead_id order by lead_id limit :most")
+# Computing accounts is left to their loop: an account that is due commits together with the facts it is due by.
 _SAVE = text(
     """
+    with due as (insert into account_due (account_id) select id from unnest(:due) as row (id))
     update lead
        set root_id = new.root_id, parent_id = new.parent_id, identity_version = new.identity_version,
            tree_size = new.tree_size, account_id = new.account_id, state = new.state, print = new.print,
@@ -110,6 +119,7 @@ _SAVE = text(
      where lead.lead_id = new.lead_id
     """
 ).bindparams(
+    bindparam("due", type_=ARRAY(Uuid)),
     bindparam("lead_ids", type_=ARRAY(Uuid)),
     bindparam("root_ids", type_=ARRAY(Uuid)),
     bindparam("parent_ids", type_=ARRAY(Uuid)),
@@ -129,12 +139,13 @@ _SAVE = text(
 async def lock_trees(tx: Tx, lead_ids: Collection[LeadId]) -> Forest:
     """Lock the trees of these leads, made where they are new. Raises TreeGrew when one was joined meanwhile."""
     ids = sorted(lead_ids, key=_int_of)
-    found: Sequence[Any] = (await tx.execute(_ROOTS, {"ids": ids})).all()
-    if len(found) < len(ids):
-        missing = set(ids).difference(row.lead_id for row in found)
-        await tx.execute(_MAKE, {"ids": sorted(missing, key=_int_of)})
-    wanted = await _with_trees(tx, ids, found)
-    forest = _forest((await tx.execute(_LOCK, {"ids": wanted})).all())
+    forest = _forest((await tx.execute(_LOCK, {"ids": ids})).all())
+    if missing := [lead_id for lead_id in ids if lead_id not in forest.rows]:
+        made = set((await tx.execute(_MAKE, {"ids": missing})).scalars())
+        if len(made) < len(missing):  # a rival made some of them meanwhile, and is through
+            forest = _forest((await tx.execute(_LOCK, {"ids": ids})).all())
+        else:
+            forest.rows.update({lead_id: _new(lead_id) for lead_id in missing})
     sizes: dict[UUID, int] = {}
     for row in forest.rows.values():
         sizes[row.root_id] = sizes.get(row.root_id, 0) + 1
@@ -147,19 +158,18 @@ async def lock_trees(tx: Tx, lead_ids: Collection[LeadId]) -> Forest:
 
 async def read_trees(tx: ReadTx, lead_ids: Collection[LeadId]) -> Forest:
     """The trees of these leads as they stand, without locks; leads that do not exist are absent."""
-    ids = sorted(lead_ids, key=_int_of)
-    found = (await tx.execute(_ROOTS, {"ids": ids})).all()
-    return _forest((await tx.execute(_READ, {"ids": await _with_trees(tx, ids, found)})).all())
+    return _forest((await tx.execute(_READ, {"ids": sorted(lead_ids, key=_int_of)})).all())
 
 
-async def save_leads(tx: Tx, rows: Sequence[LeadRow]) -> None:
-    """Write rows of locked leads."""
+async def save_leads(tx: Tx, rows: Sequence[LeadRow], *, due: Collection[AccountId] = ()) -> None:
+    """Write rows of locked leads; due: accounts that their loop must compute anew, of which none is locked."""
     if not rows:
         return
     links = [row.member.link for row in rows]
     await tx.execute(
         _SAVE,
         {
+            "due": sorted(due, key=_int_of),
             "lead_ids": [row.lead_id for row in rows],
             "root_ids": [row.root_id for row in rows],
             "parent_ids": [row.parent_id for row in rows],
@@ -187,25 +197,17 @@ async def next_roots(tx: ReadTx, after: UUID, *, most: int) -> list[LeadId]:
     return list((await tx.execute(_NEXT, {"after": after, "most": most})).scalars())
 
 
-async def _with_trees(tx: ReadTx, ids: Sequence[LeadId], found: Iterable[Any]) -> list[UUID]:
-    """The ids with the members of their trees, in id order."""
-    wanted: set[UUID] = set(ids)
-    large: set[UUID] = set()
-    for row in found:
-        wanted.add(row.root_id)
-        if row.tree_size > 1:
-            large.add(row.root_id)
-    if large:
-        wanted.update((await tx.execute(_MEMBERS, {"ids": list(large)})).scalars())
-    return sorted(wanted, key=_int_of)
-
-
 # A UUID's own comparison is Python code; by its integer the order is the same and sorting a batch costs a tenth.
 _int_of = attrgetter("int")
 
 
 def _forest(rows: Iterable[Any]) -> Forest:
     return Forest({row[0]: _row(*row) for row in rows})
+
+
+def _new(lead_id: LeadId) -> LeadRow:
+    """The row of a lead that was made just now: it stands alone, and nothing is known of it."""
+    return LeadRow(lead_id, lead_id, None, 0, 1, Member(lead_id), "", NEVER, "", 0, None)
 
 
 def _row(  # noqa: PLR0917 - the columns of _SELECT, in their order

@@ -18,6 +18,7 @@ __all__ = [
     "AGREEMENT_SLOT",
     "MODEL_SLOT",
     "Active",
+    "InForce",
     "KeptModel",
     "activate",
     "active_at",
@@ -26,6 +27,7 @@ __all__ = [
     "due_agreements",
     "end_rescan",
     "hold_terms",
+    "in_force",
     "keep_agreement",
     "keep_model",
     "model_card",
@@ -38,6 +40,7 @@ __all__ = [
 AGREEMENT_SLOT = "agreement"
 MODEL_SLOT = "model:"  # and the slot that the model's events name
 _RESCAN = "leads"
+_MODELS = "models"
 _NONE = UUID(int=0)
 
 
@@ -54,6 +57,14 @@ class Active:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """What decides while a transaction holds it; models: how many were ever published, for who remembers them."""
+
+    actives: tuple[Active, ...]
+    models: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeptModel:
     """A published model: its card as JSON text."""
 
@@ -64,7 +75,8 @@ class KeptModel:
 
 
 # Batches hold it shared, a switch of terms alone: so none is under way by the old terms when leads are folded anew.
-_SHARE = text("select pg_advisory_xact_lock_shared(hashtextextended('scoring terms', 0))")
+# The function holds first and reads after, in one statement (migration 0004).
+_HOLD = text("select slot, generation, ref, version, p_threshold, switched_at from hold_terms()")
 _ALONE = text("select pg_advisory_xact_lock(hashtextextended('scoring terms', 0))")
 _KEEP_AGREEMENT = text(
     """
@@ -127,9 +139,20 @@ _MOVE = text("update rescan set after_id = :after where name = :name and after_i
 _END = text("delete from rescan where name = :name and after_id = :before")
 
 
-async def hold_terms(tx: Tx) -> None:
-    """Let nobody switch the terms until this transaction ends; any number of batches may hold them."""
-    await tx.execute(_SHARE)
+async def hold_terms(tx: Tx) -> InForce:
+    """Let nobody switch the terms until this transaction ends, and read them; any number of batches may hold them."""
+    return in_force((await tx.execute(_HOLD)).all())
+
+
+def in_force(rows: Sequence[Any]) -> InForce:
+    """What rows of `hold_terms()` say: one of each slot, and one that counts the models."""
+    actives, models = [], 0
+    for row in rows:
+        if row[0] == _MODELS:
+            models = row[1]
+        else:
+            actives.append(Active(*row))
+    return InForce(tuple(actives), models)
 
 
 async def keep_agreement(

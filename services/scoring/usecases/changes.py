@@ -30,7 +30,7 @@ from shared.contracts.leads import (
 from shared.contracts.outcomes import OpportunityChanged, OutcomeRecorded
 from shared.ids import AccountId, ActivityId, LeadId
 
-__all__ = ["Changes", "changes_of"]
+__all__ = ["Changes", "activity_of", "changes_of"]
 
 # An erasure ends every permission for good: no consent that ingest may still count reaches this version.
 _ERASED_VERSION = 2**53
@@ -41,15 +41,15 @@ _TELLING = frozenset({"won", "lost", "churned"})
 class Changes:
     """The batch, sorted by what it changes.
 
+    recorded: by the activity's id, the first to tell of each.
     causes: the newest event that touches each lead, in log order; activities add theirs when they turn out to matter.
     """
 
-    activities: list[Activity] = field(default_factory=list)
+    recorded: dict[UUID, Event[ActivityRecorded]] = field(default_factory=dict)
     corrections: list[Correction] = field(default_factory=list)
     records: list[Happened] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
     causes: dict[LeadId, Event[Any]] = field(default_factory=dict)
-    told_by: dict[ActivityId, Event[Any]] = field(default_factory=dict)
 
 
 def changes_of(received: Iterable[Event[Any]]) -> Changes:
@@ -60,13 +60,27 @@ def changes_of(received: Iterable[Event[Any]]) -> Changes:
         if isinstance(payload, ActivityRecorded):
             if payload.direction is Direction.SALES:
                 continue
-            changes.activities.append(_activity(payload))
-            changes.told_by[ActivityId(payload.activity_id)] = event
+            changes.recorded.setdefault(payload.activity_id, event)
         elif isinstance(payload, HandoffEvent):
             _add(changes, event, payload.lead_id, _handoff(event, payload))
         else:
             _translate(changes, event)
     return changes
+
+
+def activity_of(payload: ActivityRecorded) -> Activity:
+    """The activity as sums are folded from it."""
+    return Activity(
+        activity_id=ActivityId(payload.activity_id),
+        member_id=LeadId(payload.member_id),
+        kind=payload.kind.value,
+        content=payload.content,
+        is_hard=payload.is_hard,
+        verified_by=payload.verified_by.value,
+        occurred_us=micros(payload.occurred_at),
+        recorded_us=micros(payload.recorded_at),
+        human=payload.human,
+    )
 
 
 def _translate(changes: Changes, event: Event[Any]) -> None:
@@ -118,20 +132,6 @@ def _move(changes: Changes, event: Event[Any], lead_id: UUID, version: int, *, i
     changes.causes[LeadId(lead_id)] = event
     if parent is not None:
         changes.causes[parent] = event
-
-
-def _activity(payload: ActivityRecorded) -> Activity:
-    return Activity(
-        activity_id=ActivityId(payload.activity_id),
-        member_id=LeadId(payload.member_id),
-        kind=payload.kind.value,
-        content=payload.content,
-        is_hard=payload.is_hard,
-        verified_by=payload.verified_by.value,
-        occurred_us=micros(payload.occurred_at),
-        recorded_us=micros(payload.recorded_at),
-        human=payload.human,
-    )
 
 
 def _link(payload: LeadLinked, known: int) -> Link:

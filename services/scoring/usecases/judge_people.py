@@ -1,16 +1,16 @@
-"""Judges people of locked trees, stores their decisions, saves rows, emits what changed: once per person and batch."""
+"""Judges people of locked trees, stores their decisions, emits what changed: once per person and batch."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.scoring.domain.decay import micros
-from services.scoring.domain.facts import join_counts
+from services.scoring.domain.facts import Activity, count_kinds, join_counts
 from services.scoring.domain.happened import person_crossed_us
 from services.scoring.domain.judge import Draw, judge
 from services.scoring.domain.person import Person
 from services.scoring.domain.qualify import Outcome, draw_at, draw_of, is_drawable, limit_of
-from services.scoring.store import accounts, decisions, history, leads
+from services.scoring.store import decisions, history
 from services.scoring.store.leads import Forest, LeadRow
 from services.scoring.usecases.pasts import pasts_of
 from services.scoring.usecases.records import (
@@ -21,35 +21,38 @@ from services.scoring.usecases.records import (
     shown_text,
     stored,
 )
-from services.scoring.usecases.ruling import Ruling, shadow_models
+from services.scoring.usecases.ruling import Ruling
 from shared.contracts.envelope import Event, Payload
 from shared.contracts.scores import LeadDemoted, LeadQualified
 from shared.db.engine import Tx
-from shared.ids import LeadId, derived_id
+from shared.ids import AccountId, LeadId, derived_id
 from shared.stream.outbox import emit
 
-__all__ = ["SOURCE", "judge_people"]
+__all__ = ["SOURCE", "Judged", "judge_people"]
 
 SOURCE = "/baton/scoring"
 Causes = Mapping[LeadId, Event[Any]]
+_UNREAD: Mapping[LeadId, Sequence[Activity]] = {}
 
 
-async def judge_people(
-    tx: Tx,
-    forest: Forest,
-    roots: Sequence[LeadId],
-    ruling: Ruling,
-    *,
-    salt: bytes,
-    causes: Causes,
-    is_rescan: bool = False,
-) -> None:
-    """Judge the people of these roots at tx.now. causes: the newest event that touched each; none when time did.
+class Judged(NamedTuple):
+    """Whom a transaction judges, in locked trees; customers: of their accounts, those that are.
 
-    is_rescan: new terms did; what they decide happens now, for they never apply backwards.
+    causes: the newest event that touched each; none when time did. is_rescan: new terms did; what they decide happens
+    now, for they never apply backwards.
     """
-    people = await _people(tx, forest, roots, ruling)
-    now_us = micros(tx.now)
+
+    forest: Forest
+    roots: Sequence[LeadId]
+    customers: Collection[AccountId]
+    causes: Causes
+    is_rescan: bool = False
+
+
+async def judge_people(tx: Tx, judged: Judged, ruling: Ruling, *, salt: bytes) -> None:
+    """Judge these people at tx.now; what becomes of them stands in the rows of their roots, which the caller saves."""
+    people = await _people(tx, judged, ruling)
+    forest, now_us = judged.forest, micros(tx.now)
     due = {
         root_id
         for root_id, person in people.items()
@@ -64,29 +67,35 @@ async def judge_people(
         judgement = judge(person, row.standing, now_us=now_us, rule=ruling.rule, model=ruling.model, draw=draw)
         scenes.append((Scene(person, row.standing, judgement, ruling, row.score_version + 1), row))
         row.standing, row.recheck_us = judgement.verdict.standing, judgement.recheck_us
-    events = await _recorded(tx, scenes, ruling, causes, is_rescan=is_rescan)
-    await leads.save_leads(tx, list(forest.rows.values()))
-    emit(tx, *events)
+    emit(tx, *await _recorded(tx, scenes, ruling, judged.causes, is_rescan=judged.is_rescan))
 
 
-async def _people(tx: Tx, forest: Forest, roots: Sequence[LeadId], ruling: Ruling) -> dict[LeadId, Person]:
-    people = {root_id: forest.person(root_id) for root_id in roots}
-    linked = {person.account_id for person in people.values() if person.account_id is not None}
-    customers = await accounts.customers_among(tx, linked)
-    for root_id, person in people.items():
-        if person.account_id in customers:
-            people[root_id] = forest.person(root_id, customers=customers)
+async def _people(tx: Tx, judged: Judged, ruling: Ruling) -> dict[LeadId, Person]:
+    people = {root_id: judged.forest.person(root_id, customers=judged.customers) for root_id in judged.roots}
     return await _with_counts(tx, people) if ruling.needs_counts else people
 
 
-async def _with_counts(tx: Tx, people: Mapping[LeadId, Person]) -> dict[LeadId, Person]:
-    """The same people with how often they did what, from the history: what models and decision records read."""
+async def _with_counts(
+    tx: Tx, people: Mapping[LeadId, Person], known: Mapping[LeadId, Sequence[Activity]] = _UNREAD
+) -> dict[LeadId, Person]:
+    """The same people with how often they did what, from the history: what models and decision records read.
+
+    known: the newest activities of members; of who has fewer than are ever read, they are all there are.
+    """
+    now_us = micros(tx.now)
     members = [member.lead_id for person in people.values() for member in person.members]
-    found = await history.counts_of(tx, members, as_of=tx.now) if members else {}
+    asked = [lead_id for lead_id in members if lead_id not in known or not _is_whole(known[lead_id], now_us)]
+    counts = await history.counts_of(tx, asked, as_of=tx.now) if asked else {}
+    counts |= {lead_id: count_kinds(own) for lead_id, own in known.items() if lead_id not in asked}
     return {
-        root_id: person._replace(counts=join_counts([found.get(each.lead_id, {}) for each in person.members]))
+        root_id: person._replace(counts=join_counts([counts.get(each.lead_id, {}) for each in person.members]))
         for root_id, person in people.items()
     }
+
+
+def _is_whole(known: Sequence[Activity], now_us: int) -> bool:
+    """Whether these are all activities of a member, as judged until now."""
+    return len(known) < history.EVIDENCE_LOOKED_AT and all(activity.known_us <= now_us for activity in known)
 
 
 async def _recorded(
@@ -111,11 +120,12 @@ async def _recorded(
 
 async def _decisions(tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling, *, is_rescan: bool) -> dict[LeadId, Any]:
     """Store the decisions of these people with their facts, evidence and shadow scores; returns what to emit."""
-    people = await _with_counts(tx, {lead_id: scene.person for lead_id, scene in deciding.items()})
-    members = [member.lead_id for person in people.values() for member in person.members]
-    evidence = await history.evidence_of(tx, members)
+    undecided = {lead_id: scene.person for lead_id, scene in deciding.items()}
+    members = [member.lead_id for person in undecided.values() for member in person.members]
+    found = await history.evidence_of(tx, members)
+    evidence = {lead_id: found.get(lead_id, []) for lead_id in members}
+    people = await _with_counts(tx, undecided, evidence)
     pasts = {} if is_rescan else await pasts_of(tx, people.values(), evidence, ruling)
-    shadows = await shadow_models(tx, ruling)
     payloads, kept = {}, []
     for lead_id, scene in deciding.items():
         crossed_us = now_us = micros(tx.now)
@@ -125,7 +135,7 @@ async def _decisions(tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling, *
                 pasts[lead_id], scene.before, verdict, now_us=now_us, rule=ruling.rule, model=ruling.model
             )
         full = scene._replace(person=people[lead_id], crossed_us=crossed_us)
-        payload = decision_payload(full, evidence=chosen_evidence(full, evidence), shadows=shadows)
+        payload = decision_payload(full, evidence=chosen_evidence(full, evidence), shadows=ruling.shadows)
         payloads[lead_id] = payload
         kept.append(stored(full, payload, decided_at=tx.now))
     await decisions.add_decisions(tx, kept)

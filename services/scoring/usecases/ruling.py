@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from services.scoring.domain.criteria import PointsRule, compile_rule
 from services.scoring.domain.scorecard import Model
 from services.scoring.store import terms
-from services.scoring.store.terms import AGREEMENT_SLOT, MODEL_SLOT, Active, KeptModel
+from services.scoring.store.terms import AGREEMENT_SLOT, MODEL_SLOT, Active, InForce, KeptModel
 from shared.contracts.agreement import Agreement, default_agreement, load_agreement
 from shared.contracts.model_card import ModelCard
 from shared.db.engine import ReadTx
 from shared.telemetry import log
 
-__all__ = ["DEFAULT_PRODUCT", "Ruling", "Terms", "ruling_of", "shadow_models"]
+__all__ = ["DEFAULT_PRODUCT", "Ruling", "Terms", "ruling_of"]
 
 DEFAULT_PRODUCT = "default"
 SHADOWS_MOST = 3
@@ -30,13 +30,17 @@ _P_LEAST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The agreement that decides, its compiled points rule, and the promoted model if there is one."""
+    """The agreement that decides, its compiled points rule, and the promoted model if there is one.
+
+    shadows: the challengers that are recorded beside it, where decisions are made.
+    """
 
     agreement_id: str
     version: int
     agreement: Agreement
     rule: PointsRule
     model: Model | None = None
+    shadows: tuple[Model, ...] = ()
 
     @property
     def needs_counts(self) -> bool:
@@ -51,10 +55,18 @@ class Terms:
 
     agreements: dict[tuple[str, int], Ruling] = field(default_factory=dict)
     cards: dict[UUID, ModelCard] = field(default_factory=dict)
+    last: tuple[InForce, Ruling] | None = None
 
     async def ruling(self, tx: ReadTx) -> Ruling:
         """What decides now."""
         return await self._of(tx, await terms.active_now(tx))
+
+    async def ruling_held(self, tx: ReadTx, held: InForce) -> Ruling:
+        """What decides while the transaction holds it; the same as last time is not put together again."""
+        if self.last is None or self.last[0] != held:
+            ruling = await self._of(tx, held.actives)
+            self.last = (held, replace(ruling, shadows=await _shadow_models(tx, ruling)))
+        return self.last[1]
 
     async def ruling_at(self, tx: ReadTx, as_of: datetime) -> Ruling:
         """What decided at a past moment."""
@@ -109,12 +121,9 @@ def card_of(kept: KeptModel) -> ModelCard | None:
         return None
 
 
-async def shadow_models(tx: ReadTx, ruling: Ruling) -> list[Model]:
+async def _shadow_models(tx: ReadTx, ruling: Ruling) -> tuple[Model, ...]:
     """The newest challengers with a readable card, without the champion: they are recorded and decide nothing."""
     champion = None if ruling.model is None else ruling.model.model_id
-    found = []
-    for kept in await terms.newest_models(tx, most=SHADOWS_MOST):
-        card = card_of(kept)
-        if card is not None and kept.model_id != champion:
-            found.append(Model(kept.model_id, card))
-    return found
+    kept = [each for each in await terms.newest_models(tx, most=SHADOWS_MOST) if each.model_id != champion]
+    cards = [(each.model_id, card_of(each)) for each in kept]
+    return tuple(Model(model_id, card) for model_id, card in cards if card is not None)

@@ -4,18 +4,20 @@ One fixed number of statements per batch, whatever its size: append history, loc
 An activity that moves no sum (most do not) is kept and touches no lead.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from services.scoring.domain.decay import micros
-from services.scoring.domain.facts import Activity, is_relevant
-from services.scoring.store import accounts, decisions, history, lead_records, leads, terms
-from services.scoring.usecases.changes import Changes, changes_of
-from services.scoring.usecases.judge_people import judge_people
+from services.scoring.domain.facts import HUMAN_LEAST, Activity
+from services.scoring.store import accounts, decisions, history, leads, terms
+from services.scoring.store.appending import append
+from services.scoring.usecases.changes import Changes, activity_of, changes_of
+from services.scoring.usecases.judge_people import Judged, judge_people
 from services.scoring.usecases.records import takeover
 from services.scoring.usecases.ruling import Ruling, Terms
-from services.scoring.usecases.trees import accounts_of, fold_new, move, put_records, refold_stale
+from services.scoring.usecases.trees import accounts_of, fold_new, linked_anew, move, put_records, refold_stale
 from shared.contracts.envelope import Event
 from shared.db.engine import Tx
 from shared.ids import LeadId
@@ -41,18 +43,21 @@ class Desk:
 async def fold_events(tx: Tx, received: Sequence[Event[Any]], *, desk: Desk) -> None:
     """Fold a batch of events about leads and score each person they touch, once."""
     changes = changes_of(received)
-    await terms.hold_terms(tx)
-    ruling = await desk.terms.ruling(tx)
-    activities = await _append(tx, changes, ruling)
+    recorded = [event.payload for event in changes.recorded.values()]
+    appended = await append(tx, recorded, changes.records, changes.moves)
+    await history.add_corrections(tx, changes.corrections)
+    ruling = await desk.terms.ruling_held(tx, appended.in_force)
+    activities = _wanted(changes, appended.new_ids, ruling)
     if not changes.causes:
         return
     forest = await leads.lock_trees(tx, changes.causes.keys())
     await announce("batch:after_locks")
-    again = {each.lead_id for each in changes.corrections}
-    if activities:
-        again |= await history.corrected_leads(tx, [each.activity_id for each in activities])
+    linked = accounts_of(forest)
+    customers, corrected = await accounts.customers_and_corrected(
+        tx, linked | linked_anew(changes), [each.activity_id for each in activities]
+    )
+    again = corrected.union(each.lead_id for each in changes.corrections)
     fold_new(forest, activities, ruling, done=await refold_stale(tx, forest, ruling, again=again))
-    touched = accounts_of(forest)
     put_records(forest, changes)
     before = [forest.rows[lead_id].root_id for lead_id in changes.causes]
     taken_over = [takeover(root, came_from, at=tx.now) for root, came_from in move(forest, changes)]
@@ -61,8 +66,9 @@ async def fold_events(tx: Tx, received: Sequence[Event[Any]], *, desk: Desk) -> 
     for lead_id, event in changes.causes.items():
         causes[forest.rows[lead_id].root_id] = event
     left = [root_id for root_id in dict.fromkeys(before) if root_id not in causes and _is_root(forest, root_id)]
-    await judge_people(tx, forest, [*causes, *left], ruling, salt=desk.salt, causes=causes)
-    await accounts.add_due(tx, touched | accounts_of(forest))
+    judged = Judged(forest, [*causes, *left], customers, causes)
+    await judge_people(tx, judged, ruling, salt=desk.salt)
+    await leads.save_leads(tx, list(forest.rows.values()), due=linked | accounts_of(forest))
     if desk.wake is not None:
         tx.after_commit.append(desk.wake)
 
@@ -91,19 +97,17 @@ async def rescan_leads(tx: Tx, *, desk: Desk) -> int:
     return len(roots)
 
 
-async def _append(tx: Tx, changes: Changes, ruling: Ruling) -> list[Activity]:
-    """Append everything to the history; returns the new activities that move a sum, and names whom they touch."""
-    added = await history.add_activities(tx, changes.activities)
-    await history.add_corrections(tx, changes.corrections)
-    await lead_records.add_records(tx, changes.records)
-    await lead_records.add_moves(tx, changes.moves)
-    found: dict[Any, Activity] = {}
-    for activity in changes.activities:
-        is_wanted = ruling.needs_counts or is_relevant(activity, rule=ruling.rule)
-        if is_wanted and activity.activity_id in added and activity.activity_id not in found:
-            found[activity.activity_id] = activity
-            changes.causes[activity.member_id] = changes.told_by[activity.activity_id]
-    return list(found.values())
+def _wanted(changes: Changes, new_ids: Collection[UUID], ruling: Ruling) -> list[Activity]:
+    """The new activities that move a sum; names whom they touch."""
+    found = []
+    rule, is_all = ruling.rule, ruling.needs_counts
+    for activity_id, event in changes.recorded.items():
+        told = event.payload
+        is_counted = rule.match(told.kind, told.content, told.is_hard, told.verified_by).is_counted
+        if (is_all or (is_counted and told.human >= HUMAN_LEAST)) and activity_id in new_ids:
+            found.append(activity_of(told))
+            changes.causes[LeadId(told.member_id)] = event
+    return found
 
 
 async def _score_again(
@@ -114,12 +118,14 @@ async def _score_again(
     is_wanted: Callable[[leads.LeadRow], bool],
     is_rescan: bool = False,
 ) -> None:
-    await terms.hold_terms(tx)
-    ruling = await desk.terms.ruling(tx)
+    ruling = await desk.terms.ruling_held(tx, await terms.hold_terms(tx))
     forest = await leads.lock_trees(tx, list(roots))
     await refold_stale(tx, forest, ruling)
+    customers = await accounts.customers_among(tx, accounts_of(forest))
     wanted = [row.lead_id for row in forest.rows.values() if row.root_id == row.lead_id and is_wanted(row)]
-    await judge_people(tx, forest, wanted, ruling, salt=desk.salt, causes={}, is_rescan=is_rescan)
+    judged = Judged(forest, wanted, customers, causes={}, is_rescan=is_rescan)
+    await judge_people(tx, judged, ruling, salt=desk.salt)
+    await leads.save_leads(tx, list(forest.rows.values()))
 
 
 def _is_root(forest: leads.Forest, lead_id: LeadId) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from services.scoring.domain.facts import NO_SUMS, Activity, fold
-from services.scoring.domain.member import with_record
+from services.scoring.domain.member import Link, with_record
 from services.scoring.domain.qualify import joined
 from services.scoring.store import history
 from services.scoring.store.leads import Forest, LeadRow
@@ -13,7 +13,7 @@ from services.scoring.usecases.ruling import Ruling
 from shared.db.engine import ReadTx
 from shared.ids import AccountId, LeadId
 
-__all__ = ["accounts_of", "fold_new", "move", "put_records", "refold_stale"]
+__all__ = ["accounts_of", "fold_new", "linked_anew", "move", "put_records", "refold_stale"]
 
 _FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -90,6 +90,11 @@ def move(forest: Forest, changes: Changes) -> list[tuple[LeadRow, LeadId]]:
 def accounts_of(forest: Forest) -> set[AccountId]:
     """Every account that a member of these trees is linked to."""
     return {row.member.link.account_id for row in forest.rows.values() if row.member.link is not None}
+
+
+def linked_anew(changes: Changes) -> set[AccountId]:
+    """Every account that a batch links a lead to."""
+    return {record.account_id for _, record, _ in changes.records if isinstance(record, Link)}
 
 
 def _root_of(forest: Forest, row: LeadRow) -> LeadId:
