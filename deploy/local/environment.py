@@ -44,6 +44,7 @@ def service_variables(
         "BATON_KAFKA_BOOTSTRAP_SERVERS": kafka,
         "BATON_HOST": _HOST,
         "BATON_INGEST_PUBLIC_URL": services["ingest"].url,
+        "BATON_INGEST_DOOR_FOLDER": str(home / "door"),
         "BATON_HANDOFF_PUBLIC_URL": services["console"].url,
         **variables_of_keys(home / "keys"),
     }

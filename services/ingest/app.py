@@ -7,8 +7,21 @@ from cryptography.fernet import MultiFernet
 
 from services.ingest.api import ROUTERS
 from services.ingest.api.internal import internal_router
+from services.ingest.api.parked import parked_router
 from services.ingest.api.parts import Parts
-from services.ingest.collector import Collector, Desk, DoorRates, InFlight, Keeper, Rates, SourceDirectory
+from services.ingest.collector import (
+    Collector,
+    Desk,
+    DirectoryCopy,
+    DoorRates,
+    Drain,
+    InFlight,
+    Keeper,
+    Lane,
+    Rates,
+    SourceDirectory,
+    Spool,
+)
 from services.ingest.consumer import handlers
 from services.ingest.settings import Settings
 from services.ingest.store import memory
@@ -16,10 +29,12 @@ from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.consent_default import tell_unknown
 from services.ingest.usecases.normalise import KeyedHash
+from services.ingest.usecases.replaying import work_off
 from services.ingest.usecases.retention import retire_visitors
 from services.ingest.usecases.sources import read_directory
 from shared import clock
-from shared.db.engine import Database, reading
+from shared.db.engine import Database, ReadTx, reading
+from shared.db.standing import Due, StandingSource
 from shared.runtime import Runtime, main
 from shared.runtime.pace import Pace
 from shared.web.app_factory import create_app
@@ -34,18 +49,53 @@ RETIRE_SECONDS = 600.0
 INBOX_DAYS = 35  # a kept delivery may be sent again as long as it lies on its topic
 
 
-async def refresh_directory(directory: SourceDirectory, database: Database, wrapping: MultiFernet) -> None:
-    """Read all sources into the door's memory."""
+async def refresh_directory(
+    directory: SourceDirectory, database: Database, wrapping: MultiFernet, copy: DirectoryCopy | None
+) -> None:
+    """Read all sources into the door's memory, and write what is new to the copy."""
     read_at = clock.monotonic()
     async with reading(database) as tx:
-        directory.replace(*await read_directory(tx, wrapping), read_at=read_at)
+        sources, keys = await read_directory(tx, wrapping)
+    directory.replace(sources, keys, read_at=read_at)
+    if copy is not None:
+        await copy.save(sources, keys)
 
 
-async def keep_directory(refresh: Callable[[], Awaitable[None]], pace: Pace) -> None:
-    """Read them again every DIRECTORY_SECONDS; the door stays closed until they were read once."""
+async def keep_directory(
+    directory: SourceDirectory, copy: DirectoryCopy | None, refresh: Callable[[], Awaitable[None]], pace: Pace
+) -> None:
+    """Begin with the copy, then read them every DIRECTORY_SECONDS; without either the door knows nobody."""
+    known = await copy.load() if copy is not None else None
+    if known is not None and not directory.was_read:
+        directory.replace(*known, read_at=None)
     await refresh()
     while await pace.until(at_most_seconds=DIRECTORY_SECONDS):
         await refresh()
+
+
+def copy_of(settings: Settings) -> DirectoryCopy | None:
+    """The copy of the directory, where there is a folder for it."""
+    folder = settings.door_folder
+    return None if folder is None else DirectoryCopy(folder / "directory.json", settings.wrapping())
+
+
+def spool_of(settings: Settings) -> Spool | None:
+    """The spool, where there is a folder for it."""
+    folder = settings.door_folder
+    return None if folder is None else Spool(folder / "spool", bytes_max=settings.spool_bytes_max)
+
+
+def serve_spool(runtime: Runtime, spool: Spool | None, drain: Callable[[Spool], Drain]) -> list[StandingSource]:
+    """Let the spool live with the door; what waits in it is not handled yet."""
+    if spool is None:
+        return []
+
+    async def standing(_: ReadTx) -> Due:
+        return Due(spool.records, None)
+
+    run = drain(spool).run
+    runtime.loop("spool", run, role="api", is_of_world=False, is_early=True, is_ready=lambda: spool.is_usable)
+    return [standing]
 
 
 def build() -> Runtime:
@@ -55,9 +105,11 @@ def build() -> Runtime:
     worker, api = runtime.database("worker"), runtime.database("api")
     key = settings.keyed_hash_key()
     hashed, wrapping = KeyedHash(key), settings.wrapping()
-    directory = SourceDirectory()
-    refresh = partial(refresh_directory, directory, api, wrapping)
-    keeper = Keeper(runtime.producer(), hint_key=key)
+    directory, copy = SourceDirectory(), copy_of(settings)
+    refresh = partial(refresh_directory, directory, api, wrapping, copy)
+    producer, lane = runtime.producer(), Lane()
+    spool = spool_of(settings)
+    keeper = Keeper(producer, hint_key=key, spool=spool, lane=lane)
     desk = Desk(
         directory=directory,
         keeper=keeper,
@@ -77,11 +129,17 @@ def build() -> Runtime:
         authenticate=by_service_token(runtime.tokens),
         state={"parts": parts},
     )
-    runtime.serve_api(Collector(app, desk=desk))
-    runtime.serve_internal(worker, routers=[internal_router(parts)], ledger=LEDGER)
-    runtime.consume(handlers(hashed), worker, inbox_days=INBOX_DAYS)
+    standing = serve_spool(runtime, spool, lambda spool: Drain(spool, producer, lane))
+    runtime.serve_api(Collector(app, desk=desk), is_early=True)
+    runtime.serve_internal(
+        worker, routers=[internal_router(parts), parked_router(parts)], standing=standing, ledger=LEDGER
+    )
+    taking = handlers(hashed)
+    runtime.consume(taking, worker, inbox_days=INBOX_DAYS)
     runtime.relay(worker)
-    runtime.loop("directory", partial(keep_directory, refresh), is_of_world=False)
+    keeping = partial(keep_directory, directory, copy, refresh)
+    runtime.loop("directory", keeping, role="api", is_of_world=False, is_early=True)
+    runtime.loop("replays", partial(work_off, worker, taking), role="periodic", is_of_world=False)
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
     runtime.every(TELL_SECONDS, "tell_accounts", tell_account, database=worker)
     runtime.every(

@@ -30,6 +30,12 @@ class Settings(ServiceSettings):
     browser_address_rate: int = Field(
         20, ge=1, description="requests a second of one client address with a browser key"
     )
+    door_folder: Path | None = Field(
+        None,
+        description="folder of this process alone that outlives it, for the spool and the copy of the sources; "
+        "none = no spool: 503 while Kafka is away",
+    )
+    spool_bytes_max: int = Field(1024**3, ge=1, description="bytes of deliveries on disk at most; above it 503")
     anonymous_days: int = Field(180, ge=1, description="days an anonymous lead stays after its last activity")
 
     @property

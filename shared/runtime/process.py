@@ -115,9 +115,9 @@ class Runtime:
         return client
 
     # ---- parts
-    def serve_api(self, app: ASGIApp) -> None:
-        """Serve the public routes. Role: api."""
-        self._serve("api", "api", app, self.settings.listen_api)
+    def serve_api(self, app: ASGIApp, *, is_early: bool = False) -> None:
+        """Serve the public routes. Role: api. is_early: before the database was looked at, as the front door does."""
+        self._serve("api", "api", app, self.settings.listen_api, is_early=is_early)
 
     def serve_internal(
         self,
@@ -158,13 +158,23 @@ class Runtime:
 
         self._add("relay", "relay", run, is_supervised=False)
 
-    def loop(self, name: str, run: Run, *, role: str | None = None, is_of_world: bool = True) -> Pace:
+    def loop(
+        self,
+        name: str,
+        run: Run,
+        *,
+        role: str | None = None,
+        is_of_world: bool = True,
+        is_early: bool = False,
+        is_ready: Callable[[], bool] = lambda: True,
+    ) -> Pace:
         """A loop of the service (`clocks`, `rechecks`, `dispatches`, `tuner`).
 
         Its role is its name, unless it serves another role's parts. is_of_world False: it goes by machine time alone,
-        so a step of the world does not wake it. Returns its pace, to wake it.
+        so a step of the world does not wake it. is_early: it starts before the database was looked at. Returns its
+        pace, to wake it.
         """
-        pace = self._add(name, role or name, run)
+        pace = self._add(name, role or name, run, is_early=is_early, is_ready=is_ready)
         self._parts[-1].is_of_world = is_of_world
         return pace
 
