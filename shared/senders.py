@@ -48,7 +48,7 @@ __all__ = [
 SIGNED_TIME_TOLERANCE_SECONDS: Final = 300
 _TIMESTAMP_DIGITS_MAX: Final = 13  # longer is no unix time, and int() of a long text is slow
 # The parts of a dated signature, in this order and nothing between: another order is another header, not this one.
-_DATED: Final = re.compile(r"t=([0-9]{1,13})((?:,v[0-9]{1,2}=[0-9A-Za-z+/=_-]{1,128}){1,16})", re.ASCII)
+_DATED: Final = re.compile(r"t=([0-9]{1,13})((?:,v[0-9]{1,2}=[0-9A-Za-z+/_-]{1,128}={0,2}){1,16})", re.ASCII)
 
 _SIGNATURES_MAX: Final = 16  # a header lists two while a secret rotates; more are an attack on our time
 _STANDARD_NAMES: Final = ("webhook", "svix")

@@ -1,4 +1,4 @@
-"""Reads what people filled in, whatever the sender calls the fields: answers to profile fields, campaign fields to touch.
+"""Reads what people filled in, whatever a sender calls the fields: answers to a profile, campaign fields to a touch.
 
 Labels are compared in lower-case words; what no table knows stays an answer. Total functions, as in `fields`.
 """
@@ -54,8 +54,11 @@ def traits_in(answers: Mapping[str, object]) -> dict[str, str]:
 def company_in(answers: Mapping[str, object]) -> Company:
     """What answers say of the organisation."""
     said = _meant(answers)
-    about = {name: said[name] for name in ("industry", "country", "employees") if name in said}
-    return company_of({"company": {"name": said.get("company"), **about}}) if "company" in said or about else Company()
+    about = {name: said[name] for name in ("industry", "employees") if name in said}
+    if not about and "company" not in said:
+        return Company()
+    inner: dict[str, object] = {"name": said.get("company"), **about}
+    return company_of({"company": inner})
 
 
 def message_in(answers: Mapping[str, object]) -> str | None:

@@ -17,7 +17,7 @@ from shared.senders import InboundRequest, Reply
 from tests.conformance.ingest.adapter_samples import samples, senders, shown
 from tests.conformance.ingest.signing import NOW
 
-IDENTITY = frozenset({Operation.IDENTIFY, Operation.GROUP, Operation.ALIAS})
+IDENTITY = frozenset({Operation.IDENTIFY, Operation.GROUP, Operation.ALIAS, Operation.ERASE})
 FIELDS = st.sampled_from(("event", "type", "data", "payload", "email", "timestamp", "id", "msg", "events", "msys"))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
