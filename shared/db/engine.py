@@ -6,23 +6,23 @@ bound, set here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal, cast
 
-import orjson
-from sqlalchemy import CursorResult, Executable, event
+from sqlalchemy import CursorResult, Executable
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
+from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from shared.clock import monotonic
 from shared.contracts.envelope import Event
+from shared.db.connection import Connection, connect
 from shared.db.outbox_rows import write_outbox
-from shared.db.straight import run
+from shared.db.pool import Pool
 from shared.telemetry import Step, announce
 
 __all__ = [
@@ -44,13 +44,10 @@ TransactionName = Literal[
 ]
 Workload = Literal["api", "worker"]
 
-_CONNECT_SECONDS = 5
-_POOL_WAIT_SECONDS = 5
-_RECYCLE_SECONDS = 1800
-_RESTED_SECONDS = 1.0
 # A dead socket has no deadline of its own: without these an outage holds a connection for ever (RELIABILITY 2).
 _COMMAND_SECONDS: dict[Workload, int] = {"api": 10, "worker": 35}
 _STATEMENT_TIMEOUT: dict[Workload, str] = {"api": "2s", "worker": "30s"}
+_APART_SECONDS = 10
 _SESSION = {
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
@@ -69,17 +66,21 @@ _TRANSIENT_STATES = ("40001", "40P01", "55P03", "57P", "08", "53", "25P03")
 
 
 def driver_url(url: str) -> str:
-    """The asyncpg form of a postgresql:// URL."""
+    """The form of a postgresql:// URL that SQLAlchemy's own engine takes."""
+    return f"postgresql+asyncpg://{_address_of(url)}"
+
+
+def _address_of(url: str) -> str:
     head, _, tail = url.partition("://")
     if head not in {"postgresql", "postgres", "postgresql+asyncpg"}:
         raise ValueError("A database URL begins with postgresql://")
-    return f"postgresql+asyncpg://{tail}"
+    return tail
 
 
 class Database:
     """One pool of connections to one database; pool_size is the concurrency, there is no overflow.
 
-    workload "api" has 2 s per statement, "worker" 30 s.
+    workload "api" has 2 s per statement, "worker" 30 s. isolation: of its transactions, if not read committed.
     """
 
     def __init__(
@@ -90,62 +91,47 @@ class Database:
         application_name: str = "baton",
         workload: Workload = "worker",
         outbox_written: asyncio.Event | None = None,
+        isolation: Literal["", "repeatable read"] = "",
     ) -> None:
         self.url = url
         self.pool_size = pool_size
-        self.engine: AsyncEngine = create_async_engine(
-            driver_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=_POOL_WAIT_SECONDS,
-            pool_recycle=_RECYCLE_SECONDS,
-            json_deserializer=orjson.loads,
-            hide_parameters=True,  # an error text would carry them into logs
-            connect_args={
-                "timeout": _CONNECT_SECONDS,
-                "command_timeout": _COMMAND_SECONDS[workload],
-                "server_settings": {
-                    **_SESSION,
-                    "application_name": application_name,
-                    "statement_timeout": _STATEMENT_TIMEOUT[workload],
-                },
-            },
-        )
-        _ping_rested(self.engine)
+        self._workload: Workload = workload
+        self._settings = {
+            **_SESSION,
+            "application_name": application_name,
+            "statement_timeout": _STATEMENT_TIMEOUT[workload],
+        }
+        self._address = f"postgresql://{_address_of(url)}"
+        self.pool = Pool(self._connect, name=application_name, size=pool_size, isolation=isolation)
         # Woken after every commit that wrote outbox rows; the relay of this process waits on it.
         self.outbox_written = outbox_written or asyncio.Event()
 
+    async def _connect(self) -> Connection:
+        return await connect(self._address, settings=self._settings, command_seconds=_COMMAND_SECONDS[self._workload])
+
+    async def connect_apart(self, application_name: str) -> Connection:
+        """A connection outside the pool, for what lives longer than a unit of work; the caller closes it."""
+        settings = {"application_name": application_name[:63], "tcp_user_timeout": "8000"}
+        return await connect(self._address, settings=settings, command_seconds=_APART_SECONDS)
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for single statements, each of which commits by itself: of the runtime's own tables alone."""
+        return self.pool.connection()
+
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's own engine, for what looks at a schema through it, and for tests; nothing rests in it."""
+        return create_async_engine(driver_url(self.url), poolclass=NullPool, hide_parameters=True)
+
     async def close(self) -> None:
         """Close all connections; doing it twice is fine."""
-        await self.engine.dispose()
-
-
-def _ping_rested(engine: AsyncEngine) -> None:
-    """Ask a connection that rested whether it still lives, before it is used; a dead one is replaced.
-
-    The pool's own pre-ping asks before every transaction, three round trips each, also one that was used a moment ago.
-    One that breaks within that moment fails its statement, which is transient like every lost connection.
-    """
-
-    def note_use(_: object, record: ConnectionPoolEntry) -> None:
-        record.info["used_at"] = monotonic()
-
-    def ping(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - the dialect's own class
-        if monotonic() - record.info.get("used_at", 0.0) < _RESTED_SECONDS:
-            return
-        try:
-            connection.ping()
-        except (engine.sync_engine.dialect.loaded_dbapi.Error, OSError, TimeoutError) as error:
-            raise DisconnectionError from error
-
-    event.listen(engine.sync_engine, "checkin", note_use)
-    event.listen(engine.sync_engine, "checkout", ping)
+        await self.pool.close()
 
 
 class ReadTx:
     """A view of the database: statements that read. `now` is world time, one value for the whole transaction."""
 
-    def __init__(self, connection: AsyncConnection, *, now: datetime) -> None:
+    def __init__(self, connection: Connection, *, now: datetime) -> None:
         self.connection = connection
         self.now = now
 
@@ -153,38 +139,44 @@ class ReadTx:
         self, statement: Executable | str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Run one statement (SQLAlchemy Core, or SQL text with :names) and return its buffered result."""
-        return await run(self.connection, statement, parameters)
+        return await self.connection.execute(statement, parameters)
 
 
 class Tx(ReadTx):
     """A transaction that may write. `pending` are events that leave with the commit, in this order."""
 
-    def __init__(self, connection: AsyncConnection, *, now: datetime) -> None:
+    def __init__(self, connection: Connection, *, now: datetime) -> None:
         super().__init__(connection, now=now)
         self.pending: list[Event[Any]] = []
         self.after_commit: list[Callable[[], None]] = []
 
 
-_NOW = "select baton_now()"
-
-
 @asynccontextmanager
 async def reading(database: Database) -> AsyncIterator[ReadTx]:
     """A read-only transaction; rolled back at the end."""
-    async with database.engine.connect() as connection:
-        yield ReadTx(connection, now=(await run(connection, _NOW)).scalar_one())
+    connection = await database.pool.begun()
+    try:
+        yield ReadTx(connection, now=await connection.now())
+    finally:
+        await database.pool.give_back(connection)
 
 
 @asynccontextmanager
-async def transaction(database: Database, name: TransactionName) -> AsyncIterator[Tx]:
+async def transaction(
+    database: Database,
+    name: TransactionName,
+    *,
+    first: Callable[[Connection], Awaitable[datetime]] = Connection.now,
+) -> AsyncIterator[Tx]:
     """The only commit: all or nothing of what the body did, with its pending events in the outbox.
 
-    Announces `<name>:before_commit` and `<name>:after_commit`. An exception of the body rolls back and goes on. A
-    cancellation or a broken connection during the commit leaves its result unknown: ask by id (progress, idempotency
-    key), or repeat.
+    first is the transaction's first statement, which also says what time it is. Announces `<name>:before_commit` and
+    `<name>:after_commit`. An exception of the body rolls back and goes on. A cancellation or a broken connection
+    during the commit leaves its result unknown: ask by id (progress, idempotency key), or repeat.
     """
-    async with database.engine.connect() as connection:
-        tx = Tx(connection, now=(await run(connection, _NOW)).scalar_one())
+    connection = await database.pool.begun()
+    try:
+        tx = Tx(connection, now=await first(connection))
         yield tx
         wrote = await write_outbox(connection, tx.pending)
         if name == "batch":
@@ -192,6 +184,8 @@ async def transaction(database: Database, name: TransactionName) -> AsyncIterato
         await announce(_step(name, "before_commit"))
         await connection.commit()
         await announce(_step(name, "after_commit"))
+    finally:
+        await database.pool.give_back(connection)
     if wrote:
         database.outbox_written.set()
     for call in tx.after_commit:

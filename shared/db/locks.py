@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from shared.clock import sleep
-from shared.db.engine import Database, Tx, driver_url
+from shared.db.connection import Connection
+from shared.db.engine import Database, Tx
 
 __all__ = ["LockNotGot", "SessionLock", "session_lock", "try_lock"]
 
@@ -32,7 +31,7 @@ class LockNotGot(Exception):
 class SessionLock:
     """A lock that is held; `lost()` returns when it no longer is."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lost(self) -> None:
@@ -54,24 +53,14 @@ async def try_lock(tx: Tx, name: str) -> bool:
 @asynccontextmanager
 async def session_lock(database: Database, name: str, *, wait_seconds: float | None) -> AsyncIterator[SessionLock]:
     """Hold a named lock for the body. Raises LockNotGot after wait_seconds (None: waits for ever)."""
-    engine = create_async_engine(
-        driver_url(database.url),
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        connect_args={
-            "timeout": 5,
-            "command_timeout": 10,
-            "server_settings": {"application_name": f"baton-lock {name}"[:63], "tcp_user_timeout": "8000"},
-        },
-    )
+    connection = await database.connect_apart(f"baton-lock {name}")
     try:
-        async with engine.connect() as connection:
-            loop = asyncio.get_running_loop()
-            until = None if wait_seconds is None else loop.time() + wait_seconds
-            while not (await connection.execute(_TRY, {"name": name})).scalar_one():
-                if until is not None and loop.time() >= until:
-                    raise LockNotGot(name)
-                await sleep(RETRY_SECONDS)
-            yield SessionLock(connection)
+        loop = asyncio.get_running_loop()
+        until = None if wait_seconds is None else loop.time() + wait_seconds
+        while not (await connection.execute(_TRY, {"name": name})).scalar_one():
+            if until is not None and loop.time() >= until:
+                raise LockNotGot(name)
+            await sleep(RETRY_SECONDS)
+        yield SessionLock(connection)
     finally:
-        await engine.dispose()
+        await connection.close()

@@ -9,11 +9,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.catalog import event_row
 from shared.contracts.envelope import Event, Headers, headers_of, value_of
-from shared.db.straight import run
+from shared.db.connection import Connection
 from shared.telemetry import traceparent
 
 __all__ = ["headers_from_text", "headers_to_text", "write_outbox"]
@@ -35,13 +34,12 @@ _INSERT = text(
 )
 
 
-async def write_outbox(connection: AsyncConnection, events: Sequence[Event[Any]]) -> bool:
+async def write_outbox(connection: Connection, events: Sequence[Event[Any]]) -> bool:
     """Insert the events in order; returns whether there were any."""
     if not events:
         return False
     now = traceparent()  # of the request or batch that this transaction belongs to
-    await run(
-        connection,
+    await connection.execute(
         _INSERT,
         {
             "topics": [event_row(event.type).topic for event in events],

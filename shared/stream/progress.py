@@ -45,7 +45,7 @@ _STOP = text(
 async def first_positions(database: Database, consumer: str, offsets: Mapping[tuple[str, int], int]) -> None:
     """Make the rows that are missing, at the given offsets (the start of each log)."""
     keys: Sequence[tuple[str, int]] = list(offsets)
-    async with database.engine.begin() as connection:
+    async with database.connection() as connection:
         await connection.execute(
             _MAKE,
             {
@@ -59,14 +59,14 @@ async def first_positions(database: Database, consumer: str, offsets: Mapping[tu
 
 async def read_positions(database: Database, consumer: str) -> dict[tuple[str, int], Standing]:
     """All positions of a consumer, by topic and partition."""
-    async with database.engine.connect() as connection:
+    async with database.connection() as connection:
         rows = await connection.execute(_READ, {"consumer": consumer})
         return {(row.topic, row.partition): Standing(row.next_offset, row.stopped_because) for row in rows}
 
 
 async def stop_position(database: Database, consumer: str, *, topic: str, partition: int, reason: str) -> None:
     """Write why a partition stopped: no restart opens it until a person cleared the reason."""
-    async with database.engine.begin() as connection:
+    async with database.connection() as connection:
         await connection.execute(
             _STOP, {"consumer": consumer, "topic": topic, "partition": partition, "reason": reason}
         )

@@ -16,7 +16,6 @@ from shared.db.engine import Database, ReadTx, is_transient
 from shared.db.locks import LockNotGot, SessionLock, session_lock
 from shared.db.outbox_rows import headers_from_text
 from shared.db.runtime_ddl import SENT_SLOTS
-from shared.db.straight import run
 from shared.ids import jitter
 from shared.stream.flow import back_off_seconds
 from shared.stream.producer import Producer, Unacked
@@ -116,8 +115,8 @@ class Relay:
 
     async def publish_round(self) -> int:
         """Publish the oldest rows and move them; returns how many. On any doubt nothing is moved, and 0 is returned."""
-        async with self._database.engine.connect() as connection:
-            rows = (await run(connection, _READ, {"rows": ROUND_ROWS})).all()
+        async with self._database.connection() as connection:
+            rows = (await connection.execute(_READ, {"rows": ROUND_ROWS})).all()
         if not rows:
             return 0
         await announce("relay:after_read")
@@ -129,9 +128,9 @@ class Relay:
             log.warning("relay_round_unknown", rows=len(rows), reason=str(reason))
             return 0
         await announce("relay:after_ack")
-        async with self._database.engine.begin() as connection:
-            await run(connection, _MOVE, {"ids": [row.id for row in rows]})
-            await announce("relay:before_move")
+        await announce("relay:before_move")
+        async with self._database.connection() as connection:
+            await connection.execute(_MOVE, {"ids": [row.id for row in rows]})
         await announce("relay:after_move")
         count("baton_relayed_events_total", len(rows))
         return len(rows)

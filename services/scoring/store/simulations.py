@@ -59,8 +59,8 @@ async def answer_simulation(tx: Tx, simulation_id: UUID, *, state: str, answer: 
 @asynccontextmanager
 async def snapshot(database: Database) -> AsyncIterator[ReadTx]:
     """One REPEATABLE READ view: what is read at its end is as old as what was read at its start."""
-    own = Database(database.url, pool_size=1, application_name="baton-scoring-simulation")
-    own.engine = own.engine.execution_options(isolation_level="REPEATABLE READ")
+    name = "baton-scoring-simulation"
+    own = Database(database.url, pool_size=1, application_name=name, isolation="repeatable read")
     try:
         async with reading(own) as tx:
             yield tx

@@ -1,9 +1,7 @@
-"""A connection that rested is asked whether it still lives; one that broke costs one transient failure at most."""
+"""A connection that broke while it rested is replaced unseen; one that breaks within a unit of work fails that one."""
 
 import asyncpg
 import pytest
-from sqlalchemy import event
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.db.engine import Database, is_transient, reading, transaction
 from tests.support.databases import url_of
@@ -18,20 +16,10 @@ async def _kill_backends(postgres_url: str, database_url: str) -> None:
         await connection.close()
 
 
-def _say_used_at(database: Database, moment: float) -> None:
-    """Let every connection given back look as if it was used at this moment, without waiting for it."""
-
-    def note(_: object, record: ConnectionPoolEntry) -> None:
-        record.info["used_at"] = moment
-
-    event.listen(database.engine.sync_engine, "checkin", note)
-
-
 async def test_a_dead_connection_that_rested_is_replaced_unseen(postgres_url: str, empty_database: str) -> None:
-    database = Database(empty_database, pool_size=1)
-    _say_used_at(database, float("-inf"))
+    database = Database(empty_database, pool_size=3)
     try:
-        async with transaction(database, "command") as tx:
+        async with reading(database), reading(database), transaction(database, "command") as tx:
             await tx.execute("insert into heartbeat values ('before', now())")
         await _kill_backends(postgres_url, empty_database)
         async with reading(database) as view:
@@ -40,20 +28,33 @@ async def test_a_dead_connection_that_rested_is_replaced_unseen(postgres_url: st
         await database.close()
 
 
-async def test_one_that_broke_just_now_fails_as_transient_and_the_next_work_goes_on(
+async def test_one_that_breaks_at_work_fails_as_transient_and_the_next_work_goes_on(
     postgres_url: str, empty_database: str
 ) -> None:
     database = Database(empty_database, pool_size=1)
-    _say_used_at(database, float("inf"))
-    try:
+
+    async def work() -> None:
         async with reading(database) as view:
             await view.execute("select 1")
-        await _kill_backends(postgres_url, empty_database)
+            await _kill_backends(postgres_url, empty_database)
+            await view.execute("select 1")
+
+    try:
         with pytest.raises(Exception) as failed:  # noqa: PT011 - which one is the driver's affair; what it means is ours
-            async with reading(database) as view:
-                await view.execute("select 1")
+            await work()
         assert is_transient(failed.value)
         async with reading(database) as view:
             assert (await view.execute("select 1")).scalar_one() == 1
+    finally:
+        await database.close()
+
+
+async def test_single_statements_share_the_pool_and_commit_by_themselves(empty_database: str) -> None:
+    database = Database(empty_database, pool_size=1)
+    try:
+        async with database.connection() as connection:
+            await connection.execute("insert into heartbeat values ('alone', now())")
+        async with reading(database) as view:
+            assert (await view.execute("select count(*) from heartbeat")).scalar_one() == 1
     finally:
         await database.close()

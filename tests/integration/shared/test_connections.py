@@ -1,4 +1,4 @@
-"""The short way to the driver answers, fails and breaks like SQLAlchemy's own; only the call is shorter."""
+"""Our way to the driver answers, fails and breaks like SQLAlchemy's own connection; a broken one is replaced."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,13 +7,28 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ARRAY, Column, Executable, Float, MetaData, Table, Text, Uuid, bindparam, insert, select, text
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Executable,
+    Float,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from shared.db.connection import Connection
 from shared.db.engine import Database, is_transient, is_unstorable, reading, transaction
-from shared.db.straight import run
 from shared.ids import derived_id
 
 _THING = Table(
@@ -45,25 +60,75 @@ async def _filled(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def _both(connection: AsyncConnection, statement: Executable, values: dict[str, Any]) -> list[Any]:
-    """The rows of both ways; a constant goes straight from its second run on."""
-    own = (await connection.execute(statement, values)).all()
-    for _ in range(2):
-        assert (await run(connection, statement, values)).all() == own
-    names = [list(row._mapping) for row in (await run(connection, statement, values)).all()]
-    assert names == [list(row._mapping) for row in own]
+async def _both(database: Database, connection: Connection, statement: Executable, **values: object) -> list[Any]:
+    """The rows of SQLAlchemy's own connection and of ours, which plans a constant when it comes a second time."""
+    async with database.engine.connect() as theirs:
+        own = (await theirs.execute(statement, values)).all()
+    for _ in range(3):
+        rows = (await connection.execute(statement, values)).all()
+        assert rows == own
+        assert [list(row._mapping) for row in rows] == [list(row._mapping) for row in own]
     return list(own)
 
 
 async def test_rows_are_the_same_whichever_way_they_came(empty_database: str) -> None:
     async with _filled(empty_database) as database, reading(database) as view:
-        rows = await _both(view.connection, _BY_IDS, {"id": _IDS[0]})
+        rows = await _both(database, view.connection, _BY_IDS, id=_IDS[0])
         assert [tuple(row) for row in rows] == [(_IDS[0], ["a", "b"], {"n": _IDS[0].hex}, 0.5)]
-        assert len(await _both(view.connection, _TYPED, {"ids": _IDS})) == 3
-        assert len(await _both(view.connection, text("select id from thing where id = any(:ids)"), {"ids": _IDS})) == 3
+        assert len(await _both(database, view.connection, _TYPED, ids=_IDS)) == 3
+        assert len(await _both(database, view.connection, text("select id from thing where id = any(:ids)"), ids=_IDS))
         found = await view.execute("select id as one, doc as other from thing order by id limit 1")
         assert dict(found.mappings().one()) == {"one": min(_IDS), "other": {"n": min(_IDS).hex}}
         assert isinstance((await view.execute(_TYPED, {"ids": _IDS})).scalars().first(), UUID)
+
+
+async def test_a_statement_built_for_a_call_takes_its_own_literals(empty_database: str) -> None:
+    async with _filled(empty_database) as database, reading(database) as view:
+        for each in _IDS:
+            found = await _both(database, view.connection, select(_THING.c.id, _THING.c.doc).where(_THING.c.id == each))
+            assert found == [(each, {"n": each.hex})]
+        for most in (2, 3, 2):
+            listed = select(_THING.c.id).where(_THING.c.id.in_(_IDS[:most]), _THING.c.share > 0.1)
+            assert len(await _both(database, view.connection, listed)) == most
+
+
+async def test_changes_built_in_core_are_carried_out(empty_database: str) -> None:
+    async with _filled(empty_database) as database, transaction(database, "command") as tx:
+        one = update(_THING).where(_THING.c.id == _IDS[0])
+        assert (await tx.execute(one, {"doc": {"n": 1}})).rowcount == 1
+        assert (await tx.execute(one, {"share": 0.25})).rowcount == 1
+        changed = (await tx.execute(select(_THING.c.doc, _THING.c.share).where(_THING.c.id == _IDS[0]))).one()
+        assert tuple(changed) == ({"n": 1}, 0.25)
+        gone = await tx.execute(delete(_THING).where(_THING.c.share == 0.5).returning(_THING.c.id))
+        assert set(gone.scalars()) == set(_IDS[1:])
+
+
+async def test_a_commit_after_a_swallowed_failure_is_told(empty_database: str) -> None:
+    async with _filled(empty_database) as database:
+
+        async def swallow() -> None:
+            async with transaction(database, "command") as tx:
+                await tx.execute("update thing set doc = null")
+                with pytest.raises(DBAPIError):
+                    await tx.execute("select 1/0")
+
+        with pytest.raises(DBAPIError, match="had failed"):
+            await swallow()
+        async with reading(database) as view:
+            assert (await view.execute("select count(*) from thing where doc is null")).scalar_one() == 0
+
+
+async def test_who_waits_for_a_connection_is_told_whose_are_all_in_use(empty_database: str) -> None:
+    database = Database(empty_database, pool_size=1, application_name="small one")
+    try:
+        async with reading(database):
+            with pytest.raises(PoolTimeoutError, match="All 1 connections of small one"):
+                async with asyncio.timeout(30), reading(database):
+                    pass
+        async with reading(database) as view:
+            assert (await view.execute("select 1")).scalar_one() == 1
+    finally:
+        await database.close()
 
 
 async def test_a_change_tells_how_many_rows_it_touched(empty_database: str) -> None:
