@@ -1,8 +1,8 @@
 """The loop of what is due by time: leads that cross, draws, rescans under new terms, accounts whose people changed.
 
-Looks first: most wake-ups, one per batch, find nothing due, and then one read is all. A round is three transactions of
-at most 500 pieces, and one simulation, which runs in a process of its own. Several processes may run the loop, rows
-decide who does what. Sleeps until the next due moment of the world, woken by batches.
+Looks first: most wake-ups, one per batch, find nothing due, and then one read is all. A round is one transaction of at
+most 500 pieces for each kind that waits, and one simulation, in a process of its own. Several processes may run the
+loop, rows decide who does what. Sleeps until the next due moment of the world, woken by batches.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from typing import Any
 from uuid import UUID
 
-from services.scoring.store.ledger import due_work
+from services.scoring.store.ledger import Waiting, waiting_work
 from services.scoring.store.simulations import next_asked
 from services.scoring.usecases.score_accounts import score_accounts
 from services.scoring.usecases.score_leads import Desk, recheck_leads, rescan_leads
@@ -24,8 +24,9 @@ from shared.telemetry import announce
 
 __all__ = ["rechecks"]
 
-# A hot account is computed once in so many machine seconds, not once per batch of its people.
-REST_SECONDS = 0.05
+# Between two looks: each batch wakes the loop, and a hot account is computed once in so many machine seconds, not once
+# per batch of its people.
+REST_SECONDS = 0.1
 
 
 def rechecks(database: Database, desk: Desk) -> Callable[[Pace], Coroutine[Any, Any, None]]:
@@ -35,22 +36,24 @@ def rechecks(database: Database, desk: Desk) -> Callable[[Pace], Coroutine[Any, 
         is_running = True
         while is_running:
             async with reading(database) as tx:
-                seen = await due_work(tx)
-            if seen.due and await _round(database, desk):
-                await sleep(REST_SECONDS)
+                seen = await waiting_work(tx)
+            if await _round(database, desk, seen):
                 is_running = not pace.is_stopping
             else:
                 is_running = await pace.until(seen.next_due_at)
+            if is_running:
+                await sleep(REST_SECONDS)
 
     return run
 
 
-async def _round(database: Database, desk: Desk) -> int:
-    """One round; returns how many pieces were done."""
+async def _round(database: Database, desk: Desk, seen: Waiting) -> int:
+    """One round over the kinds of work that wait; returns how many pieces were done."""
     done = 0
-    for usecase in (recheck_leads, rescan_leads, score_accounts):
-        done += await _once(database, desk, usecase)
-    return done + await _simulate(database)
+    for is_due, usecase in ((seen.leads, recheck_leads), (seen.rescans, rescan_leads), (seen.accounts, score_accounts)):
+        if is_due:
+            done += await _once(database, desk, usecase)
+    return done + (await _simulate(database) if seen.simulations else 0)
 
 
 async def _once(database: Database, desk: Desk, usecase: Callable[..., Awaitable[int]]) -> int:

@@ -1,5 +1,7 @@
 """What `baton verify` asks of scoring, by id, and what is due here: for the demo's driver and for readiness."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -8,7 +10,7 @@ from shared.db.engine import ReadTx
 from shared.db.ledger import LedgerCheck
 from shared.db.standing import Due
 
-__all__ = ["LEDGER", "due_work"]
+__all__ = ["LEDGER", "Waiting", "due_work", "waiting_work"]
 
 # Places in the text of a standing (domain/qualify.py, Standing) and of a state (store/encoding.py).
 LEDGER: tuple[LedgerCheck, ...] = (
@@ -89,16 +91,15 @@ LEDGER: tuple[LedgerCheck, ...] = (
     ),
 )
 
-_DUE = text(
+_WAITING = text(
     """
-    select (select count(*) from lead where recheck_at <= :now and root_id = lead_id)
-         + (select count(*) from account where recheck_at <= :now)
-         + (select count(*) from account_due)
-         + (select count(*) from rescan)
-         + (select count(*) from simulation where state = 'asked')
-         + (select count(*) from agreement
+    select (select count(*) from lead where recheck_at <= :now and root_id = lead_id) as leads,
+           (select count(*) from account where recheck_at <= :now) + (select count(*) from account_due) as accounts,
+           (select count(*) from rescan) as rescans,
+           (select count(*) from simulation where state = 'asked') as simulations,
+           (select count(*) from agreement
              where effective_from <= :now
-               and version > coalesce((select generation from active where slot = 'agreement'), 0)) as due,
+               and version > coalesce((select generation from active where slot = 'agreement'), 0)) as agreements,
            least(
                (select min(recheck_at) from lead where recheck_at > :now and root_id = lead_id),
                (select min(recheck_at) from account where recheck_at > :now),
@@ -107,7 +108,26 @@ _DUE = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many pieces of each kind are due now, and when the next one will be."""
+
+    leads: int
+    accounts: int
+    rescans: int
+    simulations: int
+    agreements: int
+    next_due_at: datetime | None
+
+
+async def waiting_work(tx: ReadTx) -> Waiting:
+    """Re-checks, accounts, rescans, simulations and activations that are due."""
+    row: Any = (await tx.execute(_WAITING, {"now": tx.now})).one()
+    return Waiting(*row)
+
+
 async def due_work(tx: ReadTx) -> Due:
-    """Re-checks, accounts, rescans and activations that are due, and when the next one will be."""
-    row: Any = (await tx.execute(_DUE, {"now": tx.now})).one()
-    return Due(row.due, row.next_due_at)
+    """All of it as one number, for the demo's driver and for readiness."""
+    found = await waiting_work(tx)
+    due = found.leads + found.accounts + found.rescans + found.simulations + found.agreements
+    return Due(due, found.next_due_at)
