@@ -1,6 +1,7 @@
 """The senders we understand, one module each; `ADAPTERS` finds them, so a new sender edits nothing else.
 
-An adapter is pure: bytes in, observations out. Invariant: the name in an address is the name of exactly one module.
+An adapter is pure: bytes in, observations out. What several senders have in common lies in `families/`. Invariant: the
+name in an address is the name of exactly one module.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from services.ingest.domain.observation import Parsed, Refusal
 from services.ingest.domain.source import SourceSettings
 from shared.senders import InboundRequest, SenderAdapter
 
-__all__ = ["ADAPTERS", "Adapter", "Outline"]
+__all__ = ["ADAPTERS", "COLLECTING", "Adapter", "CollectionAdapter", "Outline"]
 
 
 class Outline(NamedTuple):
@@ -22,7 +23,11 @@ class Outline(NamedTuple):
     refusals: tuple[Refusal, ...] = ()
     hint: str | None = None
     key: str | None = None
-    """The write key in the body, for senders that put it there."""
+    """The write key in the body or the query, for senders that put it there."""
+    app: str | None = None
+    """The name an application gives itself, "" for none, of senders that know no keys; None: keys alone count."""
+    is_single: bool = False
+    """Whether the one event came alone, so that its refusal may be the answer; in a batch it would cost neighbours."""
 
 
 class Adapter(SenderAdapter[SourceSettings, Parsed], Protocol):
@@ -32,9 +37,20 @@ class Adapter(SenderAdapter[SourceSettings, Parsed], Protocol):
         """The events of a body by number, without decoding. Raises Unreadable or TooLarge for the body as a whole."""
 
 
+class CollectionAdapter(Adapter, Protocol):
+    """A sender whose libraries post to paths of ours with a key, instead of to an address of their source."""
+
+    PATHS: Mapping[str, str]
+    """Path to the method it takes there. Senders may share a path: then the key's source says whose request it is."""
+    HAS_CREDENTIALS: bool
+    """Whether its browser library sends cookies along: browsers then want that allowed in so many words."""
+
+
 def _discovered() -> dict[str, Adapter]:
     found: dict[str, Adapter] = {}
     for module_info in pkgutil.iter_modules(__path__):
+        if module_info.ispkg:
+            continue
         module = importlib.import_module(f"{__name__}.{module_info.name}")
         adapter = cast("Adapter", module)
         assert module_info.name == adapter.SENDER, "an adapter's file is named like its sender"
@@ -43,3 +59,16 @@ def _discovered() -> dict[str, Adapter]:
 
 
 ADAPTERS: Final[Mapping[str, Adapter]] = _discovered()
+
+
+def _collecting() -> dict[str, tuple[CollectionAdapter, ...]]:
+    """Path to the adapters that take it; the one with most paths first, since its API is the one the others copy."""
+    found: dict[str, list[CollectionAdapter]] = {}
+    takers = [cast("CollectionAdapter", adapter) for adapter in ADAPTERS.values() if hasattr(adapter, "PATHS")]
+    for adapter in sorted(takers, key=lambda one: (-len(one.PATHS), one.SENDER)):
+        for path in adapter.PATHS:
+            found.setdefault(path, []).append(adapter)
+    return {path: tuple(adapters) for path, adapters in found.items()}
+
+
+COLLECTING: Final[Mapping[str, tuple[CollectionAdapter, ...]]] = _collecting()

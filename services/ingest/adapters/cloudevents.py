@@ -47,6 +47,8 @@ KEPT_HEADERS: tuple[str, ...] = (
 )  # fmt: skip
 KINDS: Mapping[str, str] = {kind: kind for kind in CHANNELS}
 STATUSES: tuple[str, ...] = ()
+PATHS: Mapping[str, str] = {"/v1/events": "POST"}
+HAS_CREDENTIALS: bool = False
 
 ID_BYTES_MAX: Final = 1024  # source and id together; longer ones are no ids
 _OPERATIONS: Final[Mapping[str, Operation]] = {
@@ -83,7 +85,8 @@ def outline(request: InboundRequest) -> Outline:
     """Number of events, and those without a required attribute."""
     raws = _raw_events(request)
     refusals = [problem for index, raw in enumerate(raws) if isinstance(problem := _read(request, raw, index), Refusal)]
-    return Outline(len(raws), tuple(refusals), hint(request) if len(raws) == 1 else None)
+    person = hint(request) if len(raws) == 1 else None
+    return Outline(len(raws), tuple(refusals), person, is_single=_media_type(request) != _BATCHED)
 
 
 def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form

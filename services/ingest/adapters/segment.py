@@ -1,29 +1,14 @@
-"""Segment HTTP Tracking API, single and batch, servers and browsers.
+"""Segment: its HTTP Tracking API, single calls and batches, of servers and of browsers.
 
-Source: Segment's public "HTTP Tracking API Source" documentation, and requests recorded from unmodified libraries. One
-event that cannot be read is refused alone: the libraries drop a whole batch on any 4xx.
+Source: Segment's public "HTTP Tracking API Source" documentation, and requests recorded from unmodified libraries.
+`track` becomes a kind by the table of names; identify, group and alias are identity operations.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
-from services.ingest.adapters import Outline
-from services.ingest.domain import body as bodies
-from services.ingest.domain.fields import (
-    company_of,
-    consents_of,
-    fingerprint_of,
-    mapping_of,
-    moment_of,
-    profile_of,
-    text_of,
-)
-from services.ingest.domain.observation import Company, Observation, Operation, Parsed, Person, Refusal, Texts, Touch
-from services.ingest.domain.source import SourceSettings
-from shared.errors import Unreadable
-from shared.senders import InboundRequest, Proof, Reply
+from services.ingest.adapters.families import segment_calls
+from shared.senders import Proof, Reply
 
 SENDER: str = "segment"
 TITLE: str = "Segment"
@@ -34,228 +19,12 @@ SETUP: tuple[str, ...] = (
 )
 PROOF: Proof = "key"
 REPLY: Reply = Reply(200, b'{"success": true}', "application/json")
-KEPT_HEADERS: tuple[str, ...] = ("content-type", "content-encoding")
-KINDS: Mapping[str, str] = {"page": "page_view", "screen": "page_view"}
+KEPT_HEADERS: tuple[str, ...] = segment_calls.KEPT_HEADERS
+KINDS: Mapping[str, str] = segment_calls.KINDS
 STATUSES: tuple[str, ...] = ()
-"""`track` goes through the table of names; identify, group and alias are identity operations."""
+_NAMES: Final = ("batch", "track", "identify", "page", "screen", "group", "alias", "b", "p", "i", "t", "g", "a")
+PATHS: Mapping[str, str] = {f"/v1/{name}": "POST" for name in _NAMES}
+HAS_CREDENTIALS: bool = False
 
-MESSAGE_ID_BYTES_MAX: Final = 256
-_TYPES: Final = frozenset({"track", "identify", "page", "screen", "group", "alias"})
-_TYPE_OF_PATH: Final[Mapping[str, str]] = {
-    "t": "track", "i": "identify", "p": "page", "g": "group", "a": "alias",
-    "track": "track", "identify": "identify", "page": "page", "screen": "screen", "group": "group", "alias": "alias",
-}  # fmt: skip
-_OPERATIONS: Final[Mapping[str, Operation]] = {
-    "identify": Operation.IDENTIFY,
-    "group": Operation.GROUP,
-    "alias": Operation.ALIAS,
-}
-_BATCH_ENDS: Final = ("/batch", "/b")
-
-
-class _EventOutline(msgspec.Struct, rename="camel"):
-    type: object = None
-    message_id: object = None
-    user_id: object = None
-    anonymous_id: object = None
-    previous_id: object = None
-    write_key: object = None
-
-
-_OUTLINE: Final = msgspec.json.Decoder(_EventOutline)
-
-
-def hint(request: InboundRequest) -> str | None:
-    """The person of a single event; a batch names several."""
-    try:
-        return outline(request).hint
-    except Unreadable:
-        return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Segment's libraries shake no hands."""
-    return None
-
-
-def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form
-    """Never: a write key proves the source, and the door checks that."""
-    return False
-
-
-def outline(request: InboundRequest) -> Outline:
-    """Number of events, those refused, and of a single event the person."""
-    plain = _plain(request)
-    if not request.path.endswith(_BATCH_ENDS):
-        return _outline_single(plain, request.path)
-    batch = bodies.split_batch(plain)
-    refusals = [
-        refusal for index, raw in enumerate(batch.events) if (refusal := _refusal(raw, index, None)) is not None
-    ]
-    return Outline(len(batch.events), tuple(refusals), key=text_of(batch.field("writeKey")))
-
-
-def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
-    """All events of the body in its order."""
-    plain = _plain(request)
-    if not request.path.endswith(_BATCH_ENDS):
-        event_type = _TYPE_OF_PATH.get(request.path.rpartition("/")[2])
-        return _parsed([plain], {}, event_type)
-    batch = bodies.split_batch(plain)
-    beside = {"sentAt": batch.field("sentAt"), "context": batch.field("context")}
-    return _parsed(batch.events, beside, None)
-
-
-def _plain(request: InboundRequest) -> bytes:
-    is_packed = request.headers.get("content-encoding", "").strip().lower() == "gzip"
-    return bodies.utf8(bodies.gunzipped(request.body) if is_packed else request.body)
-
-
-def _outline_single(plain: bytes, path: str) -> Outline:
-    event = _outlined(plain, 0)
-    if isinstance(event, Refusal):
-        return Outline(1, (event,), key=_key_of(plain))
-    refusal = _refusal_of(event, 0, _TYPE_OF_PATH.get(path.rpartition("/")[2]))
-    hint_text = text_of(event.user_id) or text_of(event.anonymous_id)
-    return Outline(1, () if refusal is None else (refusal,), hint_text, text_of(event.write_key))
-
-
-def _key_of(raw: bytes) -> str | None:
-    """The write key in an event that is refused: who sent it is told why."""
-    try:
-        return text_of(_OUTLINE.decode(raw).write_key)
-    except (msgspec.DecodeError, msgspec.ValidationError):
-        return None
-
-
-def _refusal(raw: bytes, index: int, path_type: str | None) -> Refusal | None:
-    """Why one event is not taken, or None."""
-    outlined = _outlined(raw, index)
-    return outlined if isinstance(outlined, Refusal) else _refusal_of(outlined, index, path_type)
-
-
-def _outlined(raw: bytes, index: int) -> _EventOutline | Refusal:
-    """What the door looks at of one event; nearly every event is outlined without decoding it."""
-    try:
-        return _OUTLINE.decode(raw) if bodies.is_plain(raw) else _outline_of(bodies.read_event(raw))
-    except Unreadable as error:
-        return Refusal(index, error.problem, detail=error.detail)
-    except msgspec.ValidationError:
-        return Refusal(index, "not_an_object", detail="An event must be a JSON object.")
-    except msgspec.DecodeError:
-        return Refusal(index, "not_json", detail=bodies.not_json(raw))
-
-
-def _refusal_of(outlined: _EventOutline, index: int, path_type: str | None) -> Refusal | None:
-    event_id = outlined.message_id
-    if event_id is not None and (not isinstance(event_id, str) or len(event_id.encode()) > MESSAGE_ID_BYTES_MAX):
-        return Refusal(index, "message_id", detail="messageId must be a text of at most 256 bytes.")
-    if (outlined.type or path_type) not in _TYPES:
-        return Refusal(index, "unknown_type", event_id, "type must be track, identify, page, screen, group or alias.")
-    ids = (outlined.user_id, outlined.anonymous_id, outlined.previous_id)
-    if all(text_of(one) is None for one in ids):
-        return Refusal(index, "no_person", event_id, "Send userId or anonymousId.")
-    return None
-
-
-def _outline_of(event: Mapping[str, object]) -> _EventOutline:
-    names = ("type", "messageId", "userId", "anonymousId", "previousId", "writeKey")
-    return _EventOutline(*(event.get(name) for name in names))
-
-
-def _parsed(raws: Sequence[bytes], fields: Mapping[str, object], path_type: str | None) -> Parsed:
-    observations, refusals = [], []
-    for index, raw in enumerate(raws):
-        try:
-            event = bodies.read_event(raw)
-        except Unreadable as error:
-            refusals.append(Refusal(index, error.problem, detail=error.detail))
-            continue
-        refusal = _refusal_of(_outline_of(event), index, path_type)
-        if refusal is None:
-            observations.append(_observation(event, raw, index, fields, path_type))
-        else:
-            refusals.append(refusal)
-    return Parsed(tuple(observations), tuple(refusals))
-
-
-def _observation(
-    event: Mapping[str, object], raw: bytes, index: int, fields: Mapping[str, object], path_type: str | None
-) -> Observation:
-    event_type = str(event.get("type") or path_type)
-    context = mapping_of(event.get("context")) or mapping_of(fields.get("context"))
-    properties = mapping_of(event.get("properties"))
-    traits = mapping_of(event.get("traits")) if event_type != "group" else mapping_of(context.get("traits"))
-    known = {**mapping_of(context.get("traits")), **traits}
-    operation = _OPERATIONS.get(event_type, Operation.ACTIVITY)
-    form = _form_traits(properties) if event_type == "track" else {}
-    said = {**known, **form}
-    is_own_act = operation is Operation.ACTIVITY
-    return Observation(
-        operation=operation,
-        event_id=text_of(event.get("messageId")),
-        kind=KINDS.get(event_type),
-        name=text_of(event.get("event")) or text_of(event.get("name")),
-        person=_person(event, event_type, said),
-        timestamp=moment_of(event.get("timestamp")) or moment_of(event.get("originalTimestamp")),
-        sent_at=moment_of(event.get("sentAt")) or moment_of(fields.get("sentAt")),
-        traits=profile_of(said),
-        company=_company(event, event_type, said),
-        touch=_touch(context, properties),
-        texts=Texts(answers=mapping_of(properties.get("answers"))),
-        consents=consents_of(form if is_own_act else known, is_own_act=is_own_act),
-        properties=properties,
-        entry_channel=text_of(known.get("entry_channel")),
-        index=index,
-        fingerprint=fingerprint_of(raw),
-    )
-
-
-def _form_traits(properties: Mapping[str, object]) -> dict[str, object]:
-    """What a form tells of the person who filled it in: its answers come as properties, the e-mail among them."""
-    if text_of(properties.get("email")) is None:
-        return {}
-    names = ("email", "phone", "firstName", "lastName", "first_name", "last_name", "title", "job_title", "company")
-    consent = ("consent", "consent_purpose", "consent_wording", "consent_at")
-    return {name: properties[name] for name in (*names, *consent) if name in properties}
-
-
-def _person(event: Mapping[str, object], event_type: str, traits: Mapping[str, object]) -> Person:
-    anonymous_id = text_of(event.get("anonymousId"))
-    if event_type == "alias":
-        anonymous_id = text_of(event.get("previousId")) or anonymous_id
-    system, id_there = text_of(traits.get("external_system")), text_of(traits.get("external_id"))
-    return Person(
-        anonymous_id=anonymous_id,
-        user_id=text_of(event.get("userId")),
-        email=text_of(traits.get("email")),
-        phone=text_of(traits.get("phone")),
-        external=(system, id_there) if system and id_there else None,
-    )
-
-
-def _company(event: Mapping[str, object], event_type: str, traits: Mapping[str, object]) -> Company:
-    if event_type == "group":
-        return company_of(mapping_of(event.get("traits")), group_id=text_of(event.get("groupId")))
-    return company_of(traits)
-
-
-def _touch(context: Mapping[str, object], properties: Mapping[str, object]) -> Touch:
-    page, campaign = mapping_of(context.get("page")), mapping_of(context.get("campaign"))
-    url = text_of(properties.get("url")) or text_of(page.get("url"))
-    return Touch(
-        url=url or _path(properties) or _path(page),
-        referrer=text_of(properties.get("referrer")) or text_of(page.get("referrer")),
-        traffic_source=text_of(campaign.get("source")),
-        medium=text_of(campaign.get("medium")),
-        campaign=text_of(campaign.get("name")) or text_of(properties.get("campaign")),
-        asset=text_of(properties.get("asset")) or text_of(properties.get("form_id")),
-        link=text_of(properties.get("link")),
-        message=text_of(properties.get("message_id")),
-        user_agent=text_of(context.get("userAgent")),
-    )
-
-
-def _path(page: Mapping[str, object]) -> str | None:
-    path = text_of(page.get("path"))
-    return None if path is None else path + (text_of(page.get("search")) or "")
+hint, handshake, verify = segment_calls.hint, segment_calls.handshake, segment_calls.verify
+outline, parse = segment_calls.outline, segment_calls.parse

@@ -10,8 +10,10 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.ingest.collector import collection, webhooks
-from services.ingest.collector.answers import Refused, Response, cors_headers, problem
+from services.ingest.adapters import COLLECTING
+from services.ingest.collector import collection, libraries, webhooks
+from services.ingest.collector.answers import Refused, Response, problem
+from services.ingest.collector.cors import VARY, Header, cors_headers
 from services.ingest.collector.desk import Desk, DoorRates
 from services.ingest.collector.directory import SourceDirectory
 from services.ingest.collector.directory_copy import DirectoryCopy
@@ -21,6 +23,7 @@ from services.ingest.collector.lane import Lane
 from services.ingest.collector.rates import Rates
 from services.ingest.collector.spool import Spool
 from services.ingest.collector.wire import InFlight, headers_of, linger
+from shared import clock
 from shared.errors import Busy
 from shared.telemetry import announce, count
 
@@ -47,7 +50,6 @@ class Collector:
     def __init__(self, app: ASGIApp, *, desk: Desk) -> None:
         self._app = app
         self._desk = desk
-        self._public_host = desk.public_url.partition("://")[2].rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the door's own paths, hand on the others."""
@@ -66,24 +68,21 @@ class Collector:
             response = problem(error)
         except Busy as error:
             response = problem(Refused(error.status, error.problem, error.detail, retry_after=error.retry_after))
-        added: tuple[tuple[bytes, bytes], ...] = ()
+        added: tuple[Header, ...] = (VARY,) if scope["method"] == "GET" else ()
         if origin and self._desk.directory.is_listed(origin):
-            added = cors_headers(origin, is_preflight=scope["method"] == "OPTIONS")
+            added = cors_headers(origin, scope["path"], is_preflight=scope["method"] == "OPTIONS")
         await announce("accept:before_reply")
         await _send(send, receive, response, added)
 
     async def _answer(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
         path, method = scope["path"], scope["method"]
-        if path in collection.PATHS and method == "POST":
-            return await collection.collect(self._desk, scope, receive, headers)
         if method == "OPTIONS":
             return self._options(path, headers)
+        if path in COLLECTING:
+            return await collection.collect(self._desk, scope, receive, headers)
         if path.startswith(webhooks.START):
             return await webhooks.take_webhook(self._desk, scope, receive, headers)
-        key = collection.settings_key(path)
-        if key is not None:
-            return collection.library_settings(self._desk, key, self._public_host)
-        return await collection.discard(receive, headers)
+        return await libraries.answer(self._desk, scope, receive, headers)
 
     def _options(self, path: str, headers: Mapping[str, str]) -> Response:
         """A preflight of a listed origin, or the question of a CloudEvents sender whether it may deliver."""
@@ -95,17 +94,18 @@ class Collector:
             allowed = (b"webhook-allowed-origin", asked.encode("latin-1"))
             return Response(200, headers=(allowed, (b"webhook-allowed-rate", _WEBHOOK_RATE)))
         if not directory.is_listed(headers.get("origin", "")):
+            if not directory.is_fresh(clock.monotonic()):
+                raise self._desk.unproven("Add this origin to the source.")
             raise Refused(403, "origin_not_listed", "Add this origin to the source.")
         return Response(204)
 
 
 def _methods(path: str) -> tuple[str, ...]:
     """What the door takes at a path beside OPTIONS; () for a path that is not its own."""
-    if path in collection.PATHS or path == collection.METRICS_PATH:
-        return ("POST",)
-    if path.startswith(webhooks.START):
-        return webhooks.METHODS
-    return ("GET",) if collection.settings_key(path) is not None else ()
+    takers = COLLECTING.get(path)
+    if takers is not None:
+        return (takers[0].PATHS[path],)
+    return webhooks.METHODS if path.startswith(webhooks.START) else libraries.methods(path)
 
 
 def _check_method(method: str, methods: tuple[str, ...]) -> None:

@@ -1,9 +1,9 @@
-"""The answers of the front door: exact codes of SENDERS section 1, CORS on each of them, problem+json for refusals.
+"""The answers of the front door: exact codes of SENDERS section 1, problem+json for refusals.
 
 Invariant: no answer here is a 5xx but 503, which speaks of our state and always carries Retry-After.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -13,7 +13,7 @@ from services.ingest.domain.observation import Refusal
 from shared.errors import AppError, FieldError
 from shared.senders import Reply
 
-__all__ = ["Refused", "Response", "cors_headers", "problem", "report"]
+__all__ = ["Refused", "Response", "problem", "report"]
 
 Header = tuple[bytes, bytes]
 _JSON: Final = (b"content-type", b"application/json")
@@ -59,11 +59,17 @@ class Response(NamedTuple):
         return cls(reply.status, reply.body, ((b"content-type", reply.content_type.encode()),))
 
 
-def report(events: int, refusals: Sequence[Refusal], *, status: int) -> Response:
-    """What became of each event: the kept ones by number, the refused ones by place, id and reason."""
-    if not refusals:
+def report(
+    events: int, refusals: Sequence[Refusal], *, status: int, more: Mapping[str, object] | None = None
+) -> Response:
+    """What became of each event: the kept ones by number, the refused ones by place, id and reason.
+
+    more: what a sender expects to find in it besides.
+    """
+    if not refusals and not more:
         return Response(status, _KEPT_ONE if events == 1 else _KEPT_ALL % events, (_JSON,))
     body = {
+        **(more or {}),
         "success": True,
         "accepted": events - len(refusals),
         "rejected": [
@@ -92,15 +98,3 @@ def problem(error: Refused) -> Response:
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         headers += (_CHALLENGE,)
     return Response(error.status_code, orjson.dumps(body), headers)
-
-
-def cors_headers(origin: str, *, is_preflight: bool) -> tuple[Header, ...]:
-    """The headers for a listed origin, echoed, never `*`."""
-    headers: tuple[Header, ...] = ((b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin"))
-    if is_preflight:
-        headers += (
-            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-            (b"access-control-allow-headers", b"authorization, content-type, x-write-key, anonymousid, sentat"),
-            (b"access-control-max-age", b"7200"),
-        )
-    return headers

@@ -1,44 +1,64 @@
-"""The collection paths: Segment's HTTP API, CloudEvents, and the settings a browser library fetches. Proven by a key.
+"""The collection paths: what client libraries post with a key of ours, whichever sender's calls they speak.
 
-A single refused event is a 400; in a batch it is reported, since libraries drop a whole batch on any 4xx.
+Paths are found on the adapters. Several senders share some: then the key's source says whose request it is. A single
+refused event is a 400; in a batch it is reported, since libraries drop a whole batch on any 4xx. Secrets leave the
+query before anything is kept.
 """
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from starlette.types import Receive, Scope
 
-from services.ingest.adapters import ADAPTERS
+from services.ingest.adapters import COLLECTING, Adapter, CollectionAdapter, Outline
 from services.ingest.collector.answers import Refused, Response, report
 from services.ingest.collector.desk import Desk, check_encoding, outlined, request_of, status_of
 from services.ingest.collector.directory import Proof
-from services.ingest.collector.wire import BATCH_BYTES_MAX, WEBHOOK_BYTES_MAX, client_network, read_body
-from shared import clock
+from services.ingest.collector.wire import BATCH_BYTES_MAX, client_network, read_body
 from shared.errors import FieldError
 from shared.senders import basic_credentials, bearer_token
+from shared.telemetry import count
 
-__all__ = ["METRICS_PATH", "PATHS", "collect", "discard", "library_settings", "settings_key"]
+__all__ = ["collect"]
 
-PATHS: Final[Mapping[str, str]] = {
-    f"/v1/{name}": "segment"
-    for name in ("batch", "track", "identify", "page", "screen", "group", "alias", "b", "p", "i", "t", "g", "a")
-} | {"/v1/events": "cloudevents"}
-"""Path to adapter."""
-METRICS_PATH: Final = "/v1/m"  # Segment's browser library counts itself here; nobody reads it
-_SETTINGS_START, _SETTINGS_END = "/v1/projects/", "/settings"
-_BATCH_ENDS: Final = ("/batch", "/b")
 _HOW_TO_PROVE: Final = (
     "Nothing was kept. Send a write key of one of your sources: as `Authorization: Bearer KEY`, as the user of "
     "`Authorization: Basic` with an empty password (curl -u KEY:), as `X-Write-Key: KEY`, or as `writeKey` in a JSON "
     "body. `baton source list` shows how your keys begin, `baton source create` makes one."
 )
+_SECRETS: Final = ("api_secret", "writekey", "write_key", "api_key", "token", "key")
+_REPORT: Final = "application/json"
+_EXPECTED: Final[Mapping[str, Mapping[str, object]]] = {
+    taker.SENDER: {name: one for name, one in orjson.loads(taker.REPLY.body).items() if name != "success"}
+    for takers in COLLECTING.values()
+    for taker in takers
+    if taker.REPLY.content_type == _REPORT
+}
+"""What a sender looks for in a report besides what we say to all."""
 
 
 async def collect(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
     """Take one request of a collection path. Raises Refused."""
-    path = scope["path"]
-    adapter = ADAPTERS[PATHS[path]]
+    takers = COLLECTING[scope["path"]]
+    try:
+        return await _collected(desk, scope, receive, headers, takers=takers)
+    except Refused as error:
+        if takers[0].REPLY.status != 204 or error.status_code in {429, 503}:
+            raise
+        count("baton_refused_total", slug=error.problem)
+        return Response.of(takers[0].REPLY)  # a sender that is told nothing by its original is told nothing here
+
+
+async def _collected(
+    desk: Desk,
+    scope: Scope,
+    receive: Receive,
+    headers: Mapping[str, str],
+    *,
+    takers: tuple[CollectionAdapter, ...],
+) -> Response:
     check_encoding(headers)
     network = client_network(scope)
     key = _header_key(headers)
@@ -47,47 +67,35 @@ async def collect(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[s
     request = request_of(scope, headers, body, public_url=desk.public_url)
     desk.in_flight.take(len(body))
     try:
+        adapter = takers[0] if proof is None else _adapter_of(takers, proof)
         outline = await outlined(adapter, request)
         if proof is None:
-            proof = _prove_key(desk, outline.key, network)
+            proof = _prove_outlined(desk, adapter, outline, headers=headers, network=network)
+            adapter, outliner = _adapter_of(takers, proof), adapter.outline
+            if adapter.outline is not outliner:
+                outline = await outlined(adapter, request)
         refusals = outline.refusals
-        if refusals and outline.events == 1 and not path.endswith(_BATCH_ENDS):
+        if refusals and outline.is_single:
             raise Refused(status_of(refusals[0].reason), refusals[0].reason, refusals[0].detail)
         if outline.events:
-            await desk.keep(request, proof, headers=headers, network=network, hint=outline.hint, adapter=adapter)
-        return report(outline.events, refusals, status=adapter.REPLY.status)
+            kept = request._replace(query=_without_secrets(request.query)) if request.query else request
+            await desk.keep(kept, proof, headers=headers, network=network, hint=outline.hint, adapter=adapter)
+        return _answer(adapter, outline)
     finally:
         desk.in_flight.give_back(len(body))
 
 
-async def discard(receive: Receive, headers: Mapping[str, str]) -> Response:
-    """Read and forget the metrics of a browser library."""
-    await read_body(receive, headers, bytes_max=WEBHOOK_BYTES_MAX)
-    return Response(200)
+def _answer(adapter: Adapter, outline: Outline) -> Response:
+    """The report; a sender's own answer where it expects another form, unless events were refused."""
+    reply = adapter.REPLY
+    if reply.content_type != _REPORT and (not outline.refusals or reply.status == 204):
+        return Response.of(reply)
+    return report(outline.events, outline.refusals, status=reply.status, more=_EXPECTED.get(adapter.SENDER))
 
 
-def settings_key(path: str) -> str | None:
-    """The write key in the path of Segment's settings, or None for another path."""
-    if path.startswith(_SETTINGS_START) and path.endswith(_SETTINGS_END):
-        return path[len(_SETTINGS_START) : -len(_SETTINGS_END)]
-    return None
-
-
-def library_settings(desk: Desk, key: str, public_host: str) -> Response:
-    """What Segment's browser library fetches before it sends; it then uses the key from this answer."""
-    if desk.directory.by_key(key) is None and desk.directory.is_fresh(clock.monotonic()):
-        field = FieldError("path", "unknown", "the write key in the path is unknown or expired")
-        raise Refused(401, "not_proven", "Put a valid browser key of your source into the page.", errors=[field])
-    segment = {
-        "apiKey": key,
-        "apiHost": f"{public_host}/v1",
-        "protocol": "https",
-        "unbundledIntegrations": [],
-        "addBundledMetadata": True,
-    }
-    plan = {"track": {"__default": {"enabled": True, "integrations": {}}}}
-    headers = ((b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300"))
-    return Response(200, orjson.dumps({"integrations": {"Segment.io": segment}, "plan": plan}), headers)
+def _adapter_of(takers: tuple[CollectionAdapter, ...], proof: Proof) -> CollectionAdapter:
+    """The adapter of the key's own sender when it takes this path, else the one whose API it is."""
+    return next((one for one in takers if proof.source.sender == one.SENDER), takers[0])
 
 
 def _header_key(headers: Mapping[str, str]) -> str | None:
@@ -98,14 +106,48 @@ def _header_key(headers: Mapping[str, str]) -> str | None:
     return credentials[0] if credentials is not None else bearer_token(authorization)
 
 
+def _without_secrets(query: str) -> str:
+    """The query as it may be kept and shown."""
+    if not any(name in query.lower() for name in _SECRETS):
+        return query
+    try:
+        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=1_000, encoding="latin-1")
+    except ValueError:
+        return ""
+    return urlencode([(name, one) for name, one in fields if name.lower() not in _SECRETS], encoding="latin-1")
+
+
+def _prove_outlined(
+    desk: Desk, adapter: Adapter, outline: Outline, *, headers: Mapping[str, str], network: str | None
+) -> Proof:
+    """The source by the key in body or query; of a sender without keys, by the application that sends."""
+    if outline.app is not None and (outline.key is None or desk.directory.by_key(outline.key) is None):
+        proof = desk.directory.by_app(
+            adapter.SENDER, outline.app, origin=headers.get("origin", ""), host=headers.get("host", "")
+        )
+        if proof is not None:
+            _limit(desk, proof, network)
+            return proof
+    return _prove_key(desk, outline.key, network)
+
+
 def _prove_key(desk: Desk, key: str | None, network: str | None) -> Proof:
     """The source of a write key, within its rate. Raises Refused 401, 429 or 503."""
-    proof = desk.directory.by_key(key) if key else None
+    proof = _known(desk, key) if key else None
     if proof is None:
         code, reason = ("unknown", "this write key is unknown or expired") if key else ("missing", "no write key came")
         raise desk.unproven(_HOW_TO_PROVE, FieldError("header:authorization", code, reason))
     _limit(desk, proof, network)
     return proof
+
+
+def _known(desk: Desk, key: str) -> Proof | None:
+    """What a key proves; one of two parts (`KEY:SECRET`, as Jitsu writes them) may be ours whole or in either part."""
+    found = desk.directory.by_key(key)
+    if found is not None or ":" not in key:
+        return found
+    first, _, second = key.partition(":")
+    return desk.directory.by_key(first) or desk.directory.by_key(second)
 
 
 def _limit(desk: Desk, proof: Proof, network: str | None) -> None:

@@ -14,6 +14,7 @@ from shared import clock
 __all__ = ["FRESH_SECONDS", "GONE_FOR", "Proof", "SourceDirectory"]
 
 FRESH_SECONDS: Final = 60.0  # an older reading may lack a key that was made since
+APP_OPTION, HOST_OPTION = "app_id", "collector_host"  # options of a source whose sender knows no keys
 GONE_FOR: Final = timedelta(days=30)  # a deleted webhook answers 410 as long, so that its sender stops
 
 
@@ -35,6 +36,7 @@ class SourceDirectory:
         self._addresses: dict[tuple[str, str], Source] = {}
         self._origins: frozenset[str] = frozenset()
         self._decoys: dict[str, str] = {}
+        self._apps: dict[str, list[Source]] = {}
         self._read_at: float | None = None
 
     def replace(self, sources: Iterable[Source], keys: Iterable[SourceKey], *, read_at: float | None) -> None:
@@ -48,6 +50,10 @@ class SourceDirectory:
         self._addresses = {(source.sender, source.address): source for source in by_id.values()}
         self._origins = frozenset(origin for source in by_id.values() for origin in source.settings.origins)
         self._decoys = {source.sender: source.secrets[0].value for source in by_id.values() if source.secrets}
+        self._apps = {}
+        for source in by_id.values():
+            if source.deleted_at is None:
+                self._apps.setdefault(source.sender, []).append(source)
         self._read_at = read_at
 
     @property
@@ -65,6 +71,20 @@ class SourceDirectory:
         if found is None or found.source.deleted_at is not None:
             return None
         return None if found.valid_until is not None and found.valid_until <= clock.now() else found
+
+    def by_app(self, sender: str, app: str, *, origin: str, host: str) -> Proof | None:
+        """The source of an application that sends no key: by its name, then by its web origin, then by the host called.
+
+        All three are public, so it proves what a browser key proves. A source that names an application takes no other.
+        """
+        said = [one for one in self._apps.get(sender, ()) if one.settings.options.get(APP_OPTION, app) == app]
+        named = [one for one in said if APP_OPTION in one.settings.options]
+        listed = origin.rstrip("/").lower()
+        close = [one for one in named or said if listed in one.settings.origins] or [
+            one for one in named or said if one.settings.options.get(HOST_OPTION) == host
+        ]
+        found = close or named
+        return Proof(found[0], "browser_key", str(found[0].id)) if found else None
 
     def by_address(self, sender: str, address: str) -> Source | None:
         """The source at a webhook address, deleted ones included."""

@@ -23,6 +23,7 @@ __all__ = [
     "Placed",
     "Timed",
     "channel_of",
+    "clicked_source",
     "content_of",
     "kind_of",
     "occurred",
@@ -116,9 +117,14 @@ DEFAULT_PAGES: Final[Sequence[tuple[str, str]]] = (
 
 _CLICK_IDS: Final[Mapping[str, str]] = {
     "gclid": "google",
+    "gbraid": "google",
+    "wbraid": "google",
+    "dclid": "google",
     "msclkid": "bing",
     "fbclid": "facebook",
     "li_fat_id": "linkedin",
+    "twclid": "twitter",
+    "ttclid": "tiktok",
 }
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
@@ -207,7 +213,7 @@ def placed(touch: Touch, *, pages: tuple[tuple[str, str], ...]) -> Placed:
     traffic_source = query.get("utm_source") or touch.traffic_source
     medium = query.get("utm_medium") or touch.medium
     campaign = query.get("utm_campaign") or touch.campaign
-    clicked = next((source for name, source in _CLICK_IDS.items() if query.get(name)), None)
+    clicked = clicked_source(query)
     if traffic_source is None and clicked is not None:
         traffic_source, medium = clicked, medium or "cpc"
     is_entry = traffic_source is not None or referrer_host is not None or (path is not None and not touch.referrer)
@@ -226,6 +232,11 @@ def placed(touch: Touch, *, pages: tuple[tuple[str, str], ...]) -> Placed:
         content=content,
         link_host=_url_parts(touch.link)[0],
     )
+
+
+def clicked_source(values: Mapping[str, object]) -> str | None:
+    """The network whose click id stands among these values: who came by a paid click came from there."""
+    return next((source for name, source in _CLICK_IDS.items() if values.get(name)), None)
 
 
 def _is_possible(moment: datetime | None) -> bool:

@@ -26,10 +26,13 @@ __all__ = [
     "is_gzip",
     "is_plain",
     "not_json",
+    "plain",
     "read_event",
     "read_json",
     "split_array",
     "split_batch",
+    "split_object",
+    "split_under",
     "utf8",
 ]
 
@@ -84,6 +87,16 @@ class Batch:
 
 _BATCH: Final = msgspec.json.Decoder(_BatchOutline)
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def plain(body: bytes, *, encoding: str, sniffs_gzip: bool = False) -> bytes:
+    """The body as UTF-8 text in bytes: unpacked when the encoding says gzip, or, where it is sniffed, the first bytes.
+
+    Raises TooLarge or Unreadable as `gunzipped` and `utf8` do.
+    """
+    is_packed = encoding.strip().lower() == "gzip" or (sniffs_gzip and is_gzip(body))
+    return utf8(gunzipped(body) if is_packed else body)
 
 
 def is_gzip(body: bytes) -> bool:
@@ -168,6 +181,31 @@ def split_array(body: bytes) -> tuple[bytes, ...]:
         if not isinstance(value, list):
             raise Unreadable("The body must be a JSON array of events.", slug="not_an_array") from None
         return tuple(_dumped(event) for event in value)
+
+
+def split_under(body: bytes, name: str) -> tuple[bytes, ...]:
+    """The raw elements of the list under one name of an object. Raises Unreadable when there is none."""
+    try:
+        found = _OBJECT.decode(body).get(name)
+        return tuple(bytes(event) for event in _ARRAY.decode(bytes(found or b"")))
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        value = _loads(body)
+        events = value.get(name) if isinstance(value, dict) else None
+        if not isinstance(events, list):
+            detail = f'The body must be an object whose "{name}" is an array of events.'
+            raise Unreadable(detail, slug="not_a_batch") from None
+        return tuple(_dumped(event) for event in events)
+
+
+def split_object(body: bytes) -> Mapping[str, bytes]:
+    """A JSON object as raw fields, none of them decoded. Raises Unreadable when it is none."""
+    try:
+        return {name: bytes(raw) for name, raw in _OBJECT.decode(body).items()}
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        value = _loads(body)
+        if not isinstance(value, dict):
+            raise Unreadable("The body must be a JSON object.", slug="not_an_object") from None
+        return {name: _dumped(one) for name, one in value.items()}
 
 
 def read_event(raw: bytes) -> Mapping[str, object]:
