@@ -72,10 +72,11 @@ def _read(data: bytes, at: int, end: int) -> Spooled:
     at += _START.size
     own_end, key_end = at + own, at + own + key
     delivery_id, key_text = data[at:own_end].decode(), data[own_end:key_end].decode()
-    at, found = key_end, []
+    at = key_end
+    found: list[tuple[str, bytes]] = []  # the client takes nothing but a list
     for _ in range(headers):
         name, value = _HEADER.unpack_from(data, at)
         at += _HEADER.size
         found.append((data[at : at + name].decode(), data[at + name : at + name + value]))
         at += name + value
-    return Spooled(delivery_id, key_text, tuple(found), data[at:end])
+    return Spooled(delivery_id, key_text, found, data[at:end])

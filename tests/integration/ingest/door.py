@@ -1,20 +1,35 @@
 """The front door as a real server before a real broker: uvicorn, sockets, Kafka. Its directory is filled by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
 from aiokafka import AIOKafkaConsumer
 from starlette.types import Receive, Scope, Send
 
-from services.ingest.collector import Collector, Desk, DoorRates, InFlight, Keeper, Rates, SourceDirectory
+from services.ingest.collector import (
+    Collector,
+    Desk,
+    DoorRates,
+    Drain,
+    InFlight,
+    Keeper,
+    Lane,
+    Rates,
+    SourceDirectory,
+    Spool,
+)
 from services.ingest.collector.keep import Sending
+from services.ingest.collector.spool_disk import Disk
 from services.ingest.domain.source import Secret, Source, SourceKey, SourceSettings, key_hash
 from shared import clock
+from shared.contracts.envelope import Headers
 from shared.ids import derived_id
+from shared.runtime.pace import Pace
 from shared.runtime.server import BODY_SECONDS, HEADERS_SECONDS, DrainServer, listen
 from shared.stream.producer import Producer
 from shared.stream.topics import create_topics
@@ -23,6 +38,7 @@ SERVER_KEY, BROWSER_KEY = "server-key-of-tests", "browser-key-of-tests"
 SEGMENT_ID, EVENTS_ID, MAIL_ID = (derived_id("source", name) for name in ("segment", "cloudevents", "sendgrid"))
 EVENTS_KEY = "events-key-of-tests"
 MAIL_ADDRESS = "0123456789abcdef"
+PATIENCE_SECONDS = 60.0
 ORIGIN = "https://www.example.test"
 RATES = DoorRates(server_key=10_000, browser_key=10_000, browser_address=10_000)
 
@@ -58,6 +74,22 @@ async def elsewhere(_: Scope, __: Receive, send: Send) -> None:
     """The app behind the door."""
     await send({"type": "http.response.start", "status": 404, "headers": []})
     await send({"type": "http.response.body", "body": b"behind the door"})
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A producer whose sends have a minute."""
+
+    producer: Producer
+
+    @property
+    def is_started(self) -> bool:
+        return self.producer.is_started
+
+    async def send(
+        self, topic: str, key: str, value: bytes, headers: Headers, *, deadline_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        await self.producer.send(topic, key, value, headers, deadline_seconds=deadline_seconds)
 
 
 @dataclass
@@ -115,7 +147,7 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
     """A door over this producer, on a free port."""
     desk = Desk(
         directory=directory,
-        keeper=Keeper(sending, hint_key=b"hints of tests"),
+        keeper=Keeper(sending, hint_key=b"hints of tests", spool=options.get("spool"), lane=options.get("lane")),
         default_rates=options.get("rates", RATES),
         rates=Rates(),
         in_flight=InFlight(requests_max=options.get("requests_max", 2000), bytes_max=64 * 1024 * 1024),
@@ -135,6 +167,48 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
                 yield Door(port, client, directory)
         finally:
             server.drain()
+
+
+@asynccontextmanager
+async def spooling_door(
+    kafka: str,
+    folder: Path,
+    *,
+    topic_prefix: str = "baton.",
+    bytes_max: int = 64 * 1024 * 1024,
+    disk: Disk | None = None,
+    is_kafka_there: bool = True,
+    is_patient: bool = False,
+) -> AsyncIterator[tuple[Door, Spool]]:
+    """A door with a spool and its drain, as a process has them: the producer starts beside it, whenever Kafka comes.
+
+    is_patient: it waits for Kafka as long as this machine is busy, so that what spools does so for another reason.
+    """
+    producer = Producer(kafka, client_id="spooling", topic_prefix=topic_prefix)
+    spool, lane, pace = Spool(folder, bytes_max=bytes_max, disk=disk), Lane(), Pace()
+    async with asyncio.TaskGroup() as group:
+        starting = group.create_task(producer.keep_started())
+        draining = group.create_task(Drain(spool, producer, lane).run(pace))
+        try:
+            await until(lambda: spool.is_open and producer.is_started == is_kafka_there)
+            sending = Patient(producer) if is_patient else producer
+            async with listening(sending, directory_of(), spool=spool, lane=lane) as door:
+                door.bootstrap_servers, door.topic_prefix = kafka, topic_prefix
+                yield door, spool
+        finally:
+            pace.stop()
+            await asyncio.wait([draining])
+            starting.cancel()
+            await producer.stop()
+            await spool.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that a part of this process shows."""
+    deadline = clock.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert clock.monotonic() < deadline, "it did not happen in time"
+        await clock.sleep(0.01)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ ROOM = 1024 * 1024
 def record(number: int, *, size: int = 100) -> Spooled:
     """Delivery number n."""
     body = b"%06d" % number + b"x" * size
-    return Spooled(f"id-{number}", f"key-{number % 3}", (("ce_id", b"%d" % number), ("request", b"{}")), body)
+    return Spooled(f"id-{number}", f"key-{number % 3}", [("ce_id", b"%d" % number), ("request", b"{}")], body)
 
 
 @asynccontextmanager
@@ -50,31 +50,31 @@ def bytes_on_disk(folder: Path) -> int:
     return sum(file.stat().st_size for file in segments(folder))
 
 
-async def test_what_was_appended_comes_out_in_order_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_what_was_appended_comes_out_in_order_and_leaves_nothing(swift_folder: Path) -> None:
     sent = [record(n, size=size) for n, size in enumerate([10, 2_000_000, 0, 300, 1, 2, 3])]
-    async with opened(tmp_path, bytes_max=8 * ROOM) as spool:
+    async with opened(swift_folder, bytes_max=8 * ROOM) as spool:
         for one in sent:
             await spool.append(one)
         assert spool.bytes_held == sum(len(packed(one)) for one in sent)
         assert spool.records == len(sent)
         assert await drained(spool) == sent
         assert (spool.bytes_held, spool.records, spool.fill) == (0, 0, 0)
-        assert segments(tmp_path) == []
+        assert segments(swift_folder) == []
         await spool.append(sent[0])
         assert await drained(spool) == sent[:1]
 
 
-async def test_files_are_for_us_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "door" / "spool"
+async def test_files_are_for_us_alone(swift_folder: Path) -> None:
+    folder = swift_folder / "door" / "spool"
     async with opened(folder) as spool:
         await spool.append(record(1))
         modes = {path.stat().st_mode & 0o777 for path in folder.iterdir()}
         assert (folder.stat().st_mode & 0o777, modes) == (0o700, {0o600})
 
 
-async def test_all_who_wait_share_one_sync(tmp_path: Path) -> None:
+async def test_all_who_wait_share_one_sync(swift_folder: Path) -> None:
     disk = SlowDisk()
-    async with opened(tmp_path, disk=disk) as spool, asyncio.TaskGroup() as group:
+    async with opened(swift_folder, disk=disk) as spool, asyncio.TaskGroup() as group:
         tasks = [group.create_task(spool.append(record(0)))]
         assert await asyncio.to_thread(disk.has_begun.wait, 10)
         tasks += [group.create_task(spool.append(record(n))) for n in range(1, 40)]
@@ -86,36 +86,36 @@ async def test_all_who_wait_share_one_sync(tmp_path: Path) -> None:
         assert len(await drained(spool)) == 40
 
 
-async def test_a_crash_loses_nothing_that_was_answered(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, bytes_max=ROOM)
+async def test_a_crash_loses_nothing_that_was_answered(swift_folder: Path) -> None:
+    spool = Spool(swift_folder, bytes_max=ROOM)
     await spool.open()
     for n in range(20):
         await spool.append(record(n))
     assert len(await spool.oldest(records_max=5)) == 5
     await spool.acknowledge()  # not yet deleted: its segment holds more
     await spool.close()  # the next one knows nothing of this one's memory
-    async with opened(tmp_path) as after:
+    async with opened(swift_folder) as after:
         assert after.records == 20
         await after.append(record(20))
         assert await drained(after) == [record(n) for n in range(21)]
 
 
 @pytest.mark.parametrize("cut", [1, 50, 150])
-async def test_a_half_written_tail_is_cut_at_start(tmp_path: Path, cut: int) -> None:
-    async with opened(tmp_path) as spool:
+async def test_a_half_written_tail_is_cut_at_start(swift_folder: Path, cut: int) -> None:
+    async with opened(swift_folder) as spool:
         for n in range(3):
             await spool.append(record(n))
-    (file,) = segments(tmp_path)
+    (file,) = segments(swift_folder)
     whole = file.read_bytes()
     file.write_bytes(whole[:-cut] + b"\0" * (cut // 2))
-    async with opened(tmp_path) as after:
+    async with opened(swift_folder) as after:
         assert after.bytes_held == file.stat().st_size
         assert await drained(after) == [record(0), record(1)]
 
 
-async def test_the_files_never_exceed_their_bound_and_full_is_told(tmp_path: Path) -> None:
+async def test_the_files_never_exceed_their_bound_and_full_is_told(swift_folder: Path) -> None:
     one = len(packed(record(0)))
-    async with opened(tmp_path, bytes_max=10 * one) as spool:
+    async with opened(swift_folder, bytes_max=10 * one) as spool:
         kept = 0
         refused: set[str] = set()
         for n in range(25):
@@ -124,7 +124,7 @@ async def test_the_files_never_exceed_their_bound_and_full_is_told(tmp_path: Pat
                 kept += 1
             except NotSpooled as error:
                 refused.add(error.slug)
-            assert bytes_on_disk(tmp_path) <= 10 * one
+            assert bytes_on_disk(swift_folder) <= 10 * one
         assert (kept, refused, spool.fill) == (10, {"spool_full"}, 1.0)
         await spool.oldest(records_max=4)
         await spool.acknowledge()
@@ -132,17 +132,17 @@ async def test_the_files_never_exceed_their_bound_and_full_is_told(tmp_path: Pat
         assert [int(found.body[:6]) for found in await drained(spool)][-1] == 25
 
 
-async def test_a_burst_cannot_pass_the_bound_together(tmp_path: Path) -> None:
+async def test_a_burst_cannot_pass_the_bound_together(swift_folder: Path) -> None:
     one = len(packed(record(0)))
-    async with opened(tmp_path, bytes_max=10 * one) as spool:
+    async with opened(swift_folder, bytes_max=10 * one) as spool:
         ends = await asyncio.gather(*(spool.append(record(n)) for n in range(30)), return_exceptions=True)
         assert [end is None for end in ends] == [True] * 10 + [False] * 20
         assert spool.bytes_held == 10 * one
 
 
-async def test_after_a_failed_sync_nothing_is_taken_until_restart(tmp_path: Path) -> None:
+async def test_after_a_failed_sync_nothing_is_taken_until_restart(swift_folder: Path) -> None:
     disk = FailingDisk()
-    async with opened(tmp_path, disk=disk) as spool:
+    async with opened(swift_folder, disk=disk) as spool:
         await spool.append(record(0))
         disk.is_sync_failing = True
         ends = await asyncio.gather(*(spool.append(record(n)) for n in range(1, 6)), return_exceptions=True)
@@ -153,20 +153,20 @@ async def test_after_a_failed_sync_nothing_is_taken_until_restart(tmp_path: Path
             await spool.append(record(7))
         assert (spool.is_usable, disk.syncs) == (False, syncs), "a failed sync is never repeated"
         assert await drained(spool) == [record(0)], "what was synced before goes on to Kafka"
-    async with opened(tmp_path) as after:
+    async with opened(swift_folder) as after:
         assert after.is_usable
         await after.append(record(8))
 
 
-async def test_a_full_disk_is_refused_leaves_no_half_record_and_heals(tmp_path: Path) -> None:
+async def test_a_full_disk_is_refused_leaves_no_half_record_and_heals(swift_folder: Path) -> None:
     disk = FailingDisk()
-    async with opened(tmp_path, disk=disk) as spool:
+    async with opened(swift_folder, disk=disk) as spool:
         await spool.append(record(0))
         disk.is_write_failing = True
         for n in (1, 2):
             with pytest.raises(NotSpooled, match="spool_full"):
                 await spool.append(record(n))
-        assert bytes_on_disk(tmp_path) == spool.bytes_held
+        assert bytes_on_disk(swift_folder) == spool.bytes_held
         disk.is_write_failing = False
         await spool.append(record(3))
         assert await drained(spool) == [record(0), record(3)]
@@ -175,9 +175,9 @@ async def test_a_full_disk_is_refused_leaves_no_half_record_and_heals(tmp_path: 
             await spool.append(record(4))
 
 
-async def test_a_disk_slower_than_a_second_is_told_and_what_left_is_not_written(tmp_path: Path) -> None:
+async def test_a_disk_slower_than_a_second_is_told_and_what_left_is_not_written(swift_folder: Path) -> None:
     disk = SlowDisk()
-    async with opened(tmp_path, disk=disk) as spool:
+    async with opened(swift_folder, disk=disk) as spool:
         first = asyncio.gather(spool.append(record(0)), return_exceptions=True)
         assert await asyncio.to_thread(disk.has_begun.wait, 10)
         ends = await asyncio.gather(*(spool.append(record(n)) for n in (1, 2)), return_exceptions=True)
@@ -187,9 +187,9 @@ async def test_a_disk_slower_than_a_second_is_told_and_what_left_is_not_written(
         assert await drained(spool) == [record(0), record(3)], "1 and 2 were told 503 before they were written"
 
 
-async def test_two_processes_never_share_a_folder(tmp_path: Path) -> None:
-    async with opened(tmp_path):
-        other = Spool(tmp_path, bytes_max=ROOM)
+async def test_two_processes_never_share_a_folder(swift_folder: Path) -> None:
+    async with opened(swift_folder):
+        other = Spool(swift_folder, bytes_max=ROOM)
         opening = asyncio.gather(other.open(), return_exceptions=True)
         await asyncio.wait([opening], timeout=0)
         assert not other.is_open
@@ -199,18 +199,18 @@ async def test_two_processes_never_share_a_folder(tmp_path: Path) -> None:
     await other.close()
 
 
-async def test_a_folder_that_cannot_be_used_ends_the_process(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    spool = Spool(tmp_path / "file" / "spool", bytes_max=ROOM)
+async def test_a_folder_that_cannot_be_used_ends_the_process(swift_folder: Path) -> None:
+    (swift_folder / "file").write_text("")
+    spool = Spool(swift_folder / "file" / "spool", bytes_max=ROOM)
     with pytest.raises(Fatal, match="cannot be used"):
         await spool.open()
 
 
-async def test_a_segment_damaged_while_it_waits_does_not_stop_the_others(tmp_path: Path) -> None:
+async def test_a_segment_damaged_while_it_waits_does_not_stop_the_others(swift_folder: Path) -> None:
     one = len(packed(record(0)))
-    async with opened(tmp_path, bytes_max=8 * one) as spool:  # one record a segment
+    async with opened(swift_folder, bytes_max=8 * one) as spool:  # one record a segment
         for n in range(4):
             await spool.append(record(n))
-        first = segments(tmp_path)[0]
+        first = segments(swift_folder)[0]
         first.write_bytes(bytes(one))
         assert await drained(spool) == [record(n) for n in (1, 2, 3)]

@@ -10,7 +10,7 @@ RECORDS = st.builds(
     Spooled,
     delivery_id=TEXTS,
     key=TEXTS,
-    headers=st.lists(st.tuples(TEXTS, st.binary(max_size=20)), max_size=4).map(tuple),
+    headers=st.lists(st.tuples(TEXTS, st.binary(max_size=20)), max_size=4),
     body=st.binary(max_size=60),
 )
 ROWS = st.lists(RECORDS, max_size=5)
