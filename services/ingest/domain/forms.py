@@ -54,7 +54,7 @@ def traits_in(answers: Mapping[str, object]) -> dict[str, str]:
 def company_in(answers: Mapping[str, object]) -> Company:
     """What answers say of the organisation."""
     said = _meant(answers)
-    about = {name: said[name] for name in ("industry", "employees") if name in said}
+    about: dict[str, object] = {name: said[name] for name in ("industry", "employees") if name in said}
     if not about and "company" not in said:
         return Company()
     inner: dict[str, object] = {"name": said.get("company"), **about}
