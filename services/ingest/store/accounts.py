@@ -6,17 +6,17 @@ from datetime import datetime
 from uuid import UUID
 
 from services.ingest.domain.accounts import AccountKey
-from services.ingest.store.statements import by_columns
+from services.ingest.store.statements import Pending, by_columns, change_by_columns
 from shared.db.engine import ReadTx, Tx
 
 __all__ = [
     "AccountRow",
     "account_owners",
     "accounts",
-    "add_account_keys",
+    "changed_accounts",
     "mark_told",
     "members_of",
-    "save_accounts",
+    "new_account_keys",
     "untold_account",
 ]
 
@@ -55,7 +55,8 @@ _ACCOUNTS = by_columns(
     """,
     ids="uuid",
 )
-_SAVE = by_columns(
+_SAVE = change_by_columns(
+    "accounts",
     """
     insert into account as a
            (id, domain, name, industry, staff_band, country, is_target, is_competitor, is_customer, version,
@@ -84,7 +85,8 @@ _SAVE = by_columns(
     created="time",
     updated="time",
 )
-_ADD_KEYS = by_columns(
+_ADD_KEYS = change_by_columns(
+    "account_keys",
     """
     insert into account_key (kind, value, account_id)
     select * from unnest(:kinds, :values, :account_ids) order by 1, 2 on conflict do nothing
@@ -136,35 +138,32 @@ async def mark_told(tx: Tx, account_id: UUID, *, version: int) -> None:
     )
 
 
-async def save_accounts(tx: Tx, rows: Sequence[AccountRow]) -> None:
+def changed_accounts(rows: Sequence[AccountRow]) -> Pending | None:
     """Make accounts, or add what is newly known to them; what is not said stays."""
     if not rows:
-        return
-    await tx.execute(
-        _SAVE,
-        {
-            "ids": [row.id for row in rows],
-            "domains": [row.domain for row in rows],
-            "names": [row.name for row in rows],
-            "industries": [row.industry for row in rows],
-            "bands": [row.staff_band for row in rows],
-            "countries": [row.country for row in rows],
-            "targets": [row.is_target for row in rows],
-            "competitors": [row.is_competitor for row in rows],
-            "customers": [row.is_customer for row in rows],
-            "versions": [row.version for row in rows],
-            "created": [row.created_at for row in rows],
-            "updated": [row.updated_at for row in rows],
-        },
-    )
+        return None
+    return _SAVE, {
+        "ids": [row.id for row in rows],
+        "domains": [row.domain for row in rows],
+        "names": [row.name for row in rows],
+        "industries": [row.industry for row in rows],
+        "bands": [row.staff_band for row in rows],
+        "countries": [row.country for row in rows],
+        "targets": [row.is_target for row in rows],
+        "competitors": [row.is_competitor for row in rows],
+        "customers": [row.is_customer for row in rows],
+        "versions": [row.version for row in rows],
+        "created": [row.created_at for row in rows],
+        "updated": [row.updated_at for row in rows],
+    }
 
 
-async def add_account_keys(tx: Tx, keys: Mapping[AccountKey, UUID]) -> None:
+def new_account_keys(keys: Mapping[AccountKey, UUID]) -> Pending | None:
     """Note by which keys an account is found; the first account of a key keeps it."""
-    if keys:
-        parameters = {
-            "kinds": [key.kind for key in keys],
-            "values": [key.value for key in keys],
-            "account_ids": list(keys.values()),
-        }
-        await tx.execute(_ADD_KEYS, parameters)
+    if not keys:
+        return None
+    return _ADD_KEYS, {
+        "kinds": [key.kind for key in keys],
+        "values": [key.value for key in keys],
+        "account_ids": list(keys.values()),
+    }

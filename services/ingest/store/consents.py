@@ -7,19 +7,21 @@ from typing import Any, cast
 from uuid import UUID
 
 from services.ingest.domain.consent import Standing, Statement
-from services.ingest.store.statements import by_columns
+from services.ingest.store.statements import Pending, by_columns, change_by_columns
 from shared.contracts.kinds import Consent
 from shared.db.engine import ReadTx, Tx
 
 __all__ = [
+    "COLUMNS",
     "ConsentRow",
     "DefaultRow",
     "StatementRow",
-    "add_statements",
     "answer_default",
+    "changed_consents",
+    "consent_row",
     "consents",
     "default",
-    "save_consents",
+    "new_statements",
     "unknown_leads",
 ]
 
@@ -67,16 +69,14 @@ class DefaultRow:
     answered_at: datetime | None
 
 
-_CONSENTS = by_columns(
-    """
-    select lead_id, purpose, own, own_at, other, other_at, source, source_at, told, is_allowed, is_gpc, version,
-           source_id, wording_sha256
-      from consent where lead_id = any(:ids)
-    """,
-    ids="uuid",
-)
+COLUMNS = (
+    "lead_id", "purpose", "own", "own_at", "other", "other_at", "source", "source_at",
+    "told", "is_allowed", "is_gpc", "version", "source_id", "wording_sha256",
+)  # fmt: skip
+_CONSENTS = by_columns(f"select {', '.join(COLUMNS)} from consent where lead_id = any(:ids)", ids="uuid")  # noqa: S608
 _CONSENT_OF = {consent.value: consent for consent in Consent}
-_SAVE = by_columns(
+_SAVE = change_by_columns(
+    "consents",
     """
     insert into consent (lead_id, purpose, own, own_at, other, other_at, source, source_at, consent, told, is_allowed,
                          is_gpc, version, source_id, wording_sha256)
@@ -104,7 +104,8 @@ _SAVE = by_columns(
     source_ids="uuid",
     wordings="text",
 )
-_STATE = by_columns(
+_STATE = change_by_columns(
+    "statements",
     """
     insert into consent_statement (id, lead_id, purpose, consent, voice, wording, source_id, by_user_id, delivery_id,
                                    is_conflict, stated_at, recorded_at)
@@ -130,54 +131,48 @@ _STATE = by_columns(
 async def consents(tx: ReadTx, lead_ids: Collection[UUID]) -> dict[tuple[UUID, str], ConsentRow]:
     """The consents of these leads, by lead and purpose."""
     rows = await tx.execute(_CONSENTS, {"ids": list(lead_ids)})
-    read = (_row(*values) for values in cast("Iterable[Sequence[Any]]", rows))
+    read = (consent_row(*values) for values in cast("Iterable[Sequence[Any]]", rows))
     return {(row.lead_id, row.purpose): row for row in read}
 
 
-async def save_consents(tx: Tx, rows: Sequence[ConsentRow]) -> None:
+def changed_consents(rows: Sequence[ConsentRow]) -> Pending | None:
     """Write whole rows."""
     if not rows:
-        return
+        return None
     voices = {name: [getattr(row.standing, name) for row in rows] for name in ("own", "other", "source")}
-    await tx.execute(
-        _SAVE,
-        {
-            "lead_ids": [row.lead_id for row in rows],
-            "purposes": [row.purpose for row in rows],
-            **{name: [one.consent.value if one else None for one in said] for name, said in voices.items()},
-            **{f"{name}_at": [one.at if one else None for one in said] for name, said in voices.items()},
-            "consents": [row.standing.consent.value for row in rows],
-            "told": [row.told for row in rows],
-            "allowed": [row.is_allowed for row in rows],
-            "gpc": [row.is_gpc for row in rows],
-            "versions": [row.version for row in rows],
-            "source_ids": [row.source_id for row in rows],
-            "wordings": [row.wording_sha256 for row in rows],
-        },
-    )
+    return _SAVE, {
+        "lead_ids": [row.lead_id for row in rows],
+        "purposes": [row.purpose for row in rows],
+        **{name: [one.consent.value if one else None for one in said] for name, said in voices.items()},
+        **{f"{name}_at": [one.at if one else None for one in said] for name, said in voices.items()},
+        "consents": [row.standing.consent.value for row in rows],
+        "told": [row.told for row in rows],
+        "allowed": [row.is_allowed for row in rows],
+        "gpc": [row.is_gpc for row in rows],
+        "versions": [row.version for row in rows],
+        "source_ids": [row.source_id for row in rows],
+        "wordings": [row.wording_sha256 for row in rows],
+    }
 
 
-async def add_statements(tx: Tx, rows: Sequence[StatementRow]) -> None:
+def new_statements(rows: Sequence[StatementRow]) -> Pending | None:
     """Keep statements as proof."""
     if not rows:
-        return
-    await tx.execute(
-        _STATE,
-        {
-            "ids": [row.id for row in rows],
-            "lead_ids": [row.lead_id for row in rows],
-            "purposes": [row.purpose for row in rows],
-            "consents": [row.consent for row in rows],
-            "voices": [row.voice for row in rows],
-            "wordings": [row.wording for row in rows],
-            "source_ids": [row.source_id for row in rows],
-            "user_ids": [row.by_user_id for row in rows],
-            "delivery_ids": [row.delivery_id for row in rows],
-            "conflicts": [row.is_conflict for row in rows],
-            "stated": [row.stated_at for row in rows],
-            "recorded": [row.recorded_at for row in rows],
-        },
-    )
+        return None
+    return _STATE, {
+        "ids": [row.id for row in rows],
+        "lead_ids": [row.lead_id for row in rows],
+        "purposes": [row.purpose for row in rows],
+        "consents": [row.consent for row in rows],
+        "voices": [row.voice for row in rows],
+        "wordings": [row.wording for row in rows],
+        "source_ids": [row.source_id for row in rows],
+        "user_ids": [row.by_user_id for row in rows],
+        "delivery_ids": [row.delivery_id for row in rows],
+        "conflicts": [row.is_conflict for row in rows],
+        "stated": [row.stated_at for row in rows],
+        "recorded": [row.recorded_at for row in rows],
+    }
 
 
 async def default(tx: ReadTx, *, for_update: bool = False) -> DefaultRow:
@@ -210,7 +205,7 @@ async def unknown_leads(tx: ReadTx, *, is_allowed: bool, limit: int) -> list[UUI
     return list(rows.scalars())
 
 
-def _row(
+def consent_row(
     lead_id: UUID,
     purpose: str,
     own: str | None,
@@ -221,6 +216,7 @@ def _row(
     source_at: datetime | None,
     *rest: Any,  # noqa: ANN401 - the other columns, in the order of the fields
 ) -> ConsentRow:
+    """The row of COLUMNS."""
     standing = Standing(
         own=_statement(own, own_at, "own"),
         other=_statement(other, other_at, "other"),

@@ -11,22 +11,27 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from services.ingest.domain.identity import Member
-from services.ingest.store.statements import by_columns
+from services.ingest.store.statements import Pending, by_columns, change_by_columns
 from shared.db.engine import ReadTx, Tx
 from shared.errors import Busy
 
 __all__ = [
+    "TREE_GREW",
     "KeyRow",
     "LeadRow",
-    "change_leads",
+    "changed_leads",
     "claim_keys",
     "drop_keys",
     "find_owners",
-    "insert_leads",
+    "lock_members",
     "lock_trees",
     "move_keys",
+    "new_leads",
+    "roots_of",
     "suppressed",
 ]
+
+TREE_GREW: Final = "A tree of leads grew while it was being locked; run it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +141,24 @@ _DROP = by_columns(
     kinds="text",
     hmacs="bytea",
 )
-_TREE_IDS = by_columns(
-    "select id from lead where root_id in (select root_id from lead where id = any(:ids))", ids="uuid"
+# `offset 0`: each tree is looked up by its root, whatever the planner believes of a table it has no figures of.
+_LOCK = by_columns(
+    f"""
+    select {_SELECT} from lead
+     where id = any(array(
+           select member.id from (select distinct root_id from lead where id = any(:ids)) asked
+            cross join lateral (select id from lead where root_id = asked.root_id offset 0) member))
+     order by id for update
+    """,  # noqa: S608
+    ids="uuid",
 )
-_LOCK = by_columns(f"select {_SELECT} from lead where id = any(:ids) order by id for update", ids="uuid")  # noqa: S608
+_MEMBERS = by_columns(
+    """
+    select count(*) from unnest(:roots) as tree (root_id)
+     cross join lateral (select from lead where root_id = tree.root_id offset 0) member
+    """,
+    roots="uuid",
+)
 _TYPES_OF: Final[Mapping[str, str]] = {
     "id": "uuid", "parent_id": "uuid", "root_id": "uuid", "account_id": "uuid",
     "identity_version": "int", "profile_version": "int", "link_version": "int", "is_known": "bool",
@@ -147,12 +166,14 @@ _TYPES_OF: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _UNNESTED: Final = ", ".join(f":{name}" for name in _COLUMNS)
 _ALIASED: Final = ", ".join(_COLUMNS)
-_INSERT = by_columns(
+_NEW = change_by_columns(
+    "new_leads",
     f"insert into lead ({_ALIASED}) select {_ALIASED} from unnest({_UNNESTED}) as row ({_ALIASED}) order by id",  # noqa: S608
     **{name: _TYPES_OF.get(name, "text") for name in _COLUMNS},
 )
 _CHANGED: Final = tuple(name for name in _COLUMNS if name not in {"id", "created_at"})
-_CHANGE = by_columns(
+_CHANGE = change_by_columns(
+    "changed_leads",
     f"""
     update lead set {", ".join(f"{name} = row.{name}" for name in _CHANGED)}
       from unnest({_UNNESTED}) as row ({_ALIASED}) where lead.id = row.id
@@ -203,32 +224,42 @@ async def drop_keys(tx: Tx, keys: Collection[tuple[str, bytes]]) -> None:
         await tx.execute(_DROP, _pairs(keys))
 
 
+async def lock_members(tx: Tx, lead_ids: Collection[UUID]) -> dict[UUID, LeadRow]:
+    """All members of the trees of these leads, locked in id order.
+
+    A tree may have grown meanwhile: what reads next compares their number with that of its members (`under_locks`).
+    """
+    if not lead_ids:
+        return {}
+    rows = cast("Iterable[Sequence[Any]]", await tx.execute(_LOCK, {"ids": list(lead_ids)}))
+    return {lead.id: lead for lead in (LeadRow(*values) for values in rows)}
+
+
 async def lock_trees(tx: Tx, lead_ids: Collection[UUID]) -> dict[UUID, LeadRow]:
     """All members of the trees of these leads, locked in id order.
 
     Raises Busy (retryable) when a tree grew between reading and locking: the whole unit of work runs again.
     """
-    if not lead_ids:
-        return {}
-    seen = set((await tx.execute(_TREE_IDS, {"ids": list(lead_ids)})).scalars())
-    rows = await tx.execute(_LOCK, {"ids": sorted(seen)})
-    locked = {lead.id: lead for lead in (LeadRow(*values) for values in cast("Iterable[Sequence[Any]]", rows))}
-    again = set((await tx.execute(_TREE_IDS, {"ids": sorted(locked)})).scalars()) if locked else set()
-    if not again <= locked.keys():
-        raise Busy("A tree of leads grew while it was being locked; run it again.")
+    locked = await lock_members(tx, lead_ids)
+    members = (await tx.execute(_MEMBERS, {"roots": roots_of(locked)})).scalar_one() if locked else 0
+    if members != len(locked):
+        raise Busy(TREE_GREW)
     return locked
 
 
-async def insert_leads(tx: Tx, leads: Sequence[LeadRow]) -> None:
+def roots_of(leads: Mapping[UUID, LeadRow]) -> list[UUID]:
+    """The roots of these leads, each once."""
+    return list({lead.root_id for lead in leads.values()})
+
+
+def new_leads(leads: Sequence[LeadRow]) -> Pending | None:
     """Make leads."""
-    if leads:
-        await tx.execute(_INSERT, _lead_columns(leads))
+    return (_NEW, _lead_columns(leads)) if leads else None
 
 
-async def change_leads(tx: Tx, leads: Sequence[LeadRow]) -> None:
+def changed_leads(leads: Sequence[LeadRow]) -> Pending | None:
     """Write leads that this transaction locked."""
-    if leads:
-        await tx.execute(_CHANGE, _lead_columns(leads))
+    return (_CHANGE, _lead_columns(leads)) if leads else None
 
 
 def _lead_columns(leads: Sequence[LeadRow]) -> dict[str, list[Any]]:

@@ -5,10 +5,10 @@ from typing import Final
 from uuid import UUID
 
 from services.ingest.domain.machine import MailActivity, Verdict
-from services.ingest.store.statements import by_columns
+from services.ingest.store.statements import Pending, by_columns, change_by_columns
 from shared.db.engine import ReadTx, Tx
 
-__all__ = ["SPANS", "forget", "mail_activities", "remember", "save_mail_activities"]
+__all__ = ["SPANS", "forget", "mail_activities", "new_mail", "remember"]
 
 SPANS: Final[Mapping[str, int]] = {"server": 35, "browser": 4, "import": 761}
 """Days an id is remembered, by what delivered it (SENDERS 3.2)."""
@@ -35,7 +35,8 @@ _KNOWN = {
     for span in SPANS
 }
 _MAIL = by_columns("select * from mail_activity where message_key = any(:message_keys)", message_keys="text")
-_SAVE_MAIL = by_columns(
+_SAVE_MAIL = change_by_columns(
+    "mail",
     """
     insert into mail_activity (activity_id, message_key, member_id, kind, link, human, reason, occurred_at)
     select * from unnest(:activity_ids, :message_keys, :member_ids, :kinds, :links, :humans, :reasons, :occurred)
@@ -101,20 +102,17 @@ async def mail_activities(tx: ReadTx, message_keys: Collection[str]) -> list[Mai
     ]
 
 
-async def save_mail_activities(tx: Tx, activities: Sequence[MailActivity]) -> None:
+def new_mail(activities: Sequence[MailActivity]) -> Pending | None:
     """Keep new mail activities, and new verdicts on known ones."""
     if not activities:
-        return
-    await tx.execute(
-        _SAVE_MAIL,
-        {
-            "activity_ids": [one.activity_id for one in activities],
-            "message_keys": [one.message_key for one in activities],
-            "member_ids": [one.lead_id for one in activities],
-            "kinds": [one.kind for one in activities],
-            "links": [one.link for one in activities],
-            "humans": [one.verdict.human for one in activities],
-            "reasons": [one.verdict.reason for one in activities],
-            "occurred": [one.occurred_at for one in activities],
-        },
-    )
+        return None
+    return _SAVE_MAIL, {
+        "activity_ids": [one.activity_id for one in activities],
+        "message_keys": [one.message_key for one in activities],
+        "member_ids": [one.lead_id for one in activities],
+        "kinds": [one.kind for one in activities],
+        "links": [one.link for one in activities],
+        "humans": [one.verdict.human for one in activities],
+        "reasons": [one.verdict.reason for one in activities],
+        "occurred": [one.occurred_at for one in activities],
+    }

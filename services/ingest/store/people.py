@@ -8,16 +8,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.ingest.domain.profile import Stated
-from services.ingest.store.statements import by_columns
+from services.ingest.store.statements import Pending, by_columns, change_by_columns
 from shared.db.engine import ReadTx, Tx
 
 __all__ = [
     "TextRow",
     "add_external_ids",
+    "changed_profiles",
     "external_ids",
+    "new_texts",
     "profiles",
-    "save_profiles",
-    "save_texts",
     "texts",
 ]
 
@@ -40,7 +40,8 @@ class TextRow:
 
 
 _PROFILES = by_columns("select lead_id, fields from profile where lead_id = any(:ids)", ids="uuid")
-_SAVE = by_columns(
+_SAVE = change_by_columns(
+    "profiles",
     """
     insert into profile (lead_id, fields, search_text)
     select lead_id, fields::jsonb, search_text
@@ -51,7 +52,8 @@ _SAVE = by_columns(
     fields="text",
     searched="text",
 )
-_SAVE_TEXTS = by_columns(
+_ADD_TEXTS = change_by_columns(
+    "texts",
     """
     insert into activity_text
            (activity_id, lead_id, occurred_at, url, recipient, subject, text, answers, user_agent_family)
@@ -68,6 +70,19 @@ _SAVE_TEXTS = by_columns(
     subjects="text",
     texts="text",
     answers="text",
+    families="text",
+)
+# What a page view leaves: most rows, with half of the columns.
+_ADD_ADDRESSES = change_by_columns(
+    "addresses",
+    """
+    insert into activity_text (activity_id, lead_id, occurred_at, url, user_agent_family)
+    select * from unnest(:ids, :lead_ids, :moments, :urls, :families) on conflict do nothing
+    """,
+    ids="uuid",
+    lead_ids="uuid",
+    moments="time",
+    urls="text",
     families="text",
 )
 _TEXTS = by_columns("select * from activity_text where activity_id = any(:ids)", ids="uuid")
@@ -88,6 +103,8 @@ _ADD_EXTERNAL = by_columns(
 
 async def profiles(tx: ReadTx, lead_ids: Collection[UUID]) -> dict[UUID, dict[str, Stated]]:
     """The profiles of these leads; leads without one are absent."""
+    if not lead_ids:
+        return {}
     rows = await tx.execute(_PROFILES, {"ids": list(lead_ids)})
     return {
         row.lead_id: {
@@ -97,44 +114,44 @@ async def profiles(tx: ReadTx, lead_ids: Collection[UUID]) -> dict[UUID, dict[st
     }
 
 
-async def save_profiles(tx: Tx, changed: Mapping[UUID, Mapping[str, Stated]]) -> None:
+def changed_profiles(changed: Mapping[UUID, Mapping[str, Stated]]) -> Pending | None:
     """Write whole profiles."""
     if not changed:
-        return
-    await tx.execute(
-        _SAVE,
-        {
-            "lead_ids": list(changed),
-            "fields": [
-                json.dumps({name: {"value": one.value, "at": one.at.isoformat()} for name, one in fields.items()})
-                for fields in changed.values()
-            ],
-            "searched": [
-                " ".join(fields[name].value.lower() for name in _SEARCHED if name in fields)
-                for fields in changed.values()
-            ],
-        },
-    )
+        return None
+    return _SAVE, {
+        "lead_ids": list(changed),
+        "fields": [
+            json.dumps({name: {"value": one.value, "at": one.at.isoformat()} for name, one in fields.items()})
+            for fields in changed.values()
+        ],
+        "searched": [
+            " ".join(fields[name].value.lower() for name in _SEARCHED if name in fields) for fields in changed.values()
+        ],
+    }
 
 
-async def save_texts(tx: Tx, rows: Sequence[TextRow]) -> None:
-    """Keep the personal parts of activities."""
-    if not rows:
-        return
-    await tx.execute(
-        _SAVE_TEXTS,
-        {
-            "ids": [row.activity_id for row in rows],
-            "lead_ids": [row.lead_id for row in rows],
-            "moments": [row.occurred_at for row in rows],
-            "urls": [row.url for row in rows],
-            "recipients": [row.recipient for row in rows],
-            "subjects": [row.subject for row in rows],
-            "texts": [row.text for row in rows],
-            "answers": [json.dumps(row.answers) for row in rows],
-            "families": [row.user_agent_family for row in rows],
-        },
-    )
+def new_texts(rows: Sequence[TextRow]) -> tuple[Pending | None, Pending | None]:
+    """Keep the personal parts of activities: those with a text of their own, and those with an address alone."""
+    whole = [row for row in rows if row.recipient or row.subject or row.text or row.answers]
+    short = [row for row in rows if not (row.recipient or row.subject or row.text or row.answers)]
+    texts = {
+        **_places(whole),
+        "recipients": [row.recipient for row in whole],
+        "subjects": [row.subject for row in whole],
+        "texts": [row.text for row in whole],
+        "answers": [json.dumps(row.answers) for row in whole],
+    }
+    return (_ADD_TEXTS, texts) if whole else None, (_ADD_ADDRESSES, _places(short)) if short else None
+
+
+def _places(rows: Sequence[TextRow]) -> dict[str, list[Any]]:
+    return {
+        "ids": [row.activity_id for row in rows],
+        "lead_ids": [row.lead_id for row in rows],
+        "moments": [row.occurred_at for row in rows],
+        "urls": [row.url for row in rows],
+        "families": [row.user_agent_family for row in rows],
+    }
 
 
 async def texts(tx: ReadTx, activity_ids: Collection[UUID]) -> list[dict[str, Any]]:

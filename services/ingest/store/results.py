@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 from uuid import UUID
 
-from services.ingest.store.statements import by_columns
-from shared.db.engine import Tx
+from services.ingest.store.statements import Pending, change_by_columns
 from shared.db.ledger import LedgerCheck
 
-__all__ = ["LEDGER", "RefusalRow", "ResultRow", "add_counted", "save_refusals", "save_results"]
+__all__ = ["LEDGER", "RefusalRow", "ResultRow", "new_refusals", "new_results", "newly_counted"]
 
 
 @dataclass(slots=True)
@@ -51,30 +51,43 @@ class RefusalRow:
     refused_at: datetime
 
 
-_RESULT: Final = tuple(field.name for field in fields(ResultRow))
+_OWN: Final = ("delivery_id", "received_at")
+_SHAPE: Final = tuple(field.name for field in fields(ResultRow) if field.name not in _OWN)
+_SHAPE_OF: Final = attrgetter(*_SHAPE)
 _REFUSAL: Final = tuple(field.name for field in fields(RefusalRow))
-_RESULT_TYPES: Final[Mapping[str, str]] = {
-    "delivery_id": "uuid", "source_id": "uuid", "import_id": "uuid", "verified_by": "text",
-    "received_at": "time", "handled_at": "time",
+_SHAPE_TYPES: Final[Mapping[str, str]] = {
+    "source_id": "uuid", "import_id": "uuid", "verified_by": "text", "handled_at": "time",
 }  # fmt: skip
 _REFUSAL_TYPES: Final[Mapping[str, str]] = {
     "delivery_id": "uuid", "index": "int", "import_id": "uuid", "source_id": "uuid", "refused_at": "time",
 }  # fmt: skip
-
-
-def _insert(table: str, names: Sequence[str]) -> str:
-    listed = ", ".join(names)
-    unnested = ", ".join(f":{name}" for name in names)
-    return f"insert into {table} ({listed}) select * from unnest({unnested}) on conflict do nothing"  # noqa: S608
-
-
-_SAVE_RESULTS = by_columns(
-    _insert("delivery_result", _RESULT), **{name: _RESULT_TYPES.get(name, "int") for name in _RESULT}
+# Most deliveries of a batch come to the same but for id and time: what they share is sent once (`shape` names it).
+_RESULTS = change_by_columns(
+    "results",
+    f"""
+    insert into delivery_result (delivery_id, received_at, {", ".join(_SHAPE)})
+    select own.delivery_id, own.received_at, {", ".join(f"shared.{name}" for name in _SHAPE)}
+      from unnest(:delivery_id, :received_at, :shape) as own (delivery_id, received_at, shape)
+      join unnest(:number, {", ".join(f":{name}" for name in _SHAPE)}) as shared (number, {", ".join(_SHAPE)})
+        on shared.number = own.shape
+    on conflict do nothing
+    """,  # noqa: S608 - our own names
+    delivery_id="uuid",
+    received_at="time",
+    shape="int",
+    number="int",
+    **{name: _SHAPE_TYPES.get(name, "int") for name in _SHAPE},
 )
-_SAVE_REFUSALS = by_columns(
-    _insert("delivery_refusal", _REFUSAL), **{name: _REFUSAL_TYPES.get(name, "text") for name in _REFUSAL}
+_REFUSALS = change_by_columns(
+    "refusals",
+    f"""
+    insert into delivery_refusal ({", ".join(_REFUSAL)})
+    select * from unnest({", ".join(f":{name}" for name in _REFUSAL)}) on conflict do nothing
+    """,  # noqa: S608 - our own names
+    **{name: _REFUSAL_TYPES.get(name, "text") for name in _REFUSAL},
 )
-_COUNT = by_columns(
+_COUNT = change_by_columns(
+    "counted",
     """
     insert into counted_activity as c (day, source_id, kind, activities)
     select * from unnest(:days, :source_ids, :kinds, :counts) order by 1, 2, 3
@@ -146,25 +159,34 @@ LEDGER: Final[tuple[LedgerCheck, ...]] = (
 """Ingest's part of the conservation ledger: queries by id, none counts in the hot path (RELIABILITY 5)."""
 
 
-async def save_results(tx: Tx, rows: Sequence[ResultRow]) -> None:
+def new_results(rows: Sequence[ResultRow]) -> Pending | None:
     """Write one row per delivery."""
-    if rows:
-        await tx.execute(_SAVE_RESULTS, {name: [getattr(row, name) for row in rows] for name in _RESULT})
+    if not rows:
+        return None
+    shapes: dict[Any, int] = {}
+    places = [shapes.setdefault(_SHAPE_OF(row), len(shapes)) for row in rows]
+    shared = zip(_SHAPE, zip(*shapes, strict=True), strict=True)
+    return _RESULTS, {
+        "delivery_id": [row.delivery_id for row in rows],
+        "received_at": [row.received_at for row in rows],
+        "shape": places,
+        "number": list(shapes.values()),
+        **{name: list(values) for name, values in shared},
+    }
 
 
-async def save_refusals(tx: Tx, rows: Sequence[RefusalRow]) -> None:
+def new_refusals(rows: Sequence[RefusalRow]) -> Pending | None:
     """Write one row per refused event."""
-    if rows:
-        await tx.execute(_SAVE_REFUSALS, {name: [getattr(row, name) for row in rows] for name in _REFUSAL})
+    return (_REFUSALS, {name: [getattr(row, name) for row in rows] for name in _REFUSAL}) if rows else None
 
 
-async def add_counted(tx: Tx, counted: Mapping[tuple[date, UUID, str], int]) -> None:
+def newly_counted(counted: Mapping[tuple[date, UUID, str], int]) -> Pending | None:
     """Add activities that are counted without a person."""
-    if counted:
-        parameters = {
-            "days": [day for day, _, _ in counted],
-            "source_ids": [source for _, source, _ in counted],
-            "kinds": [kind for _, _, kind in counted],
-            "counts": list(counted.values()),
-        }
-        await tx.execute(_COUNT, parameters)
+    if not counted:
+        return None
+    return _COUNT, {
+        "days": [day for day, _, _ in counted],
+        "source_ids": [source for _, source, _ in counted],
+        "kinds": [kind for _, _, kind in counted],
+        "counts": list(counted.values()),
+    }

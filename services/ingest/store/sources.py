@@ -1,7 +1,7 @@
 """Sources and their keys: what the directory and the consumer read, and what the console changes."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,19 +20,34 @@ __all__ = [
     "end_keys",
     "ensure_source",
     "keys_of",
-    "settings_by_source",
+    "settings_and_default",
     "source_row",
     "source_rows",
     "valid_keys",
 ]
 
-_SETTINGS = by_columns("select id, settings from source where id = any(:ids)", ids="uuid")
+_SETTINGS = by_columns(
+    """
+    select id, settings, null from source where id = any(:ids)
+    union all
+    select null, null, unknown_means from consent_default
+    """,
+    ids="uuid",
+)
 _ROW = "select id, sender, name, address, settings, version, created_at, deleted_at from source"
 
 
-async def settings_by_source(tx: ReadTx, ids: Collection[UUID]) -> dict[UUID, SourceSettings]:
-    """The settings of these sources; unknown ones are absent."""
-    return {row.id: settings_of(row.settings) for row in await tx.execute(_SETTINGS, {"ids": list(ids)})}
+async def settings_and_default(tx: ReadTx, ids: Collection[UUID]) -> tuple[dict[UUID, SourceSettings], str]:
+    """The settings of these sources (unknown ones are absent), and what unknown consent means."""
+    found: dict[UUID, SourceSettings] = {}
+    unknown_means = ""
+    rows: Sequence[Any] = (await tx.execute(_SETTINGS, {"ids": list(ids)})).all()
+    for source_id, settings, meaning in rows:
+        if source_id is None:
+            unknown_means = meaning
+        else:
+            found[source_id] = settings_of(settings)
+    return found, unknown_means
 
 
 async def all_sources(tx: ReadTx) -> list[dict[str, Any]]:

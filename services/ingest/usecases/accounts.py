@@ -1,6 +1,7 @@
 """Tells all people of an account what is newly known of it: a batch only tells the lead it was handling."""
 
 from services.ingest.store import accounts, identity
+from services.ingest.store.statements import save_together
 from services.ingest.usecases.normalise.draft import SOURCE
 from services.ingest.usecases.normalise.profiling import linked_event
 from shared.contracts.envelope import Event
@@ -27,5 +28,5 @@ async def tell_account(tx: Tx) -> None:
         event_id = derived_id("lead.linked", lead.id, lead.link_version)
         payload = linked_event(lead, row)
         emit(tx, Event.first(payload, source=SOURCE, occurred_at=tx.now, recorded_at=tx.now, id=event_id))
-    await identity.change_leads(tx, changed)
+    await save_together(tx, [identity.changed_leads(changed)])
     await accounts.mark_told(tx, account_id, version=row.version)

@@ -2,6 +2,7 @@
 
 from services.ingest.domain.consent import is_allowed
 from services.ingest.store import consents, identity
+from services.ingest.store.statements import save_together
 from services.ingest.usecases.normalise.consenting import consent_event
 from services.ingest.usecases.normalise.draft import SOURCE
 from shared.contracts.envelope import Event
@@ -40,4 +41,4 @@ async def tell_unknown(tx: Tx) -> None:
         row.version += 1
         event_id = derived_id("lead.consent_changed", row.lead_id, row.purpose, row.version)
         emit(tx, Event.first(consent_event(row), source=SOURCE, occurred_at=tx.now, recorded_at=tx.now, id=event_id))
-    await consents.save_consents(tx, rows)
+    await save_together(tx, [consents.changed_consents(rows)])

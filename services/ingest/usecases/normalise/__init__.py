@@ -12,6 +12,7 @@ from services.ingest.domain.identity import Identities
 from services.ingest.domain.observation import Operation
 from services.ingest.store import accounts, consents, identity, memory, people, results, sources
 from services.ingest.store.results import RefusalRow, ResultRow
+from services.ingest.store.statements import save_together
 from services.ingest.usecases.normalise.consenting import apply_statements, consent_changes
 from services.ingest.usecases.normalise.draft import Draft
 from services.ingest.usecases.normalise.hashing import KeyedHash
@@ -50,20 +51,27 @@ async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: 
     while it was being locked (the batch runs again).
     """
     requests = [read_request(event) for event in received]
-    settings = await sources.settings_by_source(tx, {request.source_id for request in requests})
+    settings, unknown_means = await sources.settings_and_default(tx, {request.source_id for request in requests})
     deliveries = [
         read_delivery(event, request, settings.get(request.source_id, NO_SETTINGS))
         for event, request in zip(received, requests, strict=True)
     ]
-    await handle(tx, deliveries, hashed=hashed)
+    await handle(tx, deliveries, hashed=hashed, unknown_means=unknown_means)
 
 
-async def handle(tx: Tx, deliveries: Sequence[Delivery], *, hashed: KeyedHash) -> Draft:
-    """Handle deliveries that are already read; the draft says what became of them."""
+async def handle(
+    tx: Tx, deliveries: Sequence[Delivery], *, hashed: KeyedHash, unknown_means: str | None = None
+) -> Draft:
+    """Handle deliveries that are already read; the draft says what became of them.
+
+    unknown_means: what unknown consent means, where it was read with them.
+    """
     found = {one.id: _result(one, tx) for one in deliveries}
     items = await _fresh(tx, deliveries, found)
     recognised = await recognise(tx, items, hashed)
-    draft = await _load(tx, deliveries, recognised, found, hashed)
+    if unknown_means is None:
+        unknown_means = (await consents.default(tx)).unknown_means
+    draft = _draft(tx, deliveries, recognised, found, hashed, unknown_means=unknown_means)
     await announce("batch:after_locks")
     for item in items:
         _take(draft, item)
@@ -76,8 +84,11 @@ async def open_trees(tx: Tx, lead_ids: Collection[UUID], delivery: Delivery, *, 
     """A draft over the locked trees of these leads, for a command. Raises Busy when a tree grew meanwhile."""
     leads = await identity.lock_trees(tx, lead_ids)
     identities = Identities(owners={}, members=[row.as_member() for row in leads.values()])
-    recognised = Recognised(identities, leads, {}, {}, frozenset())
-    return await _load(tx, [delivery], recognised, {delivery.id: _result(delivery, tx)}, hashed)
+    said = await consents.consents(tx, leads)
+    recognised = Recognised(identities, leads, {}, {}, frozenset(), said)
+    unknown_means = (await consents.default(tx)).unknown_means
+    found = {delivery.id: _result(delivery, tx)}
+    return _draft(tx, [delivery], recognised, found, hashed, unknown_means=unknown_means)
 
 
 async def finish(tx: Tx, draft: Draft) -> None:
@@ -128,24 +139,25 @@ async def _fresh(tx: Tx, deliveries: Sequence[Delivery], found: dict[UUID, Resul
     return sorted(fresh, key=lambda item: (place[item.delivery.id], item.ordinal))
 
 
-async def _load(
+def _draft(
     tx: Tx,
     deliveries: Sequence[Delivery],
     recognised: Recognised,
     found: dict[UUID, ResultRow],
     hashed: KeyedHash,
+    *,
+    unknown_means: str,
 ) -> Draft:
     draft = Draft(
         now=tx.now,
         hashed=hashed,
-        unknown_means=(await consents.default(tx)).unknown_means,
+        unknown_means=unknown_means,
         identities=recognised.identities,
         leads=recognised.leads,
         suppressed=recognised.suppressed,
         results={one.id: found[one.id] for one in deliveries},
+        consents=recognised.consents,
     )
-    if recognised.leads:
-        draft.consents = await consents.consents(tx, recognised.leads)
     for delivery in deliveries:
         draft.refusals.extend(
             RefusalRow(
@@ -192,7 +204,7 @@ def _take(draft: Draft, item: Item) -> None:
 
 
 async def _decided(tx: Tx, draft: Draft) -> list[Event[Payload]]:
-    """All events of the batch, in the order they leave; writes accounts and mails on the way."""
+    """All events of the batch, in the order they leave; notes accounts and mails to be saved on the way."""
     await _name_externals(tx, draft)
     wanted = account_keys_of(draft)
     linked: list[Event[Payload]] = []
@@ -200,8 +212,8 @@ async def _decided(tx: Tx, draft: Draft) -> list[Event[Payload]]:
         owners = await accounts.account_owners(tx, {key for keys, _ in wanted.values() for key in keys})
         rows = await accounts.accounts(tx, set(owners.values()))
         linked, saved, noted = linked_events(draft, wanted, owners, rows)
-        await accounts.save_accounts(tx, sorted(saved.values(), key=lambda row: row.id))
-        await accounts.add_account_keys(tx, noted)
+        draft.pending.append(accounts.changed_accounts(sorted(saved.values(), key=lambda row: row.id)))
+        draft.pending.append(accounts.new_account_keys(noted))
     new_mail = mail_of(draft.activities)
     known = {}
     if new_mail:
@@ -211,7 +223,7 @@ async def _decided(tx: Tx, draft: Draft) -> list[Event[Payload]]:
     verdicts = rejudged(known.values(), new_mail)
     changed = [one for one in known.values() if verdicts[one.activity_id] != one.verdict]
     judged = [replace(one, verdict=verdicts[one.activity_id]) for one in (*new_mail, *changed)]
-    await memory.save_mail_activities(tx, judged)
+    draft.pending.append(memory.new_mail(judged))
     return [
         *identified_events(draft),
         *linked,
@@ -236,14 +248,17 @@ async def _name_externals(tx: Tx, draft: Draft) -> None:
 
 
 async def _save(tx: Tx, draft: Draft) -> None:
-    await identity.insert_leads(tx, [row for lead_id, row in draft.leads.items() if lead_id not in draft.before])
-    await identity.change_leads(
-        tx, [row for lead_id, row in draft.leads.items() if lead_id in draft.before and row != draft.before[lead_id]]
+    before = draft.before
+    pending = (
+        identity.new_leads([row for lead_id, row in draft.leads.items() if lead_id not in before]),
+        identity.changed_leads([row for lead_id, row in draft.leads.items() if row != before.get(lead_id, row)]),
+        people.changed_profiles({lead_id: draft.profiles[lead_id] for lead_id in draft.changed_profiles}),
+        consents.changed_consents([draft.consents[key] for key in sorted(draft.changed_consents)]),
+        consents.new_statements(draft.statements),
+        *people.new_texts(draft.texts),
+        *draft.pending,
+        results.newly_counted(draft.counted),
+        results.new_refusals(draft.refusals),
+        results.new_results(list(draft.results.values())),
     )
-    await people.save_profiles(tx, {lead_id: draft.profiles[lead_id] for lead_id in draft.changed_profiles})
-    await consents.save_consents(tx, [draft.consents[key] for key in sorted(draft.changed_consents)])
-    await consents.add_statements(tx, draft.statements)
-    await people.save_texts(tx, draft.texts)
-    await results.add_counted(tx, draft.counted)
-    await results.save_refusals(tx, draft.refusals)
-    await results.save_results(tx, list(draft.results.values()))
+    await save_together(tx, pending)

@@ -15,6 +15,7 @@ from services.ingest.store.consents import ConsentRow, StatementRow
 from services.ingest.store.identity import LeadRow
 from services.ingest.store.people import TextRow
 from services.ingest.store.results import RefusalRow, ResultRow
+from services.ingest.store.statements import Pending
 from services.ingest.usecases.normalise.hashing import KeyedHash
 from services.ingest.usecases.normalise.reading import Item
 from shared.contracts.activities import Property
@@ -70,6 +71,8 @@ class Draft:
     activities: list[PendingActivity] = field(default_factory=list)
     texts: list[TextRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
+    pending: list[Pending | None] = field(default_factory=list)
+    """What else must be saved, of accounts and mails."""
     counted: Counter[tuple[date, UUID, str]] = field(default_factory=Counter)
     conflicting: set[UUID] = field(default_factory=set)
     """Observations whose consent stands against a withdrawal: one conflict each, however many purposes it names."""

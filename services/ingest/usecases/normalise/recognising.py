@@ -7,7 +7,9 @@ from uuid import UUID
 from services.ingest.domain.identity import Identities
 from services.ingest.domain.keys import Key
 from services.ingest.store import identity
+from services.ingest.store.consents import ConsentRow
 from services.ingest.store.identity import KeyRow, LeadRow
+from services.ingest.store.under_locks import read_under_locks
 from services.ingest.usecases.normalise.hashing import KeyedHash
 from services.ingest.usecases.normalise.reading import Item
 from shared.db.engine import Tx
@@ -17,13 +19,17 @@ __all__ = ["Recognised", "keep_keys", "recognise"]
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What the keys of a batch lead to. `hashes` has every key; `rows` what the database says of each."""
+    """What the keys of a batch lead to. `hashes` has every key; `rows` what the database says of each.
+
+    consents: of all members of the trees, by lead and purpose.
+    """
 
     identities: Identities
     leads: dict[UUID, LeadRow]
     hashes: dict[Key, tuple[str, bytes]]
     rows: dict[tuple[str, bytes], KeyRow]
     suppressed: frozenset[Key]
+    consents: dict[tuple[UUID, str], ConsentRow]
 
 
 async def recognise(tx: Tx, items: Sequence[Item], hashed: KeyedHash) -> Recognised:
@@ -36,18 +42,18 @@ async def recognise(tx: Tx, items: Sequence[Item], hashed: KeyedHash) -> Recogni
                 hashes[key] = hashed.of(key)
                 proposals[hashes[key]] = item.lead_id
     if not proposals:
-        return Recognised(Identities(owners={}, members=()), {}, {}, {}, frozenset())
+        return Recognised(Identities(owners={}, members=()), {}, {}, {}, frozenset(), {})
     rows = await identity.claim_keys(tx, proposals)
-    out = await identity.suppressed(tx, proposals.keys())
-    known = {row.lead_id for row in rows.values() if not row.is_new}
-    leads = await identity.lock_trees(tx, known)
+    leads = await identity.lock_members(tx, {row.lead_id for row in rows.values() if not row.is_new})
+    beside = await read_under_locks(tx, leads, proposals.keys())
     owners = {key: rows[pair].lead_id for key, pair in hashes.items() if not rows[pair].is_new}
     return Recognised(
         identities=Identities(owners=owners, members=[row.as_member() for row in leads.values()]),
         leads=leads,
         hashes=hashes,
         rows=rows,
-        suppressed=frozenset(key for key, pair in hashes.items() if pair in out),
+        suppressed=frozenset(key for key, pair in hashes.items() if pair in beside.suppressed),
+        consents=beside.consents,
     )
 
 
