@@ -74,7 +74,7 @@ class Consumer:
         return self._kafka is not None and bool(self._partitions) and self.stopped_because is None
 
     async def lag(self) -> int:
-        """Records between the committed positions and the ends of the logs, over all partitions. Raises Busy."""
+        """Records between the positions reached and the ends of the logs, over all partitions. Raises Busy."""
         if self._log_ends is None:
             return 0
         try:
@@ -84,9 +84,11 @@ class Consumer:
             raise Busy("Kafka does not answer now: how far behind we are is not known.") from error
         standings = await read_positions(self._database, self.handlers.consumer)
         behind: dict[str, int] = dict.fromkeys(self._counts, 0)
+        ours = {partition.position.log_place: partition.next_offset for partition in self._partitions.values()}
         for (topic, partition), end in ends.items():
-            standing = standings.get((topic, partition), Standing(0, None))
-            behind[topic] += max(0, end - standing.next_offset)
+            # What we skipped counts as read, also while `progress` was not told of it.
+            standing = standings.get((topic, partition), Standing(0, None)).next_offset
+            behind[topic] += max(0, end - max(standing, ours.get((topic, partition), 0)))
         for topic, records in behind.items():
             gauge("baton_consumer_lag_events", records, topic=topic)
         return sum(behind.values())

@@ -1,30 +1,38 @@
 """One partition of one consumer: its buffer, and its records carried out batch by batch as the flow says.
 
 Knows no Kafka. The consumer fills it and seeks; here a batch becomes transactions, failures become retries, halves
-and parked events, and a position that is not ours any more becomes the wish to be opened again.
+and parked events, and a position that is not ours any more becomes the wish to be opened again. A batch in which
+nothing is handled here costs no transaction: `progress` is told of it with the next batch, or after a second; a
+restart reads it over.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.clock import monotonic
 from shared.db.engine import Database, is_transient
 from shared.errors import AppError, Fatal
 from shared.ids import jitter
 from shared.stream import flow
-from shared.stream.batch import Applied, Fenced, Position, Verdict, apply_batch, mark_start, park_one
+from shared.stream.batch import Applied, Fenced, Position, apply_batch, mark_start, move_on, park_one
 from shared.stream.decode import Fetched, Received, receive
 from shared.stream.flow import Breaker, Contiguity, Failure, Guard, Move, Work
 from shared.stream.handlers import Handlers, ParkError
 from shared.stream.parked import TooManyParked
+from shared.stream.verdicts import Verdict, verdict_of
 from shared.telemetry import announce, count, log, observe
 
 __all__ = ["BATCH_SECONDS", "Health", "Partition"]
 
+T = TypeVar("T")
+
 # Below the watchdog's 15 s and half of max_poll_interval_ms: a longer one would loop for ever on the same records.
 BATCH_SECONDS = 10.0
+SKIPPED_SECONDS = 1.0  # how long the position may not know of skipped records
 
 
 @dataclass
@@ -53,7 +61,7 @@ class Partition:
         health: Health,
     ) -> None:
         self.position = position
-        self.next_offset = -1  # the offset the next committed batch begins at; -1: not open
+        self.next_offset = -1  # the offset the next batch begins at; -1: not open
         self.is_open = False
         self.is_closed = False
         self.is_waiting = False  # in back-off, or trying again after one: no reason for the watchdog
@@ -71,13 +79,15 @@ class Partition:
         self._must_mark = True
         self._arrived = asyncio.Event()
         self._thrown_at: int | None = None
+        self._stands_at = -1  # as `progress` says; behind next_offset by what was skipped and is not told yet
+        self._skipped_at: float | None = None  # when the first of those was skipped
 
     # ---- called by the poll task
     def open_at(self, offset: int) -> None:
         """Begin (again) at the offset `progress` names. Only while `run` waits, or before it runs."""
         self._buffer.clear()
-        self.next_offset = self._fetch_next = offset
-        self.is_open, self._must_mark = True, True
+        self.next_offset = self._fetch_next = self._stands_at = offset
+        self.is_open, self._must_mark, self._skipped_at = True, True, None
 
     @property
     def has_room(self) -> bool:
@@ -123,18 +133,31 @@ class Partition:
     async def run(self) -> None:
         """Apply what arrives until closed."""
         while not self.is_closed:
+            if self._skipped_at is not None and monotonic() - self._skipped_at >= SKIPPED_SECONDS:
+                await self._tell_skipped()
             if not self._buffer:
-                self._arrived.clear()
-                await self._arrived.wait()
+                await self._wait_for_more()
                 continue
             batch = [self._buffer.popleft() for _ in range(min(self._size, len(self._buffer)))]
             self.is_busy = True
             await announce("batch:after_fetch")
             await self._carry_out(batch)
             self.is_busy = False
+        await self._tell_skipped()
+
+    async def _wait_for_more(self) -> None:
+        """Wait for records, or for the moment to tell of skipped ones."""
+        self._arrived.clear()
+        until = None if self._skipped_at is None else max(0.0, self._skipped_at + SKIPPED_SECONDS - monotonic())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(until):
+                await self._arrived.wait()
 
     async def _carry_out(self, batch: Sequence[Fetched]) -> None:
         received = [receive(self._handlers, record, place=self.position.place) for record in batch]
+        if all(one.usecase is None and one.flaw is None for one in received):
+            self._skip(received)
+            return
         try:
             guard = await self._guarded(received[0].record.offset)
             work = flow.begin(len(received), guard=guard)
@@ -145,9 +168,7 @@ class Partition:
             while work.move is not Move.DONE and not self.is_closed and not self._health.breaker.is_open:
                 work, verdict = await self._step(work, received, verdict, is_counting=guard is not Guard.WHOLE)
         except Fenced:
-            count("baton_batches_total", end="fenced")
-            self.is_open = False
-            self._buffer.clear()
+            self._lost()
         except TooManyParked as reason:
             self._buffer.clear()
             self.stop(str(reason))
@@ -171,8 +192,7 @@ class Partition:
         except (Fatal, Fenced, TooManyParked):
             raise
         except ParkError as error:
-            found = Verdict(error.slug, error.reason, is_ours=error.is_ours, source=error.source)
-            return self._after(work, found, park_at_once=True)
+            return self._after(work, verdict_of(error), park_at_once=True)
         except Exception as error:  # noqa: BLE001 - the consumer is one of the two places
             return self._after_exception(work, error, verdict)
         self.is_waiting = False
@@ -185,12 +205,10 @@ class Partition:
             return flow.failed(work, Failure.TRANSIENT), verdict
         if verdict.slug:
             log.exception("parking_failed", place=self.position.place, exc_info=error)
-            raise TooManyParked(f"parking failed: {_place_of(error)}") from error
+            raise TooManyParked(f"parking failed: {verdict_of(error).detail}") from error
         if len(work.first) == 1:
             log.exception("event_failed", place=self.position.place, exc_info=error)
-        # An exception's text may hold values of the event; its name and place do not. What we raise ourselves is clean.
-        detail = str(error) if isinstance(error, AppError) else _place_of(error)
-        return self._after(work, Verdict(_slug_of(error), detail), park_at_once=False)
+        return self._after(work, verdict_of(error), park_at_once=False)
 
     def _after(self, work: Work, found: Verdict, *, park_at_once: bool) -> tuple[Work, Verdict]:
         self.is_waiting = False
@@ -200,7 +218,7 @@ class Partition:
 
     async def _apply(self, part: Sequence[Received]) -> None:
         started = monotonic()
-        applied = await apply_batch(self._database, self.position, part)
+        applied = await apply_batch(self._database, self.position, part, stands_at=self._stands_at)
         seconds = monotonic() - started
         observe("baton_batch_seconds", seconds)
         self._size = flow.next_batch_size(self._size, seconds=seconds, records=len(part))
@@ -208,36 +226,81 @@ class Partition:
         self._health.breaker = self._health.breaker.handled(len(part))
 
     async def _park(self, one: Received, verdict: Verdict) -> None:
-        kept = await park_one(self._database, self.position, one, verdict)
+        kept = await park_one(self._database, self.position, one, verdict, stands_at=self._stands_at)
         log.error("event_parked", event_id=str(one.event_id), type=one.event_type, reason=verdict.slug, kept=kept)
         self._moved([one], Applied(0, 0, 0))
         count("baton_consumed_events_total", verdict="parked")
         self._health.breaker = self._health.breaker.parked(is_ours=verdict.is_ours)
 
     def _moved(self, part: Sequence[Received], applied: Applied) -> None:
-        self.next_offset = self.committed_offset = part[-1].record.offset + 1
-        self._thrown_at = None
-        self._health.handled += len(part)
-        self._health.moved()
+        self._stands_at = self.next_offset = self.committed_offset = part[-1].record.offset + 1
+        self._thrown_at = self._skipped_at = None
+        self._note(len(part), applied)
         count("baton_batches_total", end="committed")
+
+    def _skip(self, received: Sequence[Received]) -> None:
+        """Pass records that nobody here handles; `progress` is told later."""
+        self.next_offset = received[-1].record.offset + 1
+        self._skipped_at = monotonic() if self._skipped_at is None else self._skipped_at
+        self._health.breaker = self._health.breaker.handled(len(received))
+        self._note(len(received), Applied(0, 0, len(received)))
+
+    def _note(self, records: int, applied: Applied) -> None:
+        self._health.handled += records
+        self._health.moved()
         verdicts = {"handled": applied.handled, "repeat": applied.repeats, "skipped": applied.skipped}
         for verdict, number in verdicts.items():
             if number:
                 count("baton_consumed_events_total", number, verdict=verdict)
 
+    async def _tell_skipped(self) -> None:
+        """Tell `progress` of what was skipped. While PostgreSQL is away: again in a second."""
+        if self._skipped_at is None:
+            return
+        self.is_busy = True
+        try:
+            await self._move_on()
+        except Fenced:
+            self._lost()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.info("skipped_not_told", place=self.position.place, reason=type(error).__name__)
+            self._skipped_at = monotonic()
+        self.is_busy = False
+
+    async def _move_on(self) -> None:
+        async with self._slots, asyncio.timeout(BATCH_SECONDS):
+            await move_on(self._database, self.position, stands_at=self._stands_at, next_offset=self.next_offset)
+        self._stands_at = self.committed_offset = self.next_offset
+        self._skipped_at = None
+
+    def _lost(self) -> None:
+        """The position is not ours: it is opened again where `progress` says."""
+        count("baton_batches_total", end="fenced")
+        self.is_open = False
+        self._skipped_at = None
+        self._buffer.clear()
+
     async def _guarded(self, offset: int) -> Guard:
         """Note the start of the first batch after an opening, and what the crash-loop guard makes of it."""
         if not self._must_mark:
             return Guard.WHOLE
+        if self._skipped_at is not None:  # starts are counted where a restart begins
+            await self._patiently(self._move_on)
         starts = await self._mark(offset)
         self._must_mark = False
         return flow.crash_guard(starts)
 
     async def _mark(self, offset: int) -> int:
+        return await self._patiently(lambda: mark_start(self._database, self.position, offset))
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What the call returns, once PostgreSQL is there."""
         transient = 0
         while True:
             try:
-                return await mark_start(self._database, self.position, offset)
+                return await call()
             except Exception as error:
                 if not is_transient(error) or self.is_closed:
                     raise
@@ -253,18 +316,3 @@ class Partition:
                     await self._arrived.wait()
         except TimeoutError:
             pass
-
-
-def _slug_of(error: Exception) -> str:
-    return error.problem if isinstance(error, AppError) else "failed"
-
-
-def _place_of(error: Exception) -> str:
-    """The exception's type and the line of ours that raised it."""
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if "/site-packages/" not in name:
-            place = f" in {'/'.join(name.split('/')[-2:])}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return type(error).__name__ + place

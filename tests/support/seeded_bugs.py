@@ -8,19 +8,17 @@ work as in failpoint_entry. Only tests can do this.
 import asyncio
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from shared.db.engine import Tx
+from shared.db.connection import Connection
 from shared.db.outbox_rows import headers_from_text
-from shared.stream.batch import Position
-from shared.stream.decode import Received
 from shared.stream.producer import Unacked
-from shared.telemetry import announce
 from tests.support import failpoint_entry
 
 __all__ = ["BUGS", "SeededBug", "main"]
@@ -34,30 +32,34 @@ _later: set[asyncio.Task[None]] = set()
 def _without_fence(_true: Function) -> Function:
     """The position is set, wherever it stands and whoever moved it."""
 
-    async def fence(tx: Tx, position: Position, received: Sequence[Received]) -> None:
-        await tx.execute(
+    async def enter(
+        connection: Connection, values: Mapping[str, Any], event_ids: Sequence[UUID]
+    ) -> tuple[datetime, bool, Sequence[UUID]]:
+        await connection.execute(
             "update progress set next_offset = :next, worker = :worker, moved_at = now()"
             " where consumer = :consumer and topic = :topic and partition = :partition",
-            {
-                "consumer": position.consumer,
-                "topic": position.topic,
-                "partition": position.partition,
-                "worker": position.worker,
-                "next": received[-1].record.offset + 1,
-            },
+            values,
         )
-        await announce("batch:after_fence")
+        new = await connection.execute(
+            "insert into inbox (consumer, event_id) select :consumer, * from unnest(cast(:event_ids as uuid[]))"
+            " on conflict do nothing returning event_id",
+            {"consumer": values["consumer"], "event_ids": event_ids},
+        )
+        return await connection.now(), True, new.scalars().all()
 
-    return fence
+    return enter
 
 
-def _without_inbox(_true: Function) -> Function:
+def _without_inbox(true_enter: Function) -> Function:
     """Every event is taken for a new one."""
 
-    async def new_ids(_tx: Tx, _consumer: str, event_ids: Sequence[UUID]) -> frozenset[UUID]:
-        return frozenset(event_ids)
+    async def enter(
+        connection: Connection, values: Mapping[str, Any], event_ids: Sequence[UUID]
+    ) -> tuple[datetime, bool, Sequence[UUID]]:
+        now, is_ours, _ = await true_enter(connection, values, event_ids)
+        return now, is_ours, event_ids
 
-    return new_ids
+    return enter
 
 
 def _answering_at_once(send: Function) -> Function:
@@ -123,8 +125,8 @@ class SeededBug:
 
 
 BUGS = {
-    "no_fence": SeededBug("shared.stream.batch", "_fence", _without_fence),
-    "no_inbox": SeededBug("shared.stream.batch", "_new_ids", _without_inbox),
+    "no_fence": SeededBug("shared.stream.batch", "_enter", _without_fence),
+    "no_inbox": SeededBug("shared.stream.batch", "_enter", _without_inbox),
     "reply_before_ack": SeededBug("services.ingest.collector.keep", "Keeper.send", _answering_at_once),
     "relay_deletes_before_ack": SeededBug("shared.stream.relay", "Relay.publish_round", _deleting_first),
     "clock_without_token": SeededBug("services.handoff.usecases.firing", "_fire", _whatever_the_token),

@@ -130,12 +130,13 @@ _CHECKS: dict[Life, Sequence[LedgerCheck]] = {
 @pytest.mark.parametrize("life", [deliveries, handoffs, outcomes])
 async def test_each_planted_gap_is_found_in_its_part_and_none_before(life: Life, database_of: DatabaseOf) -> None:
     checks = [*RUNTIME_CHECKS, *_CHECKS[life]]
-    async with life(database_of) as database, database.engine.connect() as connection:
+    async with life(database_of) as database, database.connection() as connection:
         tx = ReadTx(connection, now=START)
         assert await find_gaps(tx, checks) == []
         for where, part, statement in PLANTED:
             if where is not life:
                 continue
+            await connection.begin()
             planted = await connection.execute(text(statement))
             assert planted.rowcount > 0, statement
             assert part in {gap.part for gap in await find_gaps(tx, checks)}, statement
