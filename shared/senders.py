@@ -268,15 +268,15 @@ def _is_ed25519(signed: bytes, given: str, public_key: bytes | None) -> bool:
 
 
 def shows_secret(headers: Headers, secret: str, *names: str) -> bool:
-    """Whether a request shows the configured secret: as Basic `user:password`, as bearer token, or in a header.
+    """Whether a request shows the configured secret: as Basic `user:password` or password, as bearer, or in a header.
 
     names: headers, in lower case, in which this sender may send it; a secret written `Name: value` names its own.
     """
     authorization = headers.get("authorization", "")
-    credentials = basic_credentials(authorization)
+    credentials = basic_credentials(authorization) or ("", "")
     name, separator, value = secret.partition(": ")
     shown = [
-        is_same(":".join(credentials), secret) if credentials else False,
+        *(is_same(one, secret) for one in (":".join(credentials), credentials[1])),
         is_same(bearer_token(authorization) or "", secret),
         is_same(headers.get(name.lower(), ""), value) if separator else False,
         *(is_same(headers.get(one, ""), secret) for one in names),
@@ -287,13 +287,13 @@ def shows_secret(headers: Headers, secret: str, *names: str) -> bool:
 def bearer_token(authorization: str) -> str | None:
     """The token of `Authorization: Bearer …`, or None."""
     scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    return token.strip(" ") or None if scheme.lower() == "bearer" else None
 
 
 def basic_credentials(authorization: str) -> tuple[str, str] | None:
     """User and password of `Authorization: Basic …`, or None when malformed."""
     scheme, _, encoded = authorization.partition(" ")
-    decoded = decoded_base64(encoded.strip()) if scheme.lower() == "basic" else None
+    decoded = decoded_base64(encoded.strip(" ")) if scheme.lower() == "basic" else None
     if decoded is None:
         return None
     try:

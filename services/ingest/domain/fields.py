@@ -15,6 +15,7 @@ from services.ingest.domain.observation import Company, ConsentClaim
 __all__ = [
     "company_of",
     "consents_of",
+    "exact_moment",
     "fingerprint_of",
     "flag_of",
     "mapping_of",
@@ -92,6 +93,13 @@ def unix_moment(value: object) -> datetime | None:
     """A time in seconds since 1970, as number or text."""
     seconds = number_of(value)
     return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 < seconds < _UNIX_MAX else None
+
+
+def exact_moment(value: object) -> datetime | None:
+    """A time in seconds since 1970 with its fraction, as number or text."""
+    if not isinstance(value, float):
+        return unix_moment(value)
+    return datetime.fromtimestamp(value, UTC) if 0 < value < _UNIX_MAX else None
 
 
 def unix_millis_moment(value: object) -> datetime | None:

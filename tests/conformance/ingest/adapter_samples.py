@@ -30,12 +30,17 @@ class Sample(NamedTuple):
 
 
 def samples(sender: str) -> Iterator[Sample]:
-    """The samples of one sender, by name."""
+    """The samples of one sender, by name; of a file with several `bodies` one for each."""
     for file in _requests(sender):
         case = file.name.removesuffix(".request.json")
         sample = json.loads(file.read_text())
         expected = json.loads(_expected_file(file).read_text())
-        yield Sample(case, request_of(sample), settings_of(sample.get("settings", {})), expected)
+        settings = settings_of(sample.get("settings", {}))
+        if "bodies" not in sample:
+            yield Sample(case, request_of(sample), settings, expected)
+            continue
+        for at, (body, said) in enumerate(zip(sample["bodies"], expected["each"], strict=True)):
+            yield Sample(f"{case}[{at}]", request_of({**sample, "body": body}), settings, said)
 
 
 def request_of(sample: dict[str, Any]) -> InboundRequest:
@@ -69,8 +74,10 @@ def write_missing(sender: str) -> None:
         if _expected_file(file).exists():
             continue
         sample = json.loads(file.read_text())
-        parsed = ADAPTERS[sender].parse(request_of(sample), settings_of(sample.get("settings", {})))
-        text = json.dumps(shown(parsed), default=str, ensure_ascii=False, indent=1)
+        settings = settings_of(sample.get("settings", {}))
+        bodies = sample["bodies"] if "bodies" in sample else [sample.get("body", "")]
+        said = [shown(ADAPTERS[sender].parse(request_of({**sample, "body": body}), settings)) for body in bodies]
+        text = json.dumps({"each": said} if "bodies" in sample else said[0], default=str, ensure_ascii=False, indent=1)
         _expected_file(file).write_text(text + "\n")
 
 

@@ -6,6 +6,7 @@ from shared.senders import InboundRequest
 from tests.conformance.ingest.signing import Signing, with_
 
 _TEXT_HEADERS = frozenset({"content-type"})
+_SCHEMES = frozenset({"basic", "bearer"})
 _BITS = 100
 _SWAPS = "Ab7-"
 
@@ -56,9 +57,15 @@ def _of_header(right: InboundRequest, name: str) -> Iterator[InboundRequest]:
         others += [str(int(value) + 1), str(int(value) - 1), f"{value}.0", f" {value}", f"-{value}", f"+{value}"]
         others += ["".join(chr(0x660 + int(digit)) for digit in value), "9" * 40, "0" + value, "1e9", "1_000"]
     for other in others:
-        if other != value:
+        if _as_read(other) != _as_read(value):
             yield with_(right, headers={name: other})
     yield right._replace(headers={key: one for key, one in right.headers.items() if key != name})
+
+
+def _as_read(value: str) -> str:
+    """The scheme of an authorization is the same in any case (RFC 9110)."""
+    scheme, space, rest = value.partition(" ")
+    return f"{scheme.lower()}{space}{rest}" if scheme.lower() in _SCHEMES else value
 
 
 def _flipped(body: bytes, at: int, bit: int) -> bytes:

@@ -26,6 +26,8 @@ def test_the_captured_events_are_normalised_as_stated(signing: Signing) -> None:
         found = list(parsed.observations)
         _check_kind(case, found)
         _check_fields(case, found)
+        _check_ids(signing, case.get("expected_anymail", {}), found)
+        _check_tags(signing, case.get("expected_anymail", {}), found)
         signing.check_case(case, found)
 
 
@@ -50,3 +52,19 @@ def _check_fields(case: Mapping[str, Any], found: list[Observation]) -> None:
     if "expected_time" in case:
         expected = datetime.fromisoformat(case["expected_time"])
         assert {one.timestamp for one in found} == {expected}, case["case"]
+
+
+def _check_ids(signing: Signing, stated: Mapping[str, Any], found: list[Observation]) -> None:
+    if signing.states_messages and stated.get("message_id") is not None:
+        assert {one.touch.message for one in found} == {str(stated["message_id"]).strip("<>")}
+    if signing.states_event_ids and "event_id" in stated:
+        assert all((one.event_id or "").startswith(stated["event_id"]) for one in found)
+
+
+def _check_tags(signing: Signing, stated: Mapping[str, Any], found: list[Observation]) -> None:
+    if not signing.states_tags:
+        return
+    said = found[0].properties
+    assert said.get("tags", "") == ", ".join(stated.get("tags") or ()) or "tags" not in stated
+    flat = {name: value for name, value in (stated.get("metadata") or {}).items() if not isinstance(value, dict | list)}
+    assert flat.items() <= said.items()

@@ -39,8 +39,8 @@ def test_no_forged_request_is_accepted_and_none_raises(signing: Signing) -> None
 
 @pytest.mark.parametrize("signing", SCHEMES)
 def test_no_other_secret_is_accepted_and_none_raises(signing: Signing) -> None:
-    verify, right, secret = ADAPTERS[signing.sender].verify, signing.signed(), signing.secret
-    for other in ("", " ", "é", "nonsense", secret[:-1], secret[1:], f"{secret}x", secret.swapcase(), secret * 2):
+    verify, right = ADAPTERS[signing.sender].verify, signing.signed()
+    for other in signing.other_secrets(signing.secret):
         assert not verify(right, other, NOW), other
 
 

@@ -2,7 +2,7 @@
 
 A module has `SECRET` (what its source holds), `BODY` (a right body) and `sign(body, secret, now, *, url)`; what differs
 from the defaults of `Signing` it says under the same name in capitals (`TOLERANCE_SECONDS = None`), or as a function
-(`mutations`, `of_vector`, `verdict`, `of_case`).
+(`mutations`, `of_vector`, `verdict`, `of_case` and the like).
 """
 
 import importlib
@@ -76,8 +76,18 @@ class Signing:
     payloads: str
     of_case: Callable[[Mapping[str, Any]], tuple[InboundRequest, SourceSettings]]
     """One of `cases[]` of the captured payloads as a request and the settings of its source."""
+    states_messages: bool
+    """Whether the captured cases state our message ids, and so on below."""
+    states_event_ids: bool
+    states_tags: bool
     check_case: Callable[[Mapping[str, Any], list[Observation]], None]
-    """What else the captured case says: tags, ids, flags."""
+    """What else a captured case says."""
+    other_secrets: Callable[[str], Iterable[str]]
+    """Secrets that did not sign."""
+    source_secret: str
+    """What the source holds where that is not what the verifier is given."""
+    fetched: Mapping[str, bytes]
+    """What the door may fetch to check a proof: address to body."""
 
     def signed(self, *, now: float = NOW, body: bytes | None = None, url: str = "") -> InboundRequest:
         """A right request."""
@@ -127,6 +137,10 @@ def _of_case(sender: str) -> Callable[[Mapping[str, Any]], tuple[InboundRequest,
     return request
 
 
+def _other_secrets(secret: str) -> Iterable[str]:
+    return ("", " ", "é", "nonsense", secret[:-1], secret[1:], f"{secret}x", secret.swapcase(), secret * 2)
+
+
 def _signing(module: ModuleType, sender: str) -> Signing:
     said = cast("Mapping[str, Any]", vars(module))
     return Signing(
@@ -145,7 +159,13 @@ def _signing(module: ModuleType, sender: str) -> Signing:
         settings=said.get("SETTINGS", SourceSettings()),
         payloads=said.get("PAYLOADS", f"vectors/{sender}_payloads.json"),
         of_case=said.get("of_case", _of_case(sender)),
+        states_messages=said.get("STATES_MESSAGES", True),
+        states_event_ids=said.get("STATES_EVENT_IDS", False),
+        states_tags=said.get("STATES_TAGS", False),
         check_case=said.get("check_case", lambda _case, _found: None),
+        other_secrets=said.get("other_secrets", _other_secrets),
+        source_secret=said.get("SOURCE_SECRET", said["SECRET"]),
+        fetched=said.get("FETCHED", {}),
     )
 
 

@@ -14,6 +14,8 @@ from tests.conformance.ingest.signing import request_to
 
 _KEY = ec.generate_private_key(ec.SECP256R1())
 SECRET = b64encode(_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+STATES_MESSAGES = False  # the captured cases state another project's ids
+STATES_EVENT_IDS = True
 BODY = b'[{"email":"kim@acme.example","event":"open","sg_event_id":"x","timestamp":1781085600}]\r\n'
 
 
