@@ -1,7 +1,8 @@
 """The HTTP server of one port: uvicorn without its signal handlers, draining kept-alive clients before it ends.
 
 While draining every answer says `connection: close`, so clients leave by themselves and no connection is reset
-(RELIABILITY 3.12). Who sends a request too slowly is cut off (SECURITY 2): the ASGI app sees a client that left.
+(RELIABILITY 3.12). Who sends a request too slowly is cut off (SECURITY 2): the ASGI app sees a client that left. What
+proxies read in two ways (a target that names another host, headers without end) is refused before any app sees it.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
@@ -18,7 +20,7 @@ from shared.clock import sleep
 from shared.errors import Fatal
 from shared.telemetry import count
 
-__all__ = ["BODY_SECONDS", "HEADERS_SECONDS", "DrainServer", "listen"]
+__all__ = ["BODY_LOOK_SECONDS", "BODY_SECONDS", "HEADERS_SECONDS", "DrainServer", "listen"]
 
 DRAIN_SECONDS = 3
 _GRACEFUL_SECONDS = 10
@@ -27,6 +29,10 @@ _BACKLOG = 2048
 # Without these a thousand half requests hold a thousand connections for ever.
 HEADERS_SECONDS = 10.0
 BODY_SECONDS = 32.0  # an app's own answer to a slow body goes first
+BODY_LOOK_SECONDS = 8.0  # so often a body must have moved on by what the least pace makes of it
+_BODY_BYTES_A_SECOND = 1024
+_PARTIAL_HEADER_BYTES = 64 * 1024  # of headers that are not whole yet; apps allow 16 KiB
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,11 +43,18 @@ def listen(host: str, port: int) -> socket.socket:
         raise Fatal(f"Cannot listen on {host}:{port}: {error.strerror}. Free the port or set another.") from error
 
 
+class _ForAnotherHost(Exception):
+    """The target of a request names a host that its Host header does not: answered 400 by the protocol."""
+
+
 class _Punctual(HttpToolsProtocol):
     """One connection whose headers, and then whose body, must be there in time; whole requests cost no timer."""
 
     headers_seconds = HEADERS_SECONDS
     body_seconds = BODY_SECONDS
+    body_look_seconds = BODY_LOOK_SECONDS
+    _bytes = 0  # of what is awaited, since the timer was set
+    _looks_left = 0  # how often a body may still be found moving
     _awaited = ""  # what of a request is still to come: headers, body, or nothing
     _timed = ""  # what the timer runs for
     _timer: asyncio.TimerHandle | None = None
@@ -63,6 +76,12 @@ class _Punctual(HttpToolsProtocol):
         super().data_received(data)
         if self._awaited != self._timed:
             self._time()
+        if self._awaited:
+            self._bytes += len(data)
+            if self._awaited == "headers" and self._bytes > _PARTIAL_HEADER_BYTES:
+                count("baton_refused_total", slug="headers_too_large")
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
 
     @override
     def on_message_begin(self) -> None:
@@ -71,6 +90,8 @@ class _Punctual(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        if self.url[:1] != b"/" and self.url != b"*":
+            self._check_absolute()
         super().on_headers_complete()
         self._awaited = "body"
 
@@ -83,10 +104,31 @@ class _Punctual(HttpToolsProtocol):
         """Let the timer run for what is awaited now."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer, self._timed = None, self._awaited
-        if self._awaited:
-            seconds = self.headers_seconds if self._awaited == "headers" else self.body_seconds
-            self._timer = self.loop.call_later(seconds, self._too_slow)
+        self._timer, self._timed, self._bytes = None, self._awaited, 0
+        if self._awaited == "headers":
+            self._timer = self.loop.call_later(self.headers_seconds, self._too_slow)
+        elif self._awaited == "body":
+            self._looks_left = int(self.body_seconds / self.body_look_seconds)
+            self._timer = self.loop.call_later(self.body_look_seconds, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        """Wait on while a body comes fast enough, at most body_seconds in all; longer when it is we who do not read."""
+        is_moving = self._bytes >= self.body_look_seconds * _BODY_BYTES_A_SECOND
+        if self.flow.read_paused:
+            self._time()
+        elif is_moving and self._looks_left > 1:
+            self._bytes, self._looks_left = 0, self._looks_left - 1
+            self._timer = self.loop.call_later(self.body_look_seconds, self._look_at_body)
+        else:
+            self._too_slow()
+
+    def _check_absolute(self) -> None:
+        """Refuse a target like `http://elsewhere/`: whoever stands before us may have judged it by the other name."""
+        named = httptools.parse_url(self.url)
+        said = [value for name, value in self.headers if name == b"host"]
+        port = b":%d" % named.port if named.port else b""
+        if said != [(named.host or b"") + port]:
+            raise _ForAnotherHost
 
     def _too_slow(self) -> None:
         if self.flow.read_paused:  # it is we who do not read
@@ -108,8 +150,13 @@ class DrainServer(uvicorn.Server):
         trusted_proxies: str = "",
         headers_seconds: float = HEADERS_SECONDS,
         body_seconds: float = BODY_SECONDS,
+        body_look_seconds: float = BODY_LOOK_SECONDS,
     ) -> None:
-        bounds = {"headers_seconds": headers_seconds, "body_seconds": body_seconds}
+        bounds = {
+            "headers_seconds": headers_seconds,
+            "body_seconds": body_seconds,
+            "body_look_seconds": min(body_look_seconds, body_seconds),
+        }
         super().__init__(
             uvicorn.Config(
                 self._closing(app),
