@@ -100,11 +100,22 @@ async def test_the_vectors_of_the_field_are_judged_as_stated() -> None:
     if path is None:
         return
     vectors = json.loads(path.read_text())
-    for case in (*vectors["svix"], *vectors["smokescreen"]):
-        assert is_allowed(ip_address(case["ip"])) is case["allowed"], case
+    judged = {case["ip"]: case["allowed"] for case in (*vectors["svix"], *vectors["smokescreen"])}
+    assert [list(judged.values()).count(verdict) for verdict in (False, True)] == [56, 8]
+    assert len(vectors["own_url_forms_all_refused"]) == 93 - 56
+    for text, allowed in judged.items():
+        assert is_allowed(ip_address(text)) is allowed, text
     for case in vectors["with_private_ranges_allowed"]:
         assert is_allowed(ip_address(case["ip"]), networks=ALL_PRIVATE) is case["allowed"], case
     guard = AddressGuard(is_plain_allowed=True, ports=None)
+    for text, allowed in judged.items():  # as URLs, which a client would connect to
+        for scheme in ("http", "https"):
+            url = f"{scheme}://[{text}]/" if ":" in text else f"{scheme}://{text}/"
+            if allowed:
+                assert str((await guard.check(url))[1]) == str(ip_address(text))
+            else:
+                with pytest.raises(AddressRefused):
+                    await guard.check(url)
     for url in vectors["own_url_forms_all_refused"]:
         with pytest.raises(AddressRefused):
             await guard.check(url)
