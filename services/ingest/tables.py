@@ -263,6 +263,7 @@ Table(
     words("by"),
     at("created_at"),
     at("updated_at"),
+    words("note", default=""),
 )
 Table(
     "replay_job",

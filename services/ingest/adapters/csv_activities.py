@@ -1,16 +1,21 @@
 """A file of activities with their true times (a badge list, a call log), cut by the import route into deliveries.
 
-Columns: the identifiers and profile columns of `csv_leads`, and `kind occurred_at name url campaign traffic_source
-medium asset direction actor_user_id duration_seconds subject text id`. A record without identifier, kind or time is
-refused.
+Columns: the identifiers and profile columns of `csv_leads` with the person's name as `person_name`, and `kind
+occurred_at name url campaign traffic_source medium asset direction actor_user_id duration_seconds subject text id`. A
+kind is one of ours or a word people use for it (badge scan, dinner, call, no answer). A time without a zone is meant in
+the zone the import was given. A record without identifier, kind or time is refused.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from urllib.parse import parse_qs
 
 from services.ingest.adapters.csv_leads import handshake, hint, outline, person_of, piece, refused, verify
 from services.ingest.domain.activity import CHANNELS
 from services.ingest.domain.csv_file import Record, row_id
-from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, moment_of, number_of, profile_of
+from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, number_of, profile_of
+from services.ingest.domain.local_times import Dates, local_moment
 from services.ingest.domain.observation import Observation, Operation, Parsed, Refusal, Texts, Touch
 from services.ingest.domain.source import SourceSettings
 from shared.senders import InboundRequest, Proof, Reply
@@ -39,41 +44,76 @@ REPLY: Reply = Reply(202)
 KEPT_HEADERS: tuple[str, ...] = ()
 KINDS: Mapping[str, str] = {kind: kind for kind in CHANNELS}
 STATUSES: tuple[str, ...] = ()
+_WORDS: Final[Mapping[str, str]] = {
+    "badge scan": "field_event_attended",
+    "scan": "field_event_attended",
+    "trade show": "field_event_attended",
+    "dinner": "field_event_attended",
+    "roundtable": "field_event_attended",
+    "webinar": "webinar_attended",
+    "call": "call_connected",
+    "connected": "call_connected",
+    "reached": "call_connected",
+    "no answer": "call_attempted",
+    "not reached": "call_attempted",
+    "voicemail": "call_attempted",
+    "busy": "call_attempted",
+    "meeting": "meeting_held",
+    "visit": "site_visit",
+    "email reply": "email_replied",
+}
+"""What people write in lists of badges, dinners and calls, in lower-case words."""
+_HOW_TO_WRITE: Final = {
+    "iso": "occurred_at must be a time like 2026-06-10T14:00 or 10.06.2026 14:00; for 06/10/2026 say the order.",
+    "dmy": "occurred_at must be a time like 10/06/2026 14:00, 10.06.2026 14:00 or 2026-06-10T14:00.",
+    "mdy": "occurred_at must be a time like 06/10/2026 2:00 PM or 2026-06-10T14:00.",
+}
+_ORDERS: Final[Mapping[str, Dates]] = {"iso": "iso", "dmy": "dmy", "mdy": "mdy"}
 
 
 def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
     """One activity per record, in the order of the file."""
+    said = parse_qs(request.query)
+    zone, dates = said.get("time_zone", ["UTC"])[0], _ORDERS.get(said.get("dates", [""])[0], "iso")
     observations, refusals = [], []
     for record in piece(request):
-        refusal = refused(record) or _refused(record)
-        if refusal is None:
-            observations.append(_observation(record))
-        else:
+        at = local_moment(record.cells.get("occurred_at", ""), zone=zone, dates=dates)
+        kind = _kind_of(record)
+        refusal = refused(record) or _refused(record, kind, at, dates)
+        if refusal is not None:
             refusals.append(refusal)
+        elif kind is not None and at is not None:
+            observations.append(_observation(record, kind, at))
     return Parsed(tuple(observations), tuple(refusals))
 
 
-def _refused(record: Record) -> Refusal | None:
-    if record.cells.get("kind", "").lower() not in KINDS:
+def _kind_of(record: Record) -> str | None:
+    said = record.cells.get("kind", "").lower()
+    return KINDS.get(said) or _WORDS.get(" ".join(said.replace("_", " ").replace("-", " ").split()))
+
+
+def _refused(record: Record, kind: str | None, at: datetime | None, dates: Dates) -> Refusal | None:
+    if kind is None:
         return Refusal(record.number, "unknown_kind", detail="kind must be one of the kinds of activities.")
-    if moment_of(record.cells.get("occurred_at")) is None:
-        return Refusal(record.number, "no_time", detail="occurred_at must be a time like 2026-06-10T14:00:00Z.")
+    if at is None:
+        return Refusal(record.number, "no_time", detail=_HOW_TO_WRITE[dates])
     return None
 
 
-def _observation(record: Record) -> Observation:
+def _observation(record: Record, kind: str, at: datetime) -> Observation:
     cells = record.cells
     identity = row_id(cells)
+    said = {**cells, "name": cells.get("person_name", "")}
     return Observation(
         operation=Operation.ACTIVITY,
         event_id=identity,
-        kind=KINDS[cells["kind"].lower()],
+        kind=kind,
         name=cells.get("name") or None,
         person=person_of(cells),
-        timestamp=moment_of(cells["occurred_at"]),
+        timestamp=at,
         direction="sales" if cells.get("direction", "").lower() == "sales" else "marketing",
         actor_user_id=cells.get("actor_user_id") or None,
-        traits=profile_of({name: value for name, value in cells.items() if name != "name"}),
+        traits=profile_of(said),
         company=company_of(cells),
         touch=Touch(
             url=cells.get("url") or None,

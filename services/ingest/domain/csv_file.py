@@ -1,7 +1,8 @@
 """Decides how an imported CSV is cut and read: records (not lines), one spelling of a header, ids of rows.
 
 Used by the import route, which cuts, and by the two CSV adapters, which read. Invariants: a quoted line break never
-makes a record; a row without an id of its own has the hash of its cells as id, so the same row again adds nothing.
+makes a record; a row without an id of its own has the hash of its cells as id, so the same row again adds nothing. One
+record at a time is held, so memory does not grow with the file.
 """
 
 import csv
@@ -9,16 +10,19 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, TextIO
 
+from services.ingest.domain.csv_columns import Column, Plan, column_name
 from shared.errors import FieldError, Refused, Unreadable
 
-__all__ = ["ROWS_PER_DELIVERY_MAX", "Record", "checked", "cut", "records", "row_id"]
+__all__ = ["ROWS_PER_DELIVERY_MAX", "Piece", "Record", "checked", "cut", "header_of", "records", "row_id"]
 
 ROWS_PER_DELIVERY_MAX: Final = 500  # one delivery stays one short transaction
 _COLUMNS_MAX: Final = 200
 _CELL_CHARACTERS_MAX: Final = 64 * 1024
-_DELIMITERS: Final = (",", ";", "\t")
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_SAID_DELIMITER: Final = "sep="  # the line that Excel writes and reads before the header
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +33,39 @@ class Record:
     cells: Mapping[str, str]
 
 
-def checked(file: TextIO) -> int:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive records as CSV with our field names, and the same records as they stood in the file."""
+
+    first: int
+    text: str
+    rows: Sequence[Sequence[str]]
+
+
+def checked(file: TextIO, plan: Plan) -> int:
     """The number of records of a file that can be cut to its end. Raises what `cut` would, before anything is sent."""
     rows = _rows(file)
-    _header(next(rows, []))
+    plan.columns(_header(next(rows, [])))
     return sum(1 for _ in rows)
 
 
-def cut(file: TextIO, *, rows_max: int = ROWS_PER_DELIVERY_MAX) -> Iterator[tuple[int, str, int]]:
-    """Pieces of a file as (number of the first record, CSV text with the header, number of records).
+def header_of(file: TextIO, plan: Plan) -> list[Column]:
+    """What each column is read as. Raises Refused or Unreadable."""
+    return plan.columns(_header(next(_rows(file), [])))
 
-    The text is written anew with `,` and CR LF. Raises Refused for a header that is missing, doubled or too wide,
-    Unreadable for what is no CSV, with the record it begins in.
+
+def cut(file: TextIO, plan: Plan, *, rows_max: int = ROWS_PER_DELIVERY_MAX) -> Iterator[Piece]:
+    """Pieces of a file, in its order; the text is written anew with our field names, `,` and CR LF.
+
+    Raises Refused for a header that is missing, doubled or too wide, Unreadable for what is no CSV, with the record it
+    begins in.
     """
     rows = _rows(file)
-    header = _header(next(rows, []))
-    piece: list[list[str]] = []
+    columns = plan.columns(_header(next(rows, [])))
     first = 1
-    for row in rows:
-        piece.append(row)
-        if len(piece) == rows_max:
-            yield first, _written(header, piece), len(piece)
-            first, piece = first + len(piece), []
-    if piece:
-        yield first, _written(header, piece), len(piece)
+    while piece := list(islice(rows, rows_max)):
+        yield Piece(first, _written(columns, piece, plan), piece)
+        first += len(piece)
 
 
 def records(text: str, *, first: int) -> Iterator[Record]:
@@ -76,15 +89,21 @@ def row_id(cells: Mapping[str, str]) -> str:
 
 
 def _rows(file: TextIO) -> Iterator[list[str]]:
-    """The non-empty records of a file, by the delimiter its first line uses most."""
+    """The non-empty records of a file, by the delimiter it names or its first line uses most."""
     csv.field_size_limit(_CELL_CHARACTERS_MAX)
     number, line = 0, 0  # of the record that is being read, the header being 0; of the last line before it
     try:
         start = file.readline(_CELL_CHARACTERS_MAX)
-        file.seek(0)
-        rows = csv.reader(file, delimiter=max(_DELIMITERS, key=start.count), strict=True)
+        said = start.strip().lstrip("\ufeff").lower()
+        if said.startswith(_SAID_DELIMITER) and len(said) <= len(_SAID_DELIMITER) + 1:
+            delimiter, line = said[len(_SAID_DELIMITER) :] or "\t", 1
+        else:
+            delimiter = max(_DELIMITERS, key=start.count)
+            file.seek(0)
+        before = line
+        rows = csv.reader(file, delimiter=delimiter, strict=True)
         for row in rows:
-            line = rows.line_num
+            line = before + rows.line_num
             if any(cell.strip() for cell in row):
                 yield [cell.replace("\x00", "") for cell in row]
                 number += 1
@@ -105,7 +124,7 @@ def _unreadable_record(number: int, line: int, error: csv.Error) -> Unreadable:
 
 
 def _header(cells: Sequence[str]) -> list[str]:
-    names = [_column(cell) for cell in cells]
+    names = [column_name(cell) for cell in cells]
     if not names or len(names) > _COLUMNS_MAX:
         raise Refused("The first record must name the columns, at most 200.", slug="header")
     doubled = next((name for name in names if name and names.count(name) > 1), None)
@@ -115,14 +134,16 @@ def _header(cells: Sequence[str]) -> list[str]:
     return names
 
 
-def _column(cell: str) -> str:
-    """One spelling of a column: lower-case words joined by `_`."""
-    return "_".join(cell.strip().lstrip("\ufeff").lower().replace("-", " ").split())
-
-
-def _written(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _written(columns: Sequence[Column], rows: Sequence[Sequence[str]], plan: Plan) -> str:
+    kept = [(at, one.field) for at, one in enumerate(columns) if one.field]
+    added = [name for name in plan.fixed if name not in {name for _, name in kept}]
+    tail = [plan.fixed[name] for name in added]
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow([*(name for _, name in kept), *added])
+    for row in rows:
+        cells = [row[at] if at < len(row) else "" for at, _ in kept]
+        if plan.fixed:
+            cells = [cell or plan.fixed.get(name, "") for cell, (_, name) in zip(cells, kept, strict=True)]
+        writer.writerow([*cells, *tail])
     return out.getvalue()

@@ -5,22 +5,46 @@ from uuid import UUID
 
 from shared.db.engine import ReadTx, Tx
 
-__all__ = ["begin_import", "end_import", "import_progress", "import_rejects"]
+__all__ = ["begin_import", "end_import", "import_progress", "import_rejects", "newest_imports", "note_sent"]
+
+IMPORTS_SHOWN_MAX = 50
 
 
-async def begin_import(tx: Tx, *, import_id: UUID, kind: str, source_id: UUID, name: str, sha256: str, by: str) -> str:
+async def begin_import(
+    tx: Tx, *, import_id: UUID, kind: str, source_id: UUID, name: str, sha256: str, by: str, note: str = ""
+) -> str:
     """Note that a file is being cut; the state it had before ("" when it is new)."""
     former = (await tx.execute("select state from import_job where id = :id for update", {"id": import_id})).scalar()
     if former is None:
         await tx.execute(
             """
-            insert into import_job (id, kind, source_id, name, sha256, state, by, created_at, updated_at)
-            values (:id, :kind, :source_id, :name, :sha256, 'cutting', :by, baton_now(), baton_now())
+            insert into import_job (id, kind, source_id, name, sha256, state, by, note, created_at, updated_at)
+            values (:id, :kind, :source_id, :name, :sha256, 'cutting', :by, :note, baton_now(), baton_now())
             on conflict do nothing
             """,
-            {"id": import_id, "kind": kind, "source_id": source_id, "name": name, "sha256": sha256, "by": by},
+            {
+                "id": import_id,
+                "kind": kind,
+                "source_id": source_id,
+                "name": name,
+                "sha256": sha256,
+                "by": by,
+                "note": note,
+            },
         )
     return former or ""
+
+
+async def note_sent(tx: Tx, import_id: UUID, *, records: int, deliveries: int) -> None:
+    """Note how far the cutting is; a file that was sent before says more already."""
+    await tx.execute(
+        """
+        update import_job set records = greatest(records, :records), deliveries = greatest(deliveries, :deliveries),
+               updated_at = baton_now()
+         where id = :id
+        """,
+        {"id": import_id, "records": records, "deliveries": deliveries},
+    )
 
 
 async def end_import(tx: Tx, import_id: UUID, *, state: str, records: int, deliveries: int) -> None:
@@ -39,7 +63,7 @@ async def import_progress(tx: ReadTx, import_id: UUID) -> dict[str, Any] | None:
     row = (
         await tx.execute(
             """
-            select j.id, j.kind, j.name, j.state, j.records, j.deliveries, j.created_at,
+            select j.id, j.kind, j.name, j.state, j.note, j.records, j.deliveries, j.created_at,
                    count(r.delivery_id) as deliveries_handled, coalesce(sum(r.events), 0) as records_handled,
                    coalesce(sum(r.leads_new), 0) as leads_new, coalesce(sum(r.operations), 0) as operations,
                    coalesce(sum(r.activities), 0) as activities, coalesce(sum(r.repeats), 0) as repeats,
@@ -53,6 +77,18 @@ async def import_progress(tx: ReadTx, import_id: UUID) -> dict[str, Any] | None:
     ).mappings()
     found = row.first()
     return None if found is None else dict(found)
+
+
+async def newest_imports(tx: ReadTx) -> list[dict[str, Any]]:
+    """The newest imports, as far as they were cut."""
+    rows = await tx.execute(
+        """
+        select id, kind, name, state, note, records, deliveries, created_at from import_job
+         order by created_at desc, id limit :most
+        """,
+        {"most": IMPORTS_SHOWN_MAX},
+    )
+    return [dict(row) for row in rows.mappings()]
 
 
 async def import_rejects(tx: ReadTx, import_id: UUID, *, after: int, limit: int) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Replay jobs: what a person asked to feed through again or to discard, and how far it is.
 
-A row is the whole job: whoever locks it goes on where it stands, also after a restart.
+A row is the whole job: whoever locks it goes on where it stands, also after a restart. Its times are machine time, as
+those of parked events.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from shared.db.engine import ReadTx, Tx
 
-__all__ = ["Job", "add_job", "job", "jobs", "lock_job", "running", "save_job", "stop_job"]
+__all__ = ["Job", "add_job", "job", "jobs", "lock_job", "machine_now", "running", "save_job", "stop_job"]
 
 SHOWN_MAX: Final = 50
 _COLUMNS: Final = (
@@ -57,6 +58,12 @@ async def add_job(tx: Tx, values: dict[str, object]) -> None:
         """,
         values,
     )
+
+
+async def machine_now(tx: ReadTx) -> datetime:
+    """The moment parked events are stamped with."""
+    moment: datetime = (await tx.execute("select now()")).scalar_one()
+    return moment
 
 
 async def running(tx: ReadTx) -> list[UUID]:

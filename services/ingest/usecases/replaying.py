@@ -56,7 +56,7 @@ async def begin_job(tx: Tx, asked: Asked, *, by: str) -> UUID:
         raise Refused("Say why they are discarded.", errors=[FieldError("/because", "missing", "give a reason")])
     if len(await replays.running(tx)) >= JOBS_MAX:
         raise Refused(f"{JOBS_MAX} jobs are running; wait for one to end, or stop one.")
-    now: datetime = (await tx.execute("select now()")).scalar_one()  # parked rows carry machine time
+    now = await replays.machine_now(tx)
     chosen = Selection(min(asked.until_at or now, now), asked.source, asked.reason, asked.since_at)
     job_id = new_id()
     await replays.add_job(

@@ -19,6 +19,7 @@ from services.ingest.collector.keep import record_headers
 from services.ingest.settings import Settings
 from shared.config import Environment
 from shared.contracts.deliveries import DELIVERY_TYPE
+from shared.errors import Busy
 from shared.ids import new_id
 from shared.stream.handlers import RawEvent
 from shared.web.app_factory import create_app
@@ -35,11 +36,15 @@ class Counter:
     console: ServiceTokens
     wrapping: MultiFernet
     sent: list[RawEvent] = field(default_factory=list)
+    room: int | None = None
+    """How many deliveries are kept until Kafka is away; None: all."""
 
     async def deliver(
         self, delivery_id: UUID, key: str, body: bytes, *, request: dict[str, object], received_at: datetime
     ) -> None:
         """Stands where the door's keeper stands; what it is given is handled when the test says so."""
+        if self.room is not None and len(self.sent) >= self.room:
+            raise Busy("Kafka is away.")
         headers = dict(record_headers(delivery_id, key, request, received_at))
         self.sent.append(RawEvent(delivery_id, DELIVERY_TYPE, key, body, headers))
 

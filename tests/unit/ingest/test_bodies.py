@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.ingest.domain import body as bodies
+from services.ingest.domain.csv_columns import Plan
 from services.ingest.domain.csv_file import cut, records, row_id
 from services.ingest.domain.fields import (
     company_of,
@@ -162,20 +163,20 @@ def test_settings_of_another_form_are_left_out() -> None:
 
 def test_a_file_is_cut_by_records_and_each_piece_has_the_header() -> None:
     text = 'E-Mail;Note\r\na@x.example;"one\ntwo"\r\n\r\nb@x.example;"say ""hi"""\r\nc@x.example;\r\n'
-    pieces = list(cut(io.StringIO(text, newline=""), rows_max=2))
-    assert [(first, count) for first, _, count in pieces] == [(1, 2), (3, 1)]
-    read = [record for first, piece, _ in pieces for record in records(piece, first=first)]
+    pieces = list(cut(io.StringIO(text, newline=""), Plan("leads"), rows_max=2))
+    assert [(piece.first, len(piece.rows)) for piece in pieces] == [(1, 2), (3, 1)]
+    read = [record for piece in pieces for record in records(piece.text, first=piece.first)]
     assert [(one.number, one.cells["note"]) for one in read] == [(1, "one\ntwo"), (2, 'say "hi"'), (3, "")]
-    assert list(read[0].cells) == ["e_mail", "note"]
+    assert list(read[0].cells) == ["email", "note"]
 
 
 def test_a_file_without_a_proper_header_is_refused() -> None:
     for text in ("", "a,a\r\n1,2\r\n", ",".join(f"c{n}" for n in range(201)) + "\r\nx\r\n"):
         with pytest.raises(Refused):
-            list(cut(io.StringIO(text, newline="")))
+            list(cut(io.StringIO(text, newline=""), Plan("leads")))
     for text in ('a,b\r\n1,"open\r\n', 'a\r\n"x"y\r\n'):
         with pytest.raises(Unreadable):
-            list(cut(io.StringIO(text, newline="")))
+            list(cut(io.StringIO(text, newline=""), Plan("leads")))
     with pytest.raises(AppError):
         list(records('a\r\n"x"y\r\n', first=1))
 

@@ -4,10 +4,12 @@ import io
 
 import pytest
 
+from services.ingest.domain.csv_columns import Plan
 from services.ingest.domain.csv_file import checked, cut
 from services.ingest.domain.source import origin_of
 from shared.errors import Refused, Unreadable
 
+LEADS = Plan("leads")
 ORIGINS = {
     "https://www.example.com": "https://www.example.com",
     "HTTPS://WWW.Example.com/": "https://www.example.com",
@@ -48,7 +50,7 @@ def test_what_is_more_or_less_than_an_origin_is_none(text: str) -> None:
 def test_a_quote_that_is_never_closed_is_named_by_its_record(rows_before: int, rest: str) -> None:
     text = "email,note\r\n\r\n" + 'a@x.example,"two\nlines"\r\n' * rows_before + 'b@x.example,"open\r\n' + rest
     with pytest.raises(Unreadable) as caught:
-        checked(io.StringIO(text, newline=""))
+        checked(io.StringIO(text, newline=""), LEADS)
     record, line = rows_before + 1, 2 * rows_before + 3
     assert f"Record {record} " in caught.value.detail
     assert f"line {line}" in caught.value.detail
@@ -58,12 +60,12 @@ def test_a_quote_that_is_never_closed_is_named_by_its_record(rows_before: int, r
 
 def test_a_quote_left_open_in_the_header_is_named_as_such() -> None:
     with pytest.raises(Unreadable, match="header"):
-        checked(io.StringIO('"email,note\r\na@x.example,b\r\n', newline=""))
+        checked(io.StringIO('"email,note\r\na@x.example,b\r\n', newline=""), LEADS)
 
 
 def test_a_checked_file_is_whole_and_counted() -> None:
     text = 'email\r\n\r\na@x.example\r\n"b@x.example"\r\n'
-    assert checked(io.StringIO(text, newline="")) == 2
-    assert sum(count for _, _, count in cut(io.StringIO(text, newline=""))) == 2
+    assert checked(io.StringIO(text, newline=""), LEADS) == 2
+    assert sum(len(piece.rows) for piece in cut(io.StringIO(text, newline=""), LEADS)) == 2
     with pytest.raises(Refused):
-        checked(io.StringIO("", newline=""))
+        checked(io.StringIO("", newline=""), LEADS)
