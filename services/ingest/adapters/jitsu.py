@@ -14,7 +14,7 @@ SENDER: str = "jitsu"
 TITLE: str = "Jitsu"
 SETUP: tuple[str, ...] = (
     "Set `host` of the library to {url}.",
-    "Use {key} as its write key; the form `KEY:SECRET` works as well.",
+    "Use `baton:{key}` as its write key: the library asks for two parts, and the second is ours.",
 )
 PROOF: Proof = "key"
 REPLY: Reply = Reply(200, b'{"success": true}', "application/json")
