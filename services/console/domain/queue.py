@@ -24,7 +24,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "working": ("touch", "dispose", "pause", "return"),
 }
 _REASONS_SHOWN = 3
-_BOUNDS = ("cap:", "floor:", "clamp")
+_BOUNDS = ("cap:", "floor:", "clamp", "model:start", "model:chance")
 _FAR = 2**62  # sorts items without a clock behind all others
 _URGENCY_ORDER = {Urgency.BREACHED: 0, Urgency.AT_RISK: 1, Urgency.WAITING: 1, Urgency.NONE: 2, Urgency.PAUSED: 3}
 
@@ -96,8 +96,8 @@ def queue_of(
 def sentences(lead: LeadRow) -> tuple[Sentence, ...]:
     """The strongest reasons of a score as sentences, the largest in size first.
 
-    A bound (the cap of a group, the end of the scale) explains arithmetic, not a person: the Lead page shows it, a rep
-    who has ten seconds is told the next reason instead.
+    A bound (the cap of a group, the end of the scale) and where a model lets every lead start explain arithmetic, not a
+    person: the Lead page shows them, a rep who has ten seconds is told the next reason instead.
     """
     decided = ((str(line["line"]), int(line["points"])) for line in lead.decision.get("lines", ()))
     points = dict(decided) | {reason.line: reason.points for reason in lead.reasons}

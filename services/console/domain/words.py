@@ -179,7 +179,6 @@ _LINE_SENTENCES: dict[str, str] = {
     "email_spam": "Marked a mail as spam",
     "email_unsubscribe": "Unsubscribed",
     "clamp": "Kept between 0 and 100",
-    "model": "By the model: {value}",
     "field_event_attended": "Came to an event",
     "email_replied": "Replied to a mail",
     "industry": "Industry is {value}",
@@ -189,6 +188,13 @@ _LINE_SENTENCES: dict[str, str] = {
     "breadth": "Several people of the company are active",
 }
 _SEPARATORS = re.compile(r"[.:=/ ]+")
+# Lines by which a fitted model adds what it found in outcomes: of all leads, of a fact, or of acts, by their measure.
+_OF_MODEL = "model:"
+_OF_ALL_LEADS = {
+    "start": "Where every lead starts. Each 20 points double the odds of a win: {value} in 100 here",
+    "chance": "By outcomes so far, {value} in 100 leads with such a score are won",
+}
+_MEASURES = {"count": "{acts}, {value} times", "days_since": "{acts} {value} days ago", "weight": "{acts} lately"}
 
 
 def label(group: str, value: object) -> str:
@@ -205,6 +211,8 @@ def spoken(text: str) -> str:
 
 def line_sentence(line: str) -> str:
     """One line of a score as a sentence a rep reads: "Job level is VP"."""
+    if line.startswith(_OF_MODEL):
+        return _learned_sentence(line.removeprefix(_OF_MODEL))
     parts = [part for part in _SEPARATORS.split(line) if part]
     for index in range(len(parts) - 1, -1, -1):
         sentence = _LINE_SENTENCES.get(parts[index])
@@ -213,6 +221,21 @@ def line_sentence(line: str) -> str:
             known = _LABELS.get(parts[index], {}).get(value)
             return sentence.format(value=known or value.replace("_", " ")).strip()
     return spoken(" ".join(parts)) if parts else "Other"
+
+
+def _learned_sentence(what: str) -> str:
+    """`title_level=vp`, `count.page_view=7`: what such leads were worth by outcomes, said so; without "=" not known."""
+    fact, is_known, value = what.partition("=")
+    if fact in _OF_ALL_LEADS:
+        return _OF_ALL_LEADS[fact].format(value=value)
+    measure, is_of_acts, acts = fact.partition(".")
+    if is_of_acts:
+        kind = acts.partition("@")[0].replace(":", " ")
+        form = _MEASURES.get(measure, "{acts}: {value}") if is_known else "No {acts}"
+        text = form.format(acts=spoken(kind) if is_known else kind.replace("_", " "), value=value)
+    else:
+        text = line_sentence(what) if is_known else f"{spoken(fact)} is not known"
+    return f"{text}, by outcomes so far"
 
 
 def points_text(points: int) -> str:

@@ -1,7 +1,8 @@
 """Decides the displayed score and its reasons: integer contributions that add up to it, to the point.
 
 What is shown is what decides (SCORING, rule 8). Points are rounded by largest remainder; caps, floors and the clamp
-are lines of their own. A promoted `points_platt` model adds p_win and leaves the score; a `scorecard` replaces it.
+are lines of their own. A promoted `points_platt` model adds p_win and leaves the score; a `scorecard` replaces it, and
+its lines still name the criteria and acts that counted, at the weight the model gives them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from services.scoring.domain.facts import KindCount, Sums, sum_facts
 from shared.contracts.model_card import ModelCard, signed_points, total_of
 
 __all__ = [
+    "CHANCE",
+    "START",
     "Model",
     "Score",
     "clamp",
@@ -29,6 +32,9 @@ __all__ = [
 ]
 
 SCORE_MAX = 100
+# Lines of the model that say the same of every lead: where it starts, and what a score is worth as a chance.
+START, CHANCE = "model:start", "model:chance"
+_OF_ALL = (START, CHANCE)
 REASONS_SHOWN = 3
 NO_COUNTS: Mapping[str, KindCount] = {}
 
@@ -126,9 +132,10 @@ def clamp(points: int) -> int:
 
 
 def top_reasons(lines: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """The lines that weigh most, either way; of equals the first of the agreement."""
-    order = sorted(range(len(lines)), key=lambda index: (-abs(lines[index][1]), index))
-    return tuple(lines[index] for index in order[:REASONS_SHOWN])
+    """The lines that weigh most, either way; of equals the first of the agreement. Where all start is no reason."""
+    own = [line for line in lines if not line[0].startswith(_OF_ALL)]
+    order = sorted(range(len(own)), key=lambda index: (-abs(own[index][1]), index))
+    return tuple([own[index] for index in order[:REASONS_SHOWN]])
 
 
 def _weights_at(sums: Sums, now_us: int, rule: PointsRule) -> list[tuple[Line, float]]:
@@ -139,20 +146,37 @@ def _weights_at(sums: Sums, now_us: int, rule: PointsRule) -> list[tuple[Line, f
 
 
 def _by_model(pointed: Score, facts: Mapping[str, str], *, rule: PointsRule, model: Model) -> Score:
-    """Score = clamp(65 + S - S_T, 0, 100), lines = scale, base, signed points, bins, clamp (SCORING section 5)."""
+    """Score = clamp(65 + S - S_T, 0, 100) (SCORING section 5).
+
+    Lines: a * signed points by the criteria they come from, bins by their facts, where every lead starts, clamp.
+    """
     card = model.card
     p_win = card.p_win(pointed.points, facts)
+    percent = floor(100 * p_win + 0.5)
     if card.family == "points_platt":
-        return Score(pointed.score, pointed.fit, pointed.engagement, pointed.lines, p_win, model.model_id)
-    lines = [
-        ("model:scale", shown(rule.criteria.thresholds.qualify - total_of(model.p_threshold))),
-        ("model:base", card.base),
-        ("model:points", card.signed_part(pointed.points)),
-        *((f"model:{fact}", points) for fact, points in card.reasons(facts).items()),
-    ]
-    total = sum(points for _, points in lines)
+        told = (*pointed.lines, (f"{CHANCE}={percent}", 0))
+        return Score(pointed.score, pointed.fit, pointed.engagement, told, p_win, model.model_id)
+    weighed = rounded([(_apart(name), card.a * points) for name, points in pointed.lines])
+    learned = [(_bin_name(fact, facts.get(fact)), points) for fact, points in card.reasons(facts).items()]
+    scale = shown(rule.criteria.thresholds.qualify - total_of(model.p_threshold))
+    # What the parts leave of the whole by rounding and by the bounds of the halves is nobody's criterion.
+    rest = card.signed_part(pointed.points) - sum([points for _, points in weighed])
+    lines = [*weighed, *learned, (f"{START}={percent}", scale + card.base + rest)]
+    total = sum([points for _, points in lines])
     score = clamp(total)
     if score != total:
         lines.append(("clamp", score - total))
-    kept = tuple((name, points) for name, points in lines if points)
+    kept = tuple([line for line in lines if line[1] or line[0].startswith(START)])
     return Score(score, pointed.fit, pointed.engagement, kept, p_win, model.model_id)
+
+
+def _apart(name: str) -> str:
+    """A line of the points; their own clamp is not that of the score."""
+    return "clamp:points" if name == "clamp" else name
+
+
+def _bin_name(fact: str, value: str | None) -> str:
+    """The line of a bin: with the fact's value where it is known, of a weight (all digits) only about."""
+    if value is None:
+        return f"model:{fact}"
+    return f"model:{fact}={float(value):.1f}" if fact.startswith("weight.") else f"model:{fact}={value}"

@@ -17,7 +17,7 @@ from services.scoring.domain.judge import Judgement, judge
 from services.scoring.domain.member import Member, with_record
 from services.scoring.domain.person import Person, facts_of, person_of
 from services.scoring.domain.qualify import NEVER, Standing
-from services.scoring.domain.scorecard import Model, score_of_facts, top_reasons
+from services.scoring.domain.scorecard import CHANCE, START, Model, score_of_facts, top_reasons
 from services.scoring.domain.sentences import sentence_of
 from services.scoring.store import accounts, decisions, history, lead_records, leads, terms
 from services.scoring.store.decisions import StoredDecision
@@ -29,6 +29,7 @@ from shared.ids import AccountId, LeadId
 
 __all__ = ["Explained", "explain_account", "explain_decision", "explain_score", "person_at", "replayed"]
 
+_OF_ALL = (START, CHANCE)
 _TREE_DEPTH_MAX = 50  # ingest refuses larger trees; the walk is bounded all the same
 
 
@@ -162,14 +163,14 @@ async def replayed(tx: ReadTx, decision: StoredDecision) -> bool:
             model = Model(UUID(content["model_id"]), card, content["p_threshold"])
     facts = {fact["name"]: fact["value"] for fact in content["facts"]}
     score = score_of_facts(facts, rule=ruling.rule, model=model)
-    lines = [{"line": line, "points": points} for line, points in score.lines]
-    return (score.score, score.fit, score.engagement, score.p_win, lines) == (
-        content["score"],
-        content["fit"],
-        content["engagement"],
-        content.get("p_win"),
-        content["lines"],
-    )
+    numbers = (content["score"], content["fit"], content["engagement"], content.get("p_win"))
+    if (score.score, score.fit, score.engagement, score.p_win) != numbers:
+        return False
+    stored = tuple((str(each["line"]), int(each["points"])) for each in content["lines"])
+    if model is not None and not any(line.startswith(_OF_ALL) for line, _ in stored):
+        # Stored when a model's lines did not name the criteria yet: the same numbers, told in other lines.
+        return sum(points for _, points in stored) == score.score
+    return score.lines == stored
 
 
 async def _tree_at(tx: ReadTx, lead_id: LeadId, at: datetime) -> list[LeadId]:

@@ -1,7 +1,9 @@
 """Accounts from their people, terms that switch, explanations as of then, decisions that replay, the ledger."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
+import orjson
 import pytest
 from sqlalchemy import text
 
@@ -229,6 +231,35 @@ async def test_every_stored_decision_replays_identically(desk: ScoringDesk) -> N
     assert answered["is_replayed_identically"]
     assert answered["model_id"] == str(derived_id("test model", "m1"))
     assert 0 < answered["p_win"] < 1
+
+
+async def test_under_a_promoted_scorecard_lines_name_what_counted_wherever_they_go(desk: ScoringDesk) -> None:
+    card = ModelCard(family="scorecard", agreement_version=1, base=-30, a=1.0)
+    await desk.feed(model(card))
+    await desk.feed(promoted())
+    acts = [activity("kim", "demo_requested", at=START - days(2), learned=START), activity("kim", "pricing_viewed")]
+    await desk.feed(consent("kim"), profile("kim"), linked("kim", "acme"), *acts)
+    (qualified,) = await desk.emitted("lead.qualified")
+    told = {each["line"]: each["points"] for each in qualified["lines"]}
+    assert {"demo_requested", "pricing_viewed", "title_level=vp"} < told.keys()
+    assert sum(told.values()) == qualified["score"]
+    assert not any(each["line"].startswith("model:") for each in qualified["reasons"])
+    by_now = await explained(desk)
+    assert {each["line"]: each["points"] for each in by_now.lines} == told
+    assert any(each["sentence"].startswith("Where every lead starts") for each in by_now.lines)
+    async with reading(desk.database) as tx:
+        assert (await explain_decision(tx, UUID(qualified["decision_id"])))["is_replayed_identically"]
+    # What was stored before lines named the criteria is held to its numbers and the sum of its lines.
+    start = qualified["score"] - 40
+    for lines, is_same in (([["model:scale", 40], ["model:points", start]], True), ([["model:scale", 41]], False)):
+        listed = orjson.dumps([{"line": line, "points": points} for line, points in lines]).decode()
+        await desk.write(
+            "update decision set content = jsonb_set(content::jsonb, '{lines}', cast(:lines as jsonb))::text",
+            lines=listed,
+        )
+        async with reading(desk.database) as tx:
+            answered = await explain_decision(tx, UUID(qualified["decision_id"]))
+        assert answered["is_replayed_identically"] is is_same
 
 
 async def test_an_agreement_decides_from_its_moment_and_all_leads_are_scored_again(desk: ScoringDesk) -> None:

@@ -84,6 +84,7 @@ def test_the_three_strongest_reasons_are_sentences() -> None:
         Points("page_view:blog", 2),
         Points("email_unsubscribe", -20),
         Points("cap:research", -38),
+        Points("model:start=31", -44),
         Points("pricing_viewed", 18),
     )
     decision = {"lines": [{"line": "title_level=vp", "points": 19}, {"line": "page_view:careers", "points": -1}]}

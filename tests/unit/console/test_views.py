@@ -211,7 +211,25 @@ def test_words_of_closed_sets_and_of_what_nobody_listed() -> None:
     assert line_sentence("staff_band=201-1000") == "Company of 201-1000 people"
     assert line_sentence("department=human_resources") == "Works in human resources"
     assert line_sentence("something_new") == "Something new"
+    assert line_sentence("clamp:points") == "Kept between 0 and 100"
     assert line_sentence("") == "Other"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("model:title_level=vp", "Job level is VP, by outcomes so far"),
+        ("model:title_level", "Title level is not known, by outcomes so far"),
+        ("model:count.page_view=7", "Page view, 7 times, by outcomes so far"),
+        ("model:count.page_view", "No page view, by outcomes so far"),
+        ("model:days_since.email_click=3", "Email click 3 days ago, by outcomes so far"),
+        ("model:weight.page_view:blog@30d=0.8", "Page view blog lately, by outcomes so far"),
+        ("model:start=31", "Where every lead starts. Each 20 points double the odds of a win: 31 in 100 here"),
+        ("model:chance=31", "By outcomes so far, 31 in 100 leads with such a score are won"),
+    ],
+)
+def test_what_a_model_adds_reads_as_a_sentence(line: str, sentence: str) -> None:
+    assert line_sentence(line) == sentence
 
 
 def test_initials_and_zones() -> None:

@@ -9,9 +9,9 @@ from services.scoring.domain.decay import DAY_US
 from services.scoring.domain.facts import NO_SUMS, Activity, fold
 from services.scoring.domain.member import Attributes, Deal, HandoffSeen, Link, Member, Permission, with_record
 from services.scoring.domain.person import facts_of, person_of
-from services.scoring.domain.scorecard import Model, score_of, score_of_facts
+from services.scoring.domain.scorecard import Model, score_of, score_of_facts, top_reasons
 from shared.contracts.agreement import default_agreement
-from shared.contracts.model_card import CardLine, ModelCard
+from shared.contracts.model_card import CardLine, CategoryPoints, ModelCard
 from shared.ids import AccountId, ActivityId, LeadId, derived_id
 
 NOW = 1_780_000_000_000_000
@@ -207,4 +207,52 @@ def test_a_scorecard_is_clamped_with_a_line_of_its_own() -> None:
     card = ModelCard(family="scorecard", agreement_version=1, base=200, a=0.0)
     score = score_of(NO_SUMS, {}, now_us=NOW, rule=RULE, model=Model(UUID(int=5), card, 0.5))
     assert score.score == 100
-    assert score.lines == (("model:scale", 65), ("model:base", 200), ("clamp", -165))
+    assert score.lines == (("model:start=100", 265), ("clamp", -165))
+
+
+def test_a_scorecard_says_which_criteria_and_acts_counted_and_how_much() -> None:
+    lead = with_record(member(A, "pricing_viewed", "webinar_attended"), profile(1, {"title_level": "vp"}))
+    person = person_of([lead])
+    bins = (
+        CardLine(fact="title_level", kind="category", values=(CategoryPoints(value="vp", points=6),), rare=-3),
+        CardLine(fact="country", kind="category", missing=-2),
+        CardLine(fact="weight.pricing_viewed@14d", kind="number", cuts=(0.5,), points=(0, 4)),
+    )
+    card = ModelCard(family="scorecard", agreement_version=1, base=-40, a=0.5, lines=bins)
+    score = score_of(person.sums, person.attributes, now_us=NOW, rule=RULE, model=Model(UUID(int=5), card, 0.5))
+    # Half of 20 + 20 + 15 signed points; 65 is an even chance, so S = -40 + 28 + 6 - 2 + 4 = -4 shows as 61.
+    assert dict(score.lines) == {
+        "title_level=vp": 10,
+        "pricing_viewed": 10,
+        "webinar_attended": 8,
+        "model:title_level=vp": 6,
+        "model:country": -2,
+        "model:weight.pricing_viewed@14d=1.0": 4,
+        "model:start=47": 25,
+    }
+    assert score.score == sum(points for _, points in score.lines) == 61
+    assert [name for name, _ in top_reasons(score.lines)] == ["title_level=vp", "pricing_viewed", "webinar_attended"]
+
+
+def test_what_bounds_the_points_under_a_scorecard_is_apart_from_the_bounds_of_the_score() -> None:
+    lead = with_record(
+        member(A, "demo_requested", "pricing_viewed", "webinar_attended"),
+        profile(1, {"title_level": "c_level", "department": "buying"}),
+    )
+    firm = Link(1, NOW, ACCOUNT, {"is_target_industry": "true", "staff_band": "201-1000"})
+    person = person_of([with_record(lead, firm)])
+    pointed = score_of(person.sums, person.attributes, now_us=NOW, rule=RULE)
+    assert (pointed.score, "clamp" in dict(pointed.lines)) == (100, True)
+    card = ModelCard(family="scorecard", agreement_version=1, base=-90, a=1.0)
+    score = score_of(person.sums, person.attributes, now_us=NOW, rule=RULE, model=Model(UUID(int=5), card, 0.5))
+    assert dict(score.lines)["clamp:points"] == dict(pointed.lines)["clamp"]
+    assert sum(points for _, points in score.lines) == score.score == 75
+
+
+def test_calibrated_points_keep_their_lines_and_say_what_they_are_worth_as_a_chance() -> None:
+    person = person_of([with_record(member(A, "pricing_viewed"), profile(1, {"title_level": "vp"}))])
+    pointed = score_of(person.sums, person.attributes, now_us=NOW, rule=RULE)
+    card = ModelCard(family="points_platt", agreement_version=1, base=-60, a=1.0)
+    score = score_of(person.sums, person.attributes, now_us=NOW, rule=RULE, model=Model(UUID(int=5), card, 0.3))
+    assert score.lines == (*pointed.lines, ("model:chance=33", 0))
+    assert (score.score, top_reasons(score.lines)) == (pointed.score, top_reasons(pointed.lines))

@@ -290,10 +290,23 @@ def test_a_simulation_of_a_script_is_bounded() -> None:
         ("shoe_size=44", "shoe size is 44 (+5)"),
         ("cap:research", "Most that research can give (+5)"),
         ("floor:negative", "Most that negative points can take (+5)"),
-        ("model:count.page_view", "Model: count.page view (+5)"),
+        ("model:count.page_view=7", "page view, 7 times, by outcomes so far (+5)"),
+        ("model:count.page_view", "No page view, by outcomes so far (+5)"),
+        ("model:days_since.email_click=3", "email click 3 days ago, by outcomes so far (+5)"),
+        ("model:weight.page_view:blog@30d=0.8", "page view blog lately, by outcomes so far (+5)"),
+        ("model:title_level=vp", "Title level is vp, by outcomes so far (+5)"),
+        ("model:title_level", "title level is not known, by outcomes so far (+5)"),
+        (
+            "model:start=31",
+            "Where every lead starts; each 20 points double the odds of a win, which makes 31 in 100 here (+5)",
+        ),
         ("clamp", "Kept between 0 and 100 (+5)"),
         ("site_visit", "site visit (+5)"),
     ],
 )
 def test_a_line_reads_as_a_sentence(line: str, sentence: str) -> None:
     assert sentence_of(line, 5) == sentence
+
+
+def test_a_line_that_gives_no_points_says_none() -> None:
+    assert sentence_of("model:chance=31", 0) == "By outcomes so far, 31 in 100 leads with such a score are won"
