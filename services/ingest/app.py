@@ -23,10 +23,13 @@ from services.ingest.collector import (
     Spool,
 )
 from services.ingest.consumer import handlers
+from services.ingest.dispatches import FetchLoop
 from services.ingest.settings import Settings
 from services.ingest.store import memory
+from services.ingest.store.fetches import fetches_standing
 from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
+from services.ingest.usecases.asked import erase_asked
 from services.ingest.usecases.consent_default import tell_unknown
 from services.ingest.usecases.normalise import KeyedHash
 from services.ingest.usecases.replaying import work_off
@@ -39,6 +42,7 @@ from shared.runtime import Runtime, main
 from shared.runtime.pace import Pace
 from shared.web.app_factory import create_app
 from shared.web.auth import by_service_token
+from shared.web.client import OutboundClient
 
 __all__ = ["build"]
 
@@ -132,7 +136,10 @@ def build() -> Runtime:
     standing = serve_spool(runtime, spool, lambda spool: Drain(spool, producer, lane))
     runtime.serve_api(Collector(app, desk=desk), is_early=True)
     runtime.serve_internal(
-        worker, routers=[internal_router(parts), parked_router(parts)], standing=standing, ledger=LEDGER
+        worker,
+        routers=[internal_router(parts), parked_router(parts)],
+        standing=[*standing, fetches_standing],
+        ledger=LEDGER,
     )
     taking = handlers(hashed)
     runtime.consume(taking, worker, inbox_days=INBOX_DAYS)
@@ -142,6 +149,9 @@ def build() -> Runtime:
     runtime.loop("replays", partial(work_off, worker, taking), role="periodic", is_of_world=False)
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
     runtime.every(TELL_SECONDS, "tell_accounts", tell_account, database=worker)
+    runtime.every(TELL_SECONDS, "erase_asked", partial(erase_asked, hashed=hashed), database=worker)
+    fetching = FetchLoop(worker, OutboundClient(settings.guard()), deliver=keeper.send, wrapping=wrapping)
+    runtime.loop("dispatches", fetching.run)
     runtime.every(
         RETIRE_SECONDS, "retire_visitors", partial(retire_visitors, days=settings.anonymous_days), database=worker
     )

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from shared.config import Environment, ServiceSettings
 from shared.errors import Fatal
+from shared.web.client import AddressGuard
 
 __all__ = ["Settings"]
 
@@ -37,6 +39,18 @@ class Settings(ServiceSettings):
     )
     spool_bytes_max: int = Field(1024**3, ge=1, description="bytes of deliveries on disk at most; above it 503")
     anonymous_days: int = Field(180, ge=1, description="days an anonymous lead stays after its last activity")
+
+    api_networks: str = Field("", description="private networks the APIs of senders may lie in, as CIDRs with commas")
+    is_loopback_allowed: bool = Field(False, description="they may lie on this machine; ignored in production")
+
+    def guard(self) -> AddressGuard:
+        """Where the APIs of senders may lie: in production https on 443 and 8443, and never this machine."""
+        networks = tuple(ip_network(cidr.strip()) for cidr in self.api_networks.split(",") if cidr.strip())
+        if self.environment is Environment.PRODUCTION:
+            return AddressGuard(networks=networks)
+        return AddressGuard(
+            is_plain_allowed=True, ports=None, networks=networks, is_loopback_allowed=self.is_loopback_allowed
+        )
 
     @property
     def door_url(self) -> str:

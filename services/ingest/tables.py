@@ -38,6 +38,31 @@ Table(
     at("valid_until", null=True),
 )
 Table(
+    "fetch_due",
+    METADATA,
+    ident("id", key=True),
+    ident("source_id"),
+    words("sender"),
+    words("verified_by"),
+    words("what"),
+    words("url"),
+    jsonb("headers"),
+    words("state", default="waiting"),
+    number("tries", default=0),
+    at("due_at"),
+    words("problem", default=""),
+    at("created_at", default="baton_now()"),
+    at("settled_at", null=True),
+)
+Table(
+    "erasure_due",
+    METADATA,
+    ident("id", key=True),
+    jsonb("keys"),
+    words("asked_by"),
+    at("asked_at", default="baton_now()"),
+)
+Table(
     "lead",
     METADATA,
     ident("id", key=True),

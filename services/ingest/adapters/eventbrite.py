@@ -27,7 +27,7 @@ from services.ingest.domain.observation import (
     Touch,
 )
 from services.ingest.domain.source import SourceSettings
-from shared.senders import InboundRequest, Proof, Reply
+from shared.senders import InboundRequest, Proof, Reply, shows_secret
 
 SENDER: str = "eventbrite"
 TITLE: str = "Eventbrite"
@@ -61,9 +61,9 @@ def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None: 
     return None
 
 
-def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form
-    """Never: nothing in a request proves it, only that it knows our address, and the door checks that."""
-    return False
+def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the scheme has no time
+    """A secret of our own that the address carries (`https://user:password@…`), for a source that was given one."""
+    return shows_secret(request.headers, secret)
 
 
 def outline(request: InboundRequest) -> Outline:

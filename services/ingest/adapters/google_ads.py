@@ -90,10 +90,10 @@ def _answers(event: Mapping[str, object]) -> dict[str, object]:
     """Answers by the id of their column: its name is in the language of the form."""
     columns = event.get("user_column_data")
     rows = [mapping_of(one) for one in columns] if isinstance(columns, list) else []
-    found = {}
+    found: dict[str, object] = {}
     for row in rows:
         label = text_of(row.get("column_id")) or text_of(row.get("column_name"))
         value = text_of(row.get("string_value"))
         if label is not None and value is not None:
             found.setdefault(label, value)
-    return {**found}
+    return found

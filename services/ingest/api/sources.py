@@ -115,8 +115,8 @@ class SourcePatch(Asked):
 class RotateAsked(Asked):
     """Which kind of key is made anew."""
 
-    kind: Literal["server_key", "browser_key", "secret"]
-    secret: str | None = Field(None, max_length=4096)
+    kind: Literal["server_key", "browser_key", "secret", "api_token"]
+    secret: str | None = Field(None, max_length=4096, description="the new secret, or the token of the sender's API")
     overlap_hours: int = Field(
         OVERLAP_HOURS, ge=0, le=OVERLAP_HOURS_MAX, description="how long the old key still works; 0 ends it now"
     )

@@ -42,6 +42,7 @@ KEYS_VALID_MAX: Final = 10  # of one kind: every one is tried on every delivery 
 _PREFIX: Final = {"server_key": "bts_", "browser_key": "btb_"}
 _SHOWN_CHARACTERS: Final = 10
 _KEY_KINDS: Final = ("server_key", "browser_key")
+_TOKEN: Final = "api_token"  # noqa: S105 - the name of a kind of key
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ async def read_directory(tx: ReadTx, wrapping: MultiFernet) -> tuple[list[Source
     keys, wrapped = await sources.all_keys(tx)
     secrets: dict[UUID, list[Secret]] = {}
     for row in wrapped:
+        if row["kind"] != "secret":  # a token is what we show the sender, never what proves him
+            continue
         try:
             value = wrapping.decrypt(bytes(row["wrapped"])).decode()
         except InvalidToken:
@@ -148,20 +151,20 @@ async def rotate_keys(
     """
     row = await _locked(tx, source_id)
     adapter = ADAPTERS.get(row["sender"])
-    has_keys = adapter is not None and adapter.PROOF == "key"
-    if has_keys != (kind in _KEY_KINDS):
-        fitting = " or ".join(_KEY_KINDS) if has_keys else "secret"
-        raise Refused("This sender has no such key.", errors=[FieldError("/kind", "kind", f"must be {fitting}")])
+    fitting = _kinds_of(adapter)
+    if kind not in fitting:
+        error = FieldError("/kind", "kind", f"must be {' or '.join(fitting)}")
+        raise Refused("This sender has no such key.", errors=[error])
     await sources.end_keys(tx, source_id, kind=kind, overlap_seconds=overlap_hours * 3600)
     if await sources.valid_keys(tx, source_id, kind=kind) >= KEYS_VALID_MAX:
         raise Refused(f"{KEYS_VALID_MAX} keys of this kind are still valid; revoke those nobody uses, then rotate.")
-    if kind != "secret":
+    if kind in _KEY_KINDS:
         return await _add_write_key(tx, source_id, kind)
-    given = None if adapter is None else _secret_of(adapter, secret)
-    if given is None:
+    given = secret if kind == _TOKEN else None if adapter is None else _secret_of(adapter, secret)
+    if not given:
         error = FieldError("/secret", "missing", "paste the sender's new secret or public key")
         raise Refused("A new signing secret is made by the sender.", errors=[error])
-    return await _add_secret(tx, source_id, given, wrapping, is_pasted=bool(secret))
+    return await _add_secret(tx, source_id, given, wrapping, is_pasted=bool(secret), kind=kind)
 
 
 async def revoke_key(tx: Tx, source_id: UUID, key_id: UUID) -> dict[str, Any]:
@@ -185,6 +188,13 @@ async def _locked(tx: Tx, source_id: UUID) -> dict[str, Any]:
     if row is None:
         raise NotFound("There is no source with this id; list them with GET /v1/sources.")
     return row
+
+
+def _kinds_of(adapter: Adapter | None) -> tuple[str, ...]:
+    """The kinds of keys a sender has; one with an API of its own (`API_URL`) is asked with a token."""
+    if adapter is not None and adapter.PROOF == "key":
+        return _KEY_KINDS
+    return ("secret", _TOKEN) if hasattr(adapter, "API_URL") else ("secret",)
 
 
 def _secret_of(adapter: Adapter, secret: str | None) -> str | None:
@@ -219,13 +229,15 @@ async def _add_write_key(tx: Tx, source_id: UUID, kind: str) -> NewKey:
     return key
 
 
-async def _add_secret(tx: Tx, source_id: UUID, secret: str, wrapping: MultiFernet, *, is_pasted: bool) -> NewKey:
-    key = NewKey(new_id(), "secret", secret, is_pasted)
+async def _add_secret(
+    tx: Tx, source_id: UUID, secret: str, wrapping: MultiFernet, *, is_pasted: bool, kind: str = "secret"
+) -> NewKey:
+    key = NewKey(new_id(), kind, secret, is_pasted)
     await sources.add_key(
         tx,
         key_id=key.id,
         source_id=source_id,
-        kind="secret",
+        kind=kind,
         shown_prefix="",
         sha256=None,
         wrapped=wrapping.encrypt(secret.encode()),

@@ -168,3 +168,21 @@ async def _valid(counter: Counter) -> set[str]:
     async with reading(counter.stage.database) as tx:
         _, keys = await read_directory(tx, counter.wrapping)
         return {str(key.id) for key in keys if key.valid_until is None or key.valid_until > tx.now}
+
+
+async def test_a_token_of_a_senders_api_is_kept_wrapped_and_proves_no_delivery(counter: Counter) -> None:
+    made = await _made(counter, sender="eventbrite")
+    path = f"/v1/sources/{made['id']}"
+    asked = {"kind": "api_token", "secret": "a-token-of-tests"}
+    kept = await counter.call("POST", f"{path}/rotate", role="admin", json=asked)
+    assert (kept.status_code, kept.json()["kind"]) == (201, "api_token"), kept.text
+    assert "a-token-of-tests" not in kept.text
+    assert [key["kind"] for key in (await counter.get(path))["keys"]] == ["api_token"]
+    async with reading(counter.stage.database) as tx:
+        listed, _ = await read_directory(tx, counter.wrapping)
+    assert [one.secrets for one in listed if str(one.id) == made["id"]] == [()]
+    other = await _made(counter, sender="typeform", secret="a secret")
+    refused = await counter.call("POST", f"/v1/sources/{other['id']}/rotate", role="admin", json=asked)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/kind")
+    missing = await counter.call("POST", f"{path}/rotate", role="admin", json={"kind": "api_token"})
+    assert (missing.status_code, missing.json()["errors"][0]["pointer"]) == (422, "/secret")

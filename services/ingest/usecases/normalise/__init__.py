@@ -10,9 +10,10 @@ from uuid import UUID
 
 from services.ingest.domain.identity import Identities
 from services.ingest.domain.observation import Operation
-from services.ingest.store import accounts, consents, identity, memory, people, results, sources
+from services.ingest.store import accounts, consents, fetches, identity, memory, people, results, sources
 from services.ingest.store.results import RefusalRow, ResultRow
 from services.ingest.store.statements import save_together
+from services.ingest.usecases.normalise.asking import set_aside
 from services.ingest.usecases.normalise.consenting import apply_statements, consent_changes
 from services.ingest.usecases.normalise.draft import Draft
 from services.ingest.usecases.normalise.hashing import KeyedHash
@@ -26,7 +27,14 @@ from services.ingest.usecases.normalise.profiling import (
     split_events,
     take_identity,
 )
-from services.ingest.usecases.normalise.reading import NO_SETTINGS, Delivery, Item, read_delivery, read_request
+from services.ingest.usecases.normalise.reading import (
+    FETCH_FAILED,
+    NO_SETTINGS,
+    Delivery,
+    Item,
+    read_delivery,
+    read_request,
+)
 from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, recognise
 from services.ingest.usecases.normalise.recording import (
     activity_events,
@@ -52,8 +60,10 @@ async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: 
     """
     requests = [read_request(event) for event in received]
     settings, unknown_means = await sources.settings_and_default(tx, {request.source_id for request in requests})
+    failed = [event.id for event, one in zip(received, requests, strict=True) if one.parked_as == FETCH_FAILED]
+    parked = await fetches.parked_before(tx, failed) if failed else frozenset()
     deliveries = [
-        read_delivery(event, request, settings.get(request.source_id, NO_SETTINGS))
+        read_delivery(event, request, settings.get(request.source_id, NO_SETTINGS), was_parked=event.id in parked)
         for event, request in zip(received, requests, strict=True)
     ]
     await handle(tx, deliveries, hashed=hashed, unknown_means=unknown_means)
@@ -67,7 +77,7 @@ async def handle(
     unknown_means: what unknown consent means, where it was read with them.
     """
     found = {one.id: _result(one, tx) for one in deliveries}
-    items = await _fresh(tx, deliveries, found)
+    items = await set_aside(tx, await _fresh(tx, deliveries, found), found)
     recognised = await recognise(tx, items, hashed)
     if unknown_means is None:
         unknown_means = (await consents.default(tx)).unknown_means

@@ -7,9 +7,12 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from services.ingest.adapters import ADAPTERS
+from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import Timed, occurred
+from services.ingest.domain.fetching import asked
+from services.ingest.domain.fields import mapping_of, text_of
 from services.ingest.domain.keys import Key, keys_of
-from services.ingest.domain.observation import Observation, Operation, Refusal
+from services.ingest.domain.observation import Fetch, Observation, Operation, Parsed, Refusal
 from services.ingest.domain.source import SourceSettings
 from shared.contracts.deliveries import REQUEST_HEADER, DeliveryRequest
 from shared.errors import AppError
@@ -17,9 +20,11 @@ from shared.ids import derived_id
 from shared.senders import InboundRequest
 from shared.stream.handlers import ParkError, RawEvent
 
-__all__ = ["NO_SETTINGS", "ORIGIN_NOT_LISTED", "Delivery", "Item", "read_delivery", "read_request"]
+__all__ = ["FETCH_FAILED", "NO_SETTINGS", "ORIGIN_NOT_LISTED", "Delivery", "Item", "read_delivery", "read_request"]
 
 ORIGIN_NOT_LISTED = "origin_not_listed"
+FETCH_FAILED = "fetch_failed"
+_WITHOUT_KEYS = frozenset({Operation.STATUS, Operation.FETCH, Operation.ERASE})
 NO_SETTINGS = SourceSettings()  # of a source that is gone, and of commands, which come from no source
 
 
@@ -76,13 +81,17 @@ def read_request(event: RawEvent) -> DeliveryRequest:
         raise ParkError("The record is no delivery of our door.", "unreadable") from error
 
 
-def read_delivery(event: RawEvent, request: DeliveryRequest, settings: SourceSettings) -> Delivery:
+def read_delivery(
+    event: RawEvent, request: DeliveryRequest, settings: SourceSettings, *, was_parked: bool = False
+) -> Delivery:
     """The delivery of a record. Raises ParkError, not counted as ours, for what the door or the adapter found wrong.
 
     settings are those of its source now: what came from a new landing page is taken when it is replayed after being
-    listed, and a mended mapping reads what the old one could not.
+    listed, and a mended mapping reads what the old one could not. was_parked: a fetch that failed is asked again.
     """
     source = str(request.source_id)
+    if request.parked_as == FETCH_FAILED:
+        return _fetch_again(event, request, settings, was_parked=was_parked)
     is_listed_now = request.parked_as == ORIGIN_NOT_LISTED and request.headers.get("origin") in settings.origins
     if request.parked_as is not None and not is_listed_now:
         raise ParkError("The door set it aside.", request.parked_as, is_ours=False, source=source)
@@ -94,10 +103,29 @@ def read_delivery(event: RawEvent, request: DeliveryRequest, settings: SourceSet
         parsed = adapter.parse(inbound, settings)
     except AppError as error:
         raise ParkError(error.detail, error.problem, is_ours=False, source=source) from error
+    return _delivery(event, request, settings, parsed)
+
+
+def _delivery(event: RawEvent, request: DeliveryRequest, settings: SourceSettings, parsed: Parsed) -> Delivery:
     received_at = request.received_at.astimezone(UTC)
     delivery = Delivery(event.id, request, _import_id(request), received_at, settings, refusals=parsed.refusals)
     delivery.items = [_item(one, ordinal, delivery) for ordinal, one in enumerate(parsed.observations)]
     return delivery
+
+
+def _fetch_again(event: RawEvent, request: DeliveryRequest, settings: SourceSettings, *, was_parked: bool) -> Delivery:
+    """The question of a fetch that failed for good: parked with its reason first, and asked anew when replayed."""
+    what = asked(request.path)
+    try:
+        body = bodies.read_event(event.value)
+    except AppError as error:
+        raise ParkError(error.detail, error.problem, source=str(request.source_id)) from error
+    if not was_parked or what is None:
+        problem = text_of(body.get("problem")) or "The fetch failed."
+        raise ParkError(problem, FETCH_FAILED, is_ours=False, source=str(request.source_id))
+    headers = {name: str(value) for name, value in mapping_of(body.get("headers")).items()}
+    fetch = Fetch(what, text_of(body.get("url")) or "", headers)
+    return _delivery(event, request, settings, Parsed((Observation(operation=Operation.FETCH, fetch=fetch),)))
 
 
 def _item(observation: Observation, ordinal: int, delivery: Delivery) -> Item:
@@ -107,7 +135,7 @@ def _item(observation: Observation, ordinal: int, delivery: Delivery) -> Item:
         activity_id=_activity_id(observation, ordinal, delivery),
         ordinal=ordinal,
         timed=timed,
-        keys=() if observation.operation is Operation.STATUS else keys_of(observation.person),
+        keys=() if observation.operation in _WITHOUT_KEYS else keys_of(observation.person),
         delivery=delivery,
     )
 

@@ -1,0 +1,109 @@
+"""Does what deliveries asked for: hands a loop the fetches that are due, writes what came of each, erases people.
+
+Nothing here speaks to a sender; the loop does, between two transactions. Invariant: a fetch ends done, or failed with
+its reason parked where a person sees it and can replay it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import orjson
+from cryptography.fernet import InvalidToken, MultiFernet
+
+from services.ingest.domain.fetching import ASK_PATH, answer_path, next_try_at
+from services.ingest.domain.keys import Key, KeyKind
+from services.ingest.store import fetches
+from services.ingest.store.fetches import FetchRow
+from services.ingest.usecases.erasing import erase
+from services.ingest.usecases.imports import Deliver
+from services.ingest.usecases.normalise import KeyedHash
+from services.ingest.usecases.normalise.reading import FETCH_FAILED
+from shared.db.engine import Tx
+from shared.ids import derived_id
+from shared.telemetry import log
+
+__all__ = ["TAKEN_MAX", "DueFetch", "deliver_answer", "deliver_failure", "erase_asked", "put_off", "take_fetches"]
+
+TAKEN_MAX: Final = 8  # fetched side by side: each holds a socket and up to 64 KiB
+
+
+@dataclass(frozen=True, slots=True)
+class DueFetch:
+    """A claimed fetch with the headers it is asked with; `token` is absent when its source has none."""
+
+    row: FetchRow
+    token: str | None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What is sent: the adapter's own headers and the token of the source."""
+        proof = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        return {"accept": "application/json", **self.row.headers, **proof}
+
+
+async def take_fetches(tx: Tx, *, wrapping: MultiFernet) -> list[DueFetch]:
+    """Claim what is due, at most TAKEN_MAX."""
+    rows = await fetches.claim_fetches(tx, limit=TAKEN_MAX)
+    wrapped = await fetches.tokens(tx, {row.source_id for row in rows}) if rows else {}
+    return [DueFetch(row, _unwrapped(row.source_id, wrapped, wrapping)) for row in rows]
+
+
+async def put_off(tx: Tx, row: FetchRow, problem: str) -> bool:
+    """Try again later, with growing gaps. False: that was the last try, and nothing was written."""
+    due_at = next_try_at(row.tries, tx.now)
+    if due_at is None:
+        return False
+    await fetches.put_off_fetch(tx, row.id, due_at=due_at, problem=problem)
+    return True
+
+
+async def deliver_answer(deliver: Deliver, row: FetchRow, body: bytes, *, now: datetime) -> None:
+    """Put the answer where every delivery goes; its id is the fetch's, so a second time adds nothing. Raises Busy."""
+    delivery_id = derived_id("fetched", row.id)
+    request = _request(row, answer_path(row.what), now) | {"headers": {"content-type": "application/json"}}
+    await deliver(delivery_id, str(delivery_id), body, request=request, received_at=now)
+
+
+async def deliver_failure(deliver: Deliver, row: FetchRow, problem: str, *, now: datetime) -> None:
+    """Let the consumer park the question: a replay asks it again. Raises Busy."""
+    delivery_id = derived_id("fetch_failed", row.id)
+    body = orjson.dumps({"url": row.url, "headers": dict(row.headers), "problem": problem})
+    request = _request(row, f"{ASK_PATH}{row.what}", now) | {"parked_as": FETCH_FAILED}
+    await deliver(delivery_id, str(delivery_id), body, request=request, received_at=now)
+
+
+async def erase_asked(tx: Tx, *, hashed: KeyedHash) -> None:
+    """Erase one person that a sender named, if there is one. Raises Busy when keys came in meanwhile: it stays due."""
+    asked = await fetches.take_erasure(tx)
+    if asked is not None:
+        keys = tuple(Key(KeyKind(kind), value) for kind, value in asked.keys)
+        await erase(tx, lead_id=None, keys=keys, by=asked.by, hashed=hashed)
+
+
+def _request(row: FetchRow, path: str, now: datetime) -> dict[str, object]:
+    """What the door would have known, had the sender delivered it."""
+    return {
+        "source_id": str(row.source_id),
+        "sender": row.sender,
+        "method": "GET",
+        "path": path,
+        "query": "",
+        "headers": {},
+        "verified_by": row.verified_by,
+        "received_at": now,
+        "is_gpc": False,
+        "parked_as": None,
+    }
+
+
+def _unwrapped(source_id: UUID, wrapped: Mapping[UUID, bytes], wrapping: MultiFernet) -> str | None:
+    if source_id not in wrapped:
+        return None
+    try:
+        return wrapping.decrypt(wrapped[source_id]).decode()
+    except InvalidToken:
+        log.error("token_not_unwrapped", source_id=str(source_id))
+        return None
