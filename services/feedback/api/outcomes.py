@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from services.feedback.domain.disposition import Result
 from services.feedback.store import outcomes, people
 from services.feedback.store.outcomes import OpportunityRow, OutcomeRow
-from services.feedback.usecases.imports import import_outcomes, import_spend
+from services.feedback.usecases.imports import import_outcomes, import_spend, preview_spend
 from services.feedback.usecases.outcomes import (
     Reported,
     opportunity_or_missing,
@@ -182,14 +182,43 @@ async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, data
 
 
 @router.post("/v1/spend", status_code=202)
-async def post_spend(request: Request, _: Writer, database: DatabaseOf) -> Response:
+async def post_spend(
+    request: Request,
+    _: Writer,
+    database: DatabaseOf,
+    map: Annotated[  # noqa: A002 - the parameter's name
+        list[str], Query(max_length=100, description="`Heading=column`; nothing behind `=` leaves it out")
+    ] = [],  # noqa: B006 - the framework copies it
+) -> Response:
     """Import a CSV of spend; the same file again adds nothing."""
+    content, mapping = await _spend_asked(request, map)
+    async with transaction(database, "command") as tx:
+        answer = await import_spend(tx, content, mapping=mapping)
+    return _json(answer, status=202)
+
+
+@router.post("/v1/spend/preview")
+async def post_spend_preview(
+    request: Request,
+    _: Writer,
+    map: Annotated[  # noqa: A002 - the parameter's name
+        list[str], Query(max_length=100, description="`Heading=column`; nothing behind `=` leaves it out")
+    ] = [],  # noqa: B006 - the framework copies it
+) -> Response:
+    """What a CSV of spend would become; nothing is kept of it."""
+    content, mapping = await _spend_asked(request, map)
+    return _json(preview_spend(content, mapping=mapping), status=200)
+
+
+async def _spend_asked(request: Request, said: list[str]) -> tuple[bytes, dict[str, str]]:
+    """The file and its mapping. Raises UnsupportedMedia for what is no CSV, Refused for a mapping of another form."""
     if not _is_csv(request):
         raise UnsupportedMedia("Send text/csv with the columns since_on, until_on, amount, currency, source, campaign.")
-    content = await request.body()
-    async with transaction(database, "command") as tx:
-        answer = await import_spend(tx, content)
-    return _json(answer, status=202)
+    pairs = [one.partition("=") for one in said]
+    if any(not heading.strip() or not sign for heading, sign, _ in pairs):
+        error = FieldError("/map", "form", "Heading=column")
+        raise Refused("A mapping is written Heading=column.", errors=[error])
+    return await request.body(), {heading.strip(): column.strip() for heading, _, column in pairs}
 
 
 async def _of_person(database: Database, lead_id: UUID) -> dict[str, Any]:

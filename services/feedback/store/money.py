@@ -124,17 +124,11 @@ async def take_credit_due(tx: Tx, *, most: int) -> list[UUID]:
     return sorted({row.opportunity_id for row in await tx.execute(_TAKE_CREDIT_DUE, {"most": most})})
 
 
-async def add_spend(tx: Tx, rows: Sequence[tuple[UUID, SpendRow]]) -> None:
-    """Store imported spend, each line once."""
-    if rows:
-        await tx.execute(
-            _ADD_SPEND,
-            [
-                {name: getattr(row, name) for name in SpendRow.__slots__}
-                | {"spend_id": spend_id, "recorded_at": tx.now}
-                for spend_id, row in rows
-            ],
-        )
+async def add_spend(tx: Tx, spend_id: UUID, row: SpendRow) -> bool:
+    """Store one imported line; False when it is known."""
+    values = {name: getattr(row, name) for name in SpendRow.__slots__}
+    added = await tx.execute(_ADD_SPEND, values | {"spend_id": spend_id, "recorded_at": tx.now})
+    return bool(added.rowcount)
 
 
 async def spend_between(tx: ReadTx, since: date, until: date) -> list[SpendRow]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.integration.feedback.desk import FeedbackDesk, user
 from tests.support.builders.feedback import days, lead_id
@@ -49,6 +50,51 @@ async def test_spend_meets_revenue_by_source(desk: FeedbackDesk) -> None:
     page = await desk.get("/v1/reports/campaigns", since="2026-06-01T00:00:00Z", until="2026-07-01T00:00:00Z")
     (row,) = page["rows"]
     assert (row["source"], row["spend_minor"], row["roi"]) == ("ads", 30_000, -1.0)
+
+
+SHEET = "Campaign name;Month;Cost;Currency\r\nJuni-Aktion für Köln;2026-06;300.00;EUR\r\nHerbst;2026-Q4;12.5;EUR\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+async def test_spend_is_read_by_the_headings_people_use_after_a_look(desk: FeedbackDesk, encoding: str) -> None:
+    marketer = user("mary", "marketer")
+    body = (SHEET + "Juni;June;1;EUR\r\n").encode(encoding)
+    looked = (await _send(desk, "/v1/spend/preview", body, by=marketer)).json()
+    assert {one["heading"]: one["field"] for one in looked["columns"]} == {
+        "campaign_name": "campaign",
+        "month": "period",
+        "cost": "amount",
+        "currency": "currency",
+    }
+    assert [(one["since_on"], one["until_on"], one["amount_minor"], one["campaign"]) for one in looked["rows"]] == [
+        ("2026-06-01", "2026-06-30", 30_000, "Juni-Aktion für Köln"),
+        ("2026-10-01", "2026-12-31", 1_250, "Herbst"),
+    ]
+    assert [(one["record"], one["field"]) for one in looked["refused"]] == [(3, "period")]
+    assert await desk.rows("select 1 from spend") == []
+    taken = (await _send(desk, "/v1/spend", body, by=marketer)).json()
+    assert (taken["taken"], taken["note"]) == (2, looked["note"])
+    assert ("Windows-1252" in taken["note"]) == (encoding == "cp1252")
+
+
+async def test_a_mended_file_of_spend_adds_what_was_mended_alone(desk: FeedbackDesk) -> None:
+    marketer = user("mary", "marketer")
+    twice = SHEET + "Herbst;2026-Q4;12.5;EUR\r\nJuni;June;1;EUR\r\n"
+    first = (await _send(desk, "/v1/spend", twice, by=marketer)).json()
+    assert (first["taken"], first["repeated"], len(first["refused"])) == (3, 0, 1)
+    mended = (await _send(desk, "/v1/spend", twice.replace(";June;", ";2026-06-15;"), by=marketer)).json()
+    assert (mended["taken"], mended["repeated"], mended["refused"]) == (1, 3, [])
+    assert [row.amount_minor for row in await desk.rows("select amount_minor from spend order by 1")] == [
+        100, 1_250, 1_250, 30_000,
+    ]  # fmt: skip
+
+
+async def test_a_mapping_of_spend_goes_before_every_guess(desk: FeedbackDesk) -> None:
+    marketer = user("mary", "marketer")
+    text = "Day,Net,Gross,Currency,baton_reason\n2026-06-01,10,12,EUR,old\n"
+    for said, status in (("map=Gross%3Damount&map=Net%3D", 202), ("map=Tax%3Damount", 422), ("map=Gross", 422)):
+        assert (await _send(desk, f"/v1/spend?{said}", text, by=marketer)).status_code == status, said
+    assert [row.amount_minor for row in await desk.rows("select amount_minor from spend")] == [1_200]
 
 
 async def test_a_file_that_is_none_is_refused_as_a_whole(desk: FeedbackDesk) -> None:
