@@ -80,7 +80,8 @@ class Connection:
 
     async def now(self) -> datetime:
         """World time of the open transaction."""
-        return cast("datetime", (await self.execute(_NOW)).scalar_one())
+        ((now,),), _, _ = await self._fetched(_NOW, ())
+        return cast("datetime", now)
 
     async def begin(self, isolation: str = "") -> None:
         """Open a transaction."""
@@ -130,18 +131,23 @@ class Connection:
             raise
 
     async def _run(self, plan: Plan, values: tuple[Any, ...]) -> _Rows:
-        try:
-            known = self._prepared.get(plan.sql)
-            statement, described = await self._prepare(plan.sql) if known is None else known
-            records = await statement.fetch(*values)
-        except BaseException as error:  # noqa: BLE001 - raised again, in other words
-            self._raise(error, plan.sql)
-        self._prepared.move_to_end(plan.sql)
+        records, described, status = await self._fetched(plan.sql, values)
         rows = _Rows(plan.metadata_of(described), iter(records))
-        touched = _TOUCHED.match(statement.get_statusmsg() or "")
+        touched = _TOUCHED.match(status)
         if touched is not None:
             rows.rowcount = int(touched[1])
         return rows
+
+    async def _fetched(self, sql: str, values: tuple[Any, ...]) -> tuple[Sequence[Any], Described, str]:
+        """The driver's records, their columns, and what the server says of the statement."""
+        try:
+            known = self._prepared.get(sql)
+            statement, described = await self._prepare(sql) if known is None else known
+            records = await statement.fetch(*values)
+        except BaseException as error:  # noqa: BLE001 - raised again, in other words
+            self._raise(error, sql)
+        self._prepared.move_to_end(sql)
+        return records, described, statement.get_statusmsg() or ""
 
     async def _prepare(self, sql: str) -> tuple[Any, Described]:
         statement = await self._driver.prepare(sql)

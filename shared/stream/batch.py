@@ -152,6 +152,7 @@ async def park_one(
 
 async def mark_start(database: Database, position: Position, offset: int) -> int:
     """Note that a batch begins at an offset, before it does; returns how many times one has begun there."""
+    await announce("batch_start:before_commit")
     async with database.connection() as connection:
         marked = await connection.execute(
             _MARK,

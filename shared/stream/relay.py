@@ -7,8 +7,10 @@ inboxes drop the repeats. The order proof is in RELIABILITY 3.5.
 """
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, bindparam, text
+from sqlalchemy import TextClause, text
 
 from shared.clock import sleep
 from shared.config import ServiceSettings
@@ -29,13 +31,20 @@ STAND_BY_SECONDS = 1.0
 BUSY_SECONDS, IDLE_SECONDS = 0.005, 0.250
 
 _READ = text("select id, topic, key, headers, payload from outbox order by id limit :rows")
+# What it reads for the next round is of the snapshot before the delete, so without the ids that leave. By list, never
+# "id > last": a lower id may have been committed late.
 _MOVE = text(
     f"""
-    with gone as (delete from outbox where id = any(:ids) returning id, topic, key, event_id, headers, payload)
-    insert into outbox_sent (slot, id, topic, key, event_id, headers, payload)
-    select (current_date - date '2000-01-01') % {SENT_SLOTS}, id, topic, key, event_id, headers, payload from gone
+    with gone as (
+        delete from outbox where id = any(cast(:ids as bigint[])) returning id, topic, key, event_id, headers, payload
+    ), sent as (
+        insert into outbox_sent (slot, id, topic, key, event_id, headers, payload)
+        select (current_date - date '2000-01-01') % {SENT_SLOTS}, id, topic, key, event_id, headers, payload from gone
+    )
+    select id, topic, key, headers, payload from outbox
+     where id <> all(cast(:ids as bigint[])) order by id limit :rows
     """  # noqa: S608 - a constant of ours
-).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+)
 _WAITING = text(
     """
     select count(*) as waiting, cast(coalesce(extract(epoch from now() - min(written_at)), 0) as float8) as age
@@ -58,6 +67,7 @@ class Relay:
     def __init__(self, settings: ServiceSettings, database: Database) -> None:
         self._name = f"relay {settings.service}"
         self._database = database
+        self._read: Sequence[Any] = []  # the rows of the next round, when moving the last one showed some
         self._producer = Producer(
             settings.kafka_bootstrap_servers,
             client_id=f"baton-{settings.service}-relay-{settings.instance}",
@@ -97,26 +107,36 @@ class Relay:
     async def _lead(self, stop: asyncio.Event, lock: SessionLock) -> None:
         async with asyncio.TaskGroup() as group:
             lost = group.create_task(lock.lost(), name="relay-lock")
-            seconds = BUSY_SECONDS
+            seconds, self._read = BUSY_SECONDS, []
             while not stop.is_set() and not lost.done():
-                await self._wait(seconds)
+                if not self._producer.is_started:
+                    self._read = []
+                was_woken = bool(self._read) or await self._wait(seconds)
                 if self._producer.is_started:
-                    seconds = BUSY_SECONDS if await self.publish_round() else IDLE_SECONDS
+                    published = await self.publish_round()
+                    # What another process wrote wakes nobody here: look again soon, while it goes on writing.
+                    seconds = BUSY_SECONDS if published and not was_woken else IDLE_SECONDS
             lost.cancel()
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> bool:
+        """Wait for a commit that wrote events, at most so long; whether there was one."""
         written = self._database.outbox_written
         try:
             async with asyncio.timeout(seconds):
                 await written.wait()
         except TimeoutError:
-            pass
+            return False
         written.clear()
+        return True
 
     async def publish_round(self) -> int:
-        """Publish the oldest rows and move them; returns how many. On any doubt nothing is moved, and 0 is returned."""
-        async with self._database.connection() as connection:
-            rows = (await connection.execute(_READ, {"rows": ROUND_ROWS})).all()
+        """Publish the oldest rows and move them; returns how many. On any doubt nothing is moved, and 0 is returned.
+
+        Moving a round reads the next one: at most one statement a round while rows keep coming.
+        """
+        rows, self._read = self._read, []
+        if not rows:
+            rows = await self._ask(_READ, {"rows": ROUND_ROWS})
         if not rows:
             return 0
         await announce("relay:after_read")
@@ -129,8 +149,13 @@ class Relay:
             return 0
         await announce("relay:after_ack")
         await announce("relay:before_move")
-        async with self._database.connection() as connection:
-            await connection.execute(_MOVE, {"ids": [row.id for row in rows]})
+        self._read = await self._ask(_MOVE, {"ids": [row.id for row in rows], "rows": ROUND_ROWS})
         await announce("relay:after_move")
         count("baton_relayed_events_total", len(rows))
         return len(rows)
+
+    async def _ask(self, statement: TextClause, values: dict[str, Any]) -> Sequence[Any]:
+        """The rows a statement shows now; a commit after this wakes us again."""
+        self._database.outbox_written.clear()
+        async with self._database.connection() as connection:
+            return (await connection.execute(statement, values)).all()

@@ -16,7 +16,7 @@ from shared.db.engine import Database, transaction
 from shared.ids import derived_id, jitter
 from shared.stream.outbox import emit
 from shared.stream.producer import PRODUCER_SETTINGS, REQUEST_BYTES, Producer, Unacked
-from shared.stream.relay import Relay, outbox_waiting
+from shared.stream.relay import ROUND_ROWS, Relay, outbox_waiting
 from shared.telemetry import Step, install_hook
 from tests.integration.shared.stage import AT, PARTITIONS, Stage, erased, until
 
@@ -158,6 +158,22 @@ async def test_a_round_broken_at_any_step_is_repeated_whole(stage: Stage, step: 
     assert set(ids) == {erased(number).id for number in range(50)}
     assert await stage.one("select count(*) from outbox_sent") == 50
     assert await stage.one("select count(*) from outbox") == 0
+
+
+async def test_moving_a_round_reads_the_next_one_and_nothing_overtakes(stage: Stage) -> None:
+    numbers = range(ROUND_ROWS + 20)
+    async with transaction(stage.database, "periodic") as tx:
+        emit(tx, *(erased(number, lead=1) for number in numbers))
+    relay = Relay(stage.settings, stage.database)
+    await relay.start()
+    assert await relay.publish_round() == ROUND_ROWS
+    async with transaction(stage.database, "periodic") as tx:
+        emit(tx, erased(len(numbers), lead=1))
+    assert [await relay.publish_round() for _ in range(3)] == [20, 1, 0]
+    await relay.stop()
+    expected = [erased(number).id for number in range(len(numbers) + 1)]
+    assert [event_id for _, event_id, _ in await read_all(stage)] == expected
+    assert await stage.one("select count(*) from outbox_sent") == len(expected)
 
 
 async def test_a_rolled_back_transaction_emits_nothing(stage: Stage) -> None:
