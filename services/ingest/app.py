@@ -22,6 +22,7 @@ from services.ingest.collector import (
     SourceDirectory,
     Spool,
 )
+from services.ingest.collector.certificates import Certificates
 from services.ingest.consumer import handlers
 from services.ingest.dispatches import FetchLoop
 from services.ingest.settings import Settings
@@ -114,6 +115,7 @@ def build() -> Runtime:
     producer, lane = runtime.producer(), Lane()
     spool = spool_of(settings)
     keeper = Keeper(producer, hint_key=key, spool=spool, lane=lane)
+    client = OutboundClient(settings.guard())
     desk = Desk(
         directory=directory,
         keeper=keeper,
@@ -125,6 +127,7 @@ def build() -> Runtime:
         rates=Rates(),
         in_flight=InFlight(requests_max=settings.requests_in_flight_max, bytes_max=settings.bytes_in_flight_max),
         public_url=settings.door_url,
+        certificates=Certificates(client),
     )
     parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh)
     app = create_app(
@@ -150,7 +153,7 @@ def build() -> Runtime:
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
     runtime.every(TELL_SECONDS, "tell_accounts", tell_account, database=worker)
     runtime.every(TELL_SECONDS, "erase_asked", partial(erase_asked, hashed=hashed), database=worker)
-    fetching = FetchLoop(worker, OutboundClient(settings.guard()), deliver=keeper.send, wrapping=wrapping)
+    fetching = FetchLoop(worker, client, deliver=keeper.send, wrapping=wrapping)
     runtime.loop("dispatches", fetching.run)
     runtime.every(
         RETIRE_SECONDS, "retire_visitors", partial(retire_visitors, days=settings.anonymous_days), database=worker

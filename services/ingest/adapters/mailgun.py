@@ -41,7 +41,7 @@ KINDS: Mapping[str, str] = {
 }
 STATUSES: tuple[str, ...] = ("accepted", "failed temporary", "rejected", "dropped")
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
-_PROOF_FIELDS: Final = frozenset({"signature", "token"})  # they differ each time Mailgun tries
+_PROOF_FIELDS: Final = frozenset({"signature", "token", "timestamp"})  # they differ each time Mailgun tries
 _LEGACY_TAGS: Final = ("tag", "X-Mailgun-Tag")
 _LEGACY_FIELDS: Final = frozenset(
     {"event", "recipient", "domain", "timestamp", "token", "signature", "code", "error", "description", "reason"}
@@ -69,9 +69,10 @@ def verify(request: InboundRequest, secret: str, now: float) -> bool:
     return bool(token) and is_fresh(timestamp, now) and is_hex_signed(signed, signature, secret=secret)
 
 
-def once(request: InboundRequest) -> str | None:
-    """The token: a second delivery that shows it must have the same body."""
-    return _signed(request)[1] or None
+def once(request: InboundRequest) -> tuple[str, bytes] | None:
+    """(token, what is delivered under it): a second delivery that shows the token must deliver the same."""
+    token = _signed(request)[1]
+    return (token, _alike(_content(request))) if token else None
 
 
 def outline(request: InboundRequest) -> Outline:
@@ -85,8 +86,7 @@ def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa:
     content = _content(request)
     said = mapping_of(content.get("event-data"))
     event = _event(said) if said else _legacy_event(content)
-    alike = said or {name: value for name, value in content.items() if name not in _PROOF_FIELDS}
-    return Parsed((mail_observation(event, raw=orjson.dumps(alike, option=orjson.OPT_SORT_KEYS)),))
+    return Parsed((mail_observation(event, raw=_alike(content)),))
 
 
 def _content(request: InboundRequest) -> Mapping[str, object]:
@@ -99,6 +99,12 @@ def _content(request: InboundRequest) -> Mapping[str, object]:
     if text_of(mapping_of(content.get("event-data")).get("event")) or text_of(content.get("event")):
         return content
     raise Unreadable("The delivery names no event.", slug="unknown_type")
+
+
+def _alike(content: Mapping[str, object]) -> bytes:
+    """What stays the same however often Mailgun delivers it."""
+    own = {name: value for name, value in content.items() if name not in _PROOF_FIELDS}
+    return orjson.dumps(mapping_of(content.get("event-data")) or own, option=orjson.OPT_SORT_KEYS)
 
 
 def _signed(request: InboundRequest) -> tuple[str, str, str]:

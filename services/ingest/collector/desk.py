@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from starlette.types import Scope
 
 from services.ingest.adapters import Adapter, Outline
 from services.ingest.collector.answers import Refused
+from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.directory import Proof, SourceDirectory
 from services.ingest.collector.keep import Keeper
+from services.ingest.collector.once import ShownOnce
 from services.ingest.collector.rates import Rates
 from services.ingest.collector.wire import InFlight
 from shared import clock
@@ -44,6 +46,8 @@ class Desk:
     in_flight: InFlight
     public_url: str
     """Our address as senders know it: what stands before the path."""
+    certificates: Certificates = field(default_factory=Certificates)
+    once: ShownOnce = field(default_factory=ShownOnce)
 
     def unproven(self, detail: str, *errors: FieldError) -> Refused:
         """401 when we are sure, 503 while the directory is stale: we never say "unknown" while we cannot know."""

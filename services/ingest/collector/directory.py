@@ -24,7 +24,7 @@ class Proof:
 
     source: Source
     verified_by: str
-    secret_id: str
+    secret_id: str | None
     valid_until: datetime | None = None
 
 

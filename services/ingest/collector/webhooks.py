@@ -1,26 +1,30 @@
 """The webhook addresses: `/webhooks/{sender}/{source}`, proven by the sender's own scheme.
 
-An unknown source and a wrong signature get the same answer after the same work. A scheme without a secret is closed.
+An unknown source and a wrong signature get the same answer after the same work. A scheme without a secret is closed; a
+sender whose only secret is its address is open at that address, and must show a secret too when its source has one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from starlette.types import Receive, Scope
 
-from services.ingest.adapters import ADAPTERS
+from services.ingest.adapters import ADAPTERS, Adapter
 from services.ingest.collector.answers import Refused, Response
 from services.ingest.collector.desk import Desk, check_encoding, outlined, request_of
 from services.ingest.collector.directory import GONE_FOR, Proof
 from services.ingest.collector.wire import WEBHOOK_BYTES_MAX, client_network, read_body
 from services.ingest.domain.source import Secret, Source
 from shared import clock
+from shared.senders import InboundRequest
 
 __all__ = ["METHODS", "START", "take_webhook"]
 
 START: Final = "/webhooks/"
 METHODS: Final = ("GET", "HEAD", "POST")  # senders shake hands by GET and HEAD
+_VERIFIED_BY: Final = {"signature": "signature", "shared_secret": "shared_secret", "address": "shared_secret"}
+"""What a right secret proves, by the sender's `PROOF`; of one with a mere address it is sent along."""
 _UNPROVEN: Final = (
     "Nothing was kept: the signature is wrong, or no source has this address. Paste the address of the source again, "
     "and give Baton the signing secret that the sender shows; `baton source list` shows the addresses."
@@ -31,7 +35,7 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
     """Take one request of a sender. Raises Refused."""
     sender, _, address = scope["path"].removeprefix(START).partition("/")
     adapter = ADAPTERS.get(sender)
-    if adapter is None:
+    if adapter is None or adapter.PROOF == "key":  # a key has its own paths
         raise desk.unproven(_UNPROVEN)
     check_encoding(headers)
     body = await read_body(receive, headers, bytes_max=WEBHOOK_BYTES_MAX)
@@ -44,26 +48,43 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
         shaken = adapter.handshake(request, [secret.value for secret in secrets])
         if shaken is not None and source is not None:
             return Response.of(shaken)
-        proven = next((one for one in secrets if adapter.verify(request, one.value, now.timestamp())), None)
-        if not secrets:
-            adapter.verify(request, desk.directory.decoy(sender), now.timestamp())
-        if source is None or proven is None:
+        proof = await _proof(desk, adapter, request, source, secrets, now=now.timestamp())
+        if proof is None or request.method != "POST" or desk.once.is_forged(adapter, request, proof.source.id):
             raise desk.unproven(_UNPROVEN)
-        rate = source.settings.rate_per_second or desk.default_rates.server_key
-        desk.rates.take("source", str(source.id), per_second=rate)
+        rate = proof.source.settings.rate_per_second or desk.default_rates.server_key
+        desk.rates.take("source", str(proof.source.id), per_second=rate)
+        await desk.certificates.confirm(adapter, request)
         outline = await outlined(adapter, request)
         if outline.events:
-            await desk.keep(
-                request,
-                Proof(source, "signature", str(proven.id)),
-                headers=headers,
-                network=client_network(scope),
-                hint=adapter.hint(request),
-                adapter=adapter,
-            )
+            network = client_network(scope)
+            hint = adapter.hint(request)
+            await desk.keep(request, proof, headers=headers, network=network, hint=hint, adapter=adapter)
         return Response.of(adapter.REPLY)
     finally:
         desk.in_flight.give_back(len(body))
+
+
+async def _proof(
+    desk: Desk,
+    adapter: Adapter,
+    request: InboundRequest,
+    source: Source | None,
+    secrets: Sequence[Secret],
+    *,
+    now: float,
+) -> Proof | None:
+    """How the request is proven, or None. What has no secret to verify with is verified with another: same work."""
+    completed = await desk.certificates.complete(adapter, request, secrets)
+    proven = next((one for one in completed if adapter.verify(request, one.value, now)), None)
+    if not completed:
+        adapter.verify(request, desk.directory.decoy(adapter.SENDER), now)
+    if source is None:
+        return None
+    if proven is not None:
+        return Proof(source, _VERIFIED_BY[adapter.PROOF], str(proven.id))
+    if adapter.PROOF == "address" and not source.secrets:
+        return Proof(source, "address", None)
+    return None
 
 
 def _source(desk: Desk, sender: str, address: str, now: datetime) -> Source | None:

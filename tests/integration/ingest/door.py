@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import httpx2
@@ -23,6 +24,7 @@ from services.ingest.collector import (
     SourceDirectory,
     Spool,
 )
+from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.keep import Sending
 from services.ingest.collector.spool_disk import Disk
 from services.ingest.domain.source import Secret, Source, SourceKey, SourceSettings, key_hash
@@ -40,6 +42,7 @@ EVENTS_KEY = "events-key-of-tests"
 MAIL_ADDRESS = "0123456789abcdef"
 PATIENCE_SECONDS = 60.0
 ORIGIN = "https://www.example.test"
+PUBLIC_URL = "https://in.example.test"
 RATES = DoorRates(server_key=10_000, browser_key=10_000, browser_address=10_000)
 
 
@@ -151,7 +154,8 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
         default_rates=options.get("rates", RATES),
         rates=Rates(),
         in_flight=InFlight(requests_max=options.get("requests_max", 2000), bytes_max=64 * 1024 * 1024),
-        public_url="https://in.example.test",
+        public_url=PUBLIC_URL,
+        certificates=options.get("certificates") or Certificates(),
     )
     server = DrainServer(
         Collector(elsewhere, desk=desk),
@@ -163,7 +167,9 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[socket]))
         try:
-            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
+            transport = httpx2.AsyncHTTPTransport(socket_options=[(IPPROTO_TCP, TCP_NODELAY, 1)])  # else 40 ms a body
+            base_url = f"http://127.0.0.1:{port}"
+            async with httpx2.AsyncClient(base_url=base_url, timeout=20, transport=transport) as client:
                 yield Door(port, client, directory)
         finally:
             server.drain()

@@ -1,0 +1,45 @@
+"""Remembers for a while what a sender may show once only: again with the same body it is a repeat, else a forgery.
+
+Some schemes sign a token and not the body (SENDERS 3.6): one captured proof would sign anything. In this process's
+memory, best effort: behind the door the consumer remembers it as long as ids.
+"""
+
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID
+
+from services.ingest.adapters import Adapter
+from shared import clock
+from shared.senders import InboundRequest
+
+__all__ = ["ShownOnce"]
+
+REMEMBERED_SECONDS: Final = 600.0  # twice as long as a signed time is good for
+_REMEMBERED_MAX: Final = 100_000  # beyond it the older half is forgotten: memory is bounded, and so is this promise
+
+
+class ShownOnce:
+    """Two generations of (source, token) to the hash of the body; the older one falls away as a whole."""
+
+    def __init__(self) -> None:
+        self._now: dict[tuple[UUID, str], bytes] = {}
+        self._before: dict[tuple[UUID, str], bytes] = {}
+        self._turned_at = clock.monotonic()
+
+    def is_forged(self, adapter: Adapter, request: InboundRequest, source_id: UUID) -> bool:
+        """Whether a proven request shows what was shown with another body; remembers what it shows."""
+        read_once = getattr(adapter, "once", None)
+        shown = None if read_once is None else read_once(request)
+        if shown is None:
+            return False
+        self._turn()
+        token, content = shown
+        own, body = (source_id, token), blake2b(content, digest_size=16).digest()
+        known = self._now.get(own) or self._before.get(own)
+        self._now[own] = known or body
+        return known is not None and known != body
+
+    def _turn(self) -> None:
+        now = clock.monotonic()
+        if now - self._turned_at >= REMEMBERED_SECONDS or len(self._now) >= _REMEMBERED_MAX // 2:
+            self._before, self._now, self._turned_at = self._now, {}, now
