@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from deploy.cli import demo, doctor, imports, operate, replay, sources, stacks
+from deploy.cli import demo, doctor, imports, operate, parked, replay, source_changes, stacks
 from deploy.cli.exits import CommandError, Exit
 from deploy.cli.output import say
 from deploy.local.missing import Missing
@@ -28,9 +28,9 @@ app.command("replay-decision")(operate.replay_decision)
 app.command()(demo.demo)
 app.add_typer(imports.imports, name="import")
 app.add_typer(replay.replay, name="replay")
-app.add_typer(operate.parked, name="parked")
+app.add_typer(parked.parked, name="parked")
 app.add_typer(operate.user, name="user")
-app.add_typer(sources.source, name="source")
+app.add_typer(source_changes.source, name="source")
 
 
 @app.callback()

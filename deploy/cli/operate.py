@@ -1,4 +1,4 @@
-"""What operators do with a running stack: migrate, topics, users, the ledger, parked events, explanations."""
+"""What operators do with a running stack: migrate, topics, users, the ledger, explanations."""
 
 import os
 import subprocess
@@ -9,17 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.calls import calling, stack_variables
-from deploy.cli.exits import Exit, Failed, NeedsMissing, RefusedByRule, WrongUse
+from deploy.cli.exits import Exit, Failed, NeedsMissing, RefusedByRule
 from deploy.cli.output import AsJson, say, show_document, show_pairs, show_table
 from shared.config import SERVICES
 
-__all__ = ["explain", "migrate", "parked", "replay_decision", "topics", "user", "verify"]
+__all__ = ["explain", "migrate", "replay_decision", "topics", "user", "verify"]
 
 _PAGE = 100
 _EXPLAINED_MOST = 50  # decisions of one handoff that are asked for: its placings, and who joined it
 _NOT_FOUND, _NO_ID = 404, 422
 _ROOT = Path(__file__).resolve().parents[2]
-parked = typer.Typer(no_args_is_help=True, help="Events that could not be handled: look, replay, discard.")
 user = typer.Typer(no_args_is_help=True, help="Local users of the console.")
 
 
@@ -47,57 +46,6 @@ def verify(*, as_json: AsJson = False) -> int:
     else:
         print(f"Nothing is missing: the ledgers of {len(audits)} services have no gap.")
     return Exit.FAILED if gaps else Exit.DONE
-
-
-@parked.command("list")
-def parked_list(
-    *, service: Annotated[str, typer.Option(help="Only this service.")] = "", as_json: AsJson = False
-) -> None:
-    """Show what is parked and why."""
-    if service and service not in SERVICES:
-        raise WrongUse(f"--service: there is no service {service}; one of {', '.join(SERVICES)}.")
-    with calling() as calls:
-        found: list[dict[str, Any]] = []
-        for name in [service] if service else SERVICES:
-            listed = calls.call(name, "GET", "/internal/parked", internal=True)
-            found += [{"service": name, **one} for one in listed["parked"]]
-    if as_json:
-        show_document({"parked": found})
-        return
-    rows = [[one["service"], one["id"], one["event_type"], one["reason"], one["detail"][:60]] for one in found]
-    show_table(f"{len(found)} parked", ["service", "id", "event", "reason", "detail"], rows)
-
-
-@parked.command("show")
-def parked_show(parked_id: str, *, as_json: AsJson = False) -> None:
-    """Show one parked event whole: its place, its reason, its headers and the start of its payload."""
-    with calling() as calls:
-        service, found = _parked_event(calls, parked_id)
-    if as_json:
-        show_document({"service": service, **found})
-        return
-    show_pairs([("service", service), *((name, found[name]) for name in found if name not in {"headers", "payload"})])
-    for name, value in found["headers"]:
-        print(f"{name}: {value}")
-    may_name_people = found["topic"] == "deliveries"
-    print("(the body of a delivery may name people: --json shows it)" if may_name_people else found["payload"])
-
-
-@parked.command("replay")
-def parked_replay(parked_id: str, *, as_json: AsJson = False) -> None:
-    """Handle a parked event again, now."""
-    _settle(parked_id, "replay", None, as_json=as_json)
-
-
-@parked.command("discard")
-def parked_discard(
-    parked_id: str,
-    *,
-    because: Annotated[str, typer.Option(help="The reason, kept with the event.")],
-    as_json: AsJson = False,
-) -> None:
-    """Give a parked event up, with a reason."""
-    _settle(parked_id, "discard", {"reason": because}, as_json=as_json)
 
 
 @user.command("add")
@@ -161,30 +109,6 @@ def replay_decision(
         for one in differing:
             print(f"  {one['id']}: {'; '.join(map(str, one['differences']))}")
     return Exit.FAILED if differing else Exit.DONE
-
-
-def _settle(parked_id: str, what: str, body: object, *, as_json: bool) -> None:
-    with calling() as calls:
-        service, _ = _parked_event(calls, parked_id)
-        calls.call(service, "POST", f"/internal/parked/{parked_id}/{what}", internal=True, body=body)
-    done = "replayed" if what == "replay" else "discarded"
-    if as_json:
-        show_document({"id": parked_id, "service": service, "state": done})
-    else:
-        print(f"{parked_id} of {service}: {done}.")
-
-
-def _parked_event(calls: Any, parked_id: str) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - imported late
-    """The service that parked this event, and the event, open or settled. Raises NeedsMissing when none has it."""
-    from deploy.local.operator import CallError  # noqa: PLC0415 - as in deploy/cli/calls.py
-
-    for service in SERVICES:
-        try:
-            return service, calls.call(service, "GET", f"/internal/parked/{parked_id}", internal=True)
-        except CallError as error:
-            if error.status not in {_NOT_FOUND, _NO_ID}:
-                raise
-    raise NeedsMissing(f"No service has a parked event {parked_id}: `baton parked list` shows the open ones.")
 
 
 def _decision_of(calls: Any, named: str) -> Any:  # noqa: ANN401 - JSON of a service

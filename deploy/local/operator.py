@@ -4,7 +4,7 @@ Decides addresses, tokens and what an answer means; retries nothing. `OperatorCa
 drivers that do many things at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -104,7 +104,7 @@ class OperatorCalls(_Addressed):
         """Close the connections."""
         self._client.close()
 
-    def call(
+    def send(
         self,
         service: str,
         method: str,
@@ -112,18 +112,32 @@ class OperatorCalls(_Addressed):
         *,
         internal: bool = False,
         body: object = None,
-        content: bytes | None = None,
+        content: bytes | Iterable[bytes] | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Any:  # noqa: ANN401 - JSON of a service
-        """The JSON answer. Raises CallError with the service's words, NoAnswer when nobody answers."""
+        timeout_seconds: float = _SECONDS,
+    ) -> httpx2.Response:
+        """The answer, unless it is an error. Raises CallError in the service's words, NoAnswer when nobody answers."""
         base = self.address(service, internal=internal)
         sent = self.headers(service, method, headers, None)
         try:
-            answer = self._client.request(method, base + path, json=body, content=content, params=params, headers=sent)
+            answer = self._client.request(
+                method,
+                base + path,
+                json=body,
+                content=content,
+                params=params,
+                headers=sent,
+                timeout=timeout_seconds,
+            )
         except httpx2.TransportError as error:
             raise NoAnswer(f"{service} does not answer at {base} ({error}): `baton status` says more.") from error
-        return read_answer(answer).json() if answer.content else None
+        return read_answer(answer)
+
+    def call(self, service: str, method: str, path: str, **named: Any) -> Any:  # noqa: ANN401 - JSON of a service
+        """The JSON answer of `send`, None when it is empty."""
+        answer = self.send(service, method, path, **named)
+        return answer.json() if answer.content else None
 
 
 class StackCalls(_Addressed):

@@ -27,6 +27,7 @@ from shared.web.idempotency import Answer, command, etag_of
 from shared.web.pages import PAGE_DEFAULT, PAGE_MOST, cursor_of, moment_in, read_place
 from shared.web.times import Moment
 
+SPEND_BYTES_MAX = 4 * 1024 * 1024  # five thousand long lines
 router = APIRouter()
 Writer = Annotated[Principal, Depends(requires("outcomes:write"))]
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
@@ -181,7 +182,7 @@ async def get_outcomes(query: Annotated[OutcomesQuery, Query()], _: Reader, data
     }
 
 
-@router.post("/v1/spend", status_code=202)
+@router.post("/v1/spend", status_code=202, max_body_size=SPEND_BYTES_MAX)
 async def post_spend(
     request: Request,
     _: Writer,
@@ -197,7 +198,7 @@ async def post_spend(
     return _json(answer, status=202)
 
 
-@router.post("/v1/spend/preview")
+@router.post("/v1/spend/preview", max_body_size=SPEND_BYTES_MAX)
 async def post_spend_preview(
     request: Request,
     _: Writer,

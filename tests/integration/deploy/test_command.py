@@ -80,7 +80,7 @@ def test_what_needs_a_stack_ends_with_4_and_says_so(tmp_path: Path, arguments: l
 
 
 def test_a_file_that_is_no_csv_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "leads.csv").write_bytes(b"email\n\xff\xfe\n")
+    (tmp_path / "leads.csv").write_bytes(b"email\n\x81\xfe\n")
     done = _baton(tmp_path, "import", "leads", "--dry-run", str(tmp_path / "leads.csv"))
     assert (done.returncode, "UTF-8" in done.stderr) == (3, True)
 
@@ -111,3 +111,28 @@ def test_a_dry_run_names_the_record_whose_quote_is_open(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (3, "")
     assert "record 2 (line 4)" in done.stderr
     assert "quote" in done.stderr
+
+
+def test_a_dry_run_reads_what_a_spreadsheet_saved_and_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes("E-Mail;Name\r\nzoe@acme.example;Zoë\r\n".encode("cp1252"))
+    done = _baton(tmp_path, "import", "leads", str(file), "--dry-run")
+    assert (done.returncode, "E-Mail, Name" in done.stdout, "Windows-1252" in done.stderr) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["parked", "replay-all"],
+        ["parked", "replay-all", "--from", "yesterday"],
+        ["parked", "discard-all", "--because", "ours", "--from", "2026-06-10T09:00"],
+        ["source", "delete", "site"],
+        ["source", "set", "site", "--option", "topic"],
+    ],
+)
+def test_what_is_not_said_well_enough_is_asked_for_before_anything_is_called(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    done = _baton(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--" in done.stderr

@@ -104,6 +104,9 @@ async def test_a_file_that_is_none_is_refused_as_a_whole(desk: FeedbackDesk) -> 
     large = "lead_id,what,occurred_at\n" + "x,won,y\n" * 5_001
     assert (await _send(desk, "/v1/outcomes", large)).json()["type"] == "/problems/too_many_records"
     assert (await desk.ask("POST", "/v1/spend", json={})).status_code == 415
+    wide = "period,amount,currency,campaign\n" + f"2026-06,1,EUR,{'c' * 100}\n" * 5_000
+    preview = await _send(desk, "/v1/spend/preview", wide, by=user("mary", "marketer"))
+    assert (preview.status_code, preview.json()["records"]) == (200, 5_000)
     opened = "lead_id,what,occurred_at,reason_code\n" + "x,won,y,z\n" * 3 + 'x,won,y,"z\nx,won,y,z\n'
     unclosed = (await _send(desk, "/v1/outcomes", opened)).json()
     assert (unclosed["status"], unclosed["errors"][0]["pointer"]) == (400, "/records/4")
