@@ -9,7 +9,7 @@ import typer
 
 from deploy.cli.calls import calling
 from deploy.cli.exits import Failed, NeedsMissing, WrongUse
-from deploy.cli.output import AsJson, say, show_document
+from deploy.cli.output import AsJson, say, show_document, show_pairs
 from deploy.cli.sources import (
     Named,
     Options,

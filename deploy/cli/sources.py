@@ -13,7 +13,7 @@ import typer
 
 from deploy.cli.calls import calling
 from deploy.cli.exits import NeedsMissing, WrongUse
-from deploy.cli.output import AsJson, show_document, show_table
+from deploy.cli.output import AsJson, show_document, show_pairs, show_table
 
 if TYPE_CHECKING:
     from deploy.local.operator import OperatorCalls
