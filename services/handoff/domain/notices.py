@@ -1,7 +1,7 @@
 """What people are told about a handoff: one notice per audience, without names; the dispatch loop makes the messages.
 
-The id is derived from its cause, so the same cause tells once. `store.dispatches.write_dispatches(tx, notices, events)`
-turns the notices and the `handoff.*` events of one transaction into dispatch rows.
+The id is derived from its cause, so the same cause tells once. `store.dispatches.put_dispatches` turns the notices and
+the `handoff.*` events of one transaction into dispatch rows.
 """
 
 from collections.abc import Mapping

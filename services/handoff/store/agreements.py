@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import select, text
 
 from services.handoff.domain.sla import Terms
 from services.handoff.store.rows import insert_rows, upsert_rows
@@ -18,10 +18,10 @@ from shared.db.engine import ReadTx, Tx
 
 __all__ = [
     "SLOT",
-    "active_terms",
     "due_activation",
     "generation",
     "keep_agreement",
+    "known_terms",
     "next_effective",
     "routing_value",
     "switch",
@@ -44,33 +44,20 @@ _WRITE_MEMBER = text(
            leads_per_30_days = excluded.leads_per_30_days, is_member = true
     """
 )
-_ACTIVE = (
-    select(active.c.agreement_id, active.c.version, agreement.c.sha256)
-    .outerjoin(
-        agreement,
-        (agreement.c.agreement_id == active.c.agreement_id) & (agreement.c.version == active.c.version),
-    )
-    .where(active.c.slot == bindparam("slot"))
-)
 _SHA256 = text("select sha256 from agreement where agreement_id = :id and version = :version")
 _parsed: dict[tuple[str, int, str], Terms] = {}
 _PARSED_MAX = 64  # a deployment has a handful in force; tests make many
 
 
-async def active_terms(tx: ReadTx) -> Terms:
-    """The agreement in force."""
-    row = (await tx.execute(_ACTIVE, {"slot": SLOT})).first()
-    return _default() if row is None else await _terms(tx, row.agreement_id, row.version, row.sha256)
-
-
 async def terms_of(tx: ReadTx, agreement_id: str, version: int) -> Terms:
     """One stored version; the shipped default when it is that one or was never received."""
     sha256 = (await tx.execute(_SHA256, {"id": agreement_id, "version": version})).scalar()
-    return await _terms(tx, agreement_id, version, sha256)
+    return await known_terms(tx, agreement_id, version, sha256)
 
 
-async def _terms(tx: ReadTx, agreement_id: str, version: int, sha256: str | None) -> Terms:
-    if sha256 is None:
+async def known_terms(tx: ReadTx, agreement_id: str | None, version: int | None, sha256: str | None) -> Terms:
+    """The version that somebody has looked up already; the shipped default when there is none."""
+    if agreement_id is None or version is None or sha256 is None:
         return _default()
     key = (agreement_id, version, sha256)
     if key not in _parsed:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState
 from services.handoff.domain.record import StoredClock
 from services.handoff.domain.sla import Timing
-from services.handoff.store.rows import in_ids, insert_rows, upsert_rows
+from services.handoff.store.rows import Put, in_ids
 from services.handoff.tables import clock, escalation, handoff
 from shared.db.engine import ReadTx, Tx
 from shared.ids import ClockId, HandoffId, UserId
@@ -26,11 +26,11 @@ __all__ = [
     "due_count",
     "next_fire_at",
     "next_work",
+    "put_clocks",
+    "put_escalations",
     "release_held",
     "retract_escalations",
     "turns_taken",
-    "write_clocks",
-    "write_escalations",
 ]
 
 _CLAIM = text(
@@ -158,14 +158,14 @@ async def clocks_due_inside(tx: Tx, start: datetime, end: datetime, *, limit: in
     return [HandoffId(each) for each in rows.scalars()]
 
 
-async def write_clocks(tx: Tx, rows: Iterable[tuple[HandoffId, StoredClock]]) -> None:
-    """Save clocks whole; their handoffs are locked."""
-    await upsert_rows(tx, clock, [_row(handoff_id, stored) for handoff_id, stored in rows])
+def put_clocks(rows: Iterable[tuple[HandoffId, StoredClock]]) -> Put:
+    """Whole clocks to be written; their handoffs are locked."""
+    return Put(clock, [_row(handoff_id, stored) for handoff_id, stored in rows], "whole")
 
 
-async def write_escalations(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_escalations(rows: Sequence[Mapping[str, Any]]) -> Put:
     """Rungs that fired: the primary key (clock, level) makes each happen once."""
-    await insert_rows(tx, escalation, rows)
+    return Put(escalation, rows)
 
 
 async def retract_escalations(tx: Tx, clock_ids: Sequence[UUID], *, now: datetime) -> None:

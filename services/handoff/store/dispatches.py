@@ -16,22 +16,22 @@ from sqlalchemy import ARRAY, BigInteger, Uuid, bindparam, text
 from services.handoff.domain.endpoints import OFFERED_TYPES, Subscription, wants
 from services.handoff.domain.notices import Notice
 from services.handoff.outbound.webhook import render
-from services.handoff.store.rows import insert_rows
+from services.handoff.store.rows import Put
 from services.handoff.tables.dispatches import INGEST_LANE, MAIL_LANE, dispatch
 from shared.contracts.envelope import Event
 from shared.db.engine import ReadTx, Tx
 from shared.db.standing import Due
-from shared.ids import EndpointId, derived_id
+from shared.ids import derived_id
 
 __all__ = [
     "dispatches_standing",
     "end_dispatches_of_leads",
     "next_due",
     "prune_dispatches",
+    "put_dispatches",
     "wake_loop",
     "when_written",
     "withdraw_notices",
-    "write_dispatches",
 ]
 
 # How long what is done stays readable in the attempt log.
@@ -52,27 +52,23 @@ def wake_loop(tx: Tx) -> None:
     tx.after_commit.extend(_listeners)
 
 
-async def write_dispatches(tx: Tx, notices: Sequence[Notice], events: Sequence[Event[Any]]) -> None:
+async def put_dispatches(
+    tx: Tx, notices: Sequence[Notice], events: Sequence[Event[Any]], subscriptions: Sequence[Subscription]
+) -> Put:
     """Tell of these events and notices: one dispatch for each endpoint that wants an event, one mail for each notice.
 
-    Call it before the outbox, in the transaction of the events, with the leads' locks held. The same event or notice
-    again adds nothing.
+    To be written before the outbox, in the transaction of the events, with the leads' locks held. The same event or
+    notice again adds nothing.
     """
     rows = [_told(notice) for notice in notices]
-    offered = [event for event in events if event.type in OFFERED_TYPES]
+    offered = [event for event in events if event.type in OFFERED_TYPES] if subscriptions else []
     if offered:
-        rows += await _webhooks(tx, offered)
+        rows += await _webhooks(tx, offered, subscriptions)
     if rows:
-        await insert_rows(tx, dispatch, rows, is_once=True)
         wake_loop(tx)
+    return Put(dispatch, rows, "once")
 
 
-_SUBSCRIPTIONS = text(
-    """
-    select e.id, e.types, e.pools, e.products, e.is_sharing, l.is_enabled
-      from endpoint e join lane l on l.id = e.id order by e.id
-    """
-)
 _LEADS = text("select id, is_erased, consents from lead where id = any(:ids)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid))
 )
@@ -87,20 +83,9 @@ _VERSIONS = text(
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)), bindparam("counts", type_=ARRAY(BigInteger)))
 
 
-async def _webhooks(tx: Tx, events: Sequence[Event[Any]]) -> list[dict[str, Any]]:
-    subscriptions = [
-        Subscription(
-            EndpointId(row.id),
-            types=frozenset(row.types),
-            pools=frozenset(row.pools),
-            products=frozenset(row.products),
-            is_sharing=row.is_sharing,
-            is_enabled=row.is_enabled,
-        )
-        for row in await tx.execute(_SUBSCRIPTIONS)
-    ]
-    if not subscriptions:
-        return []
+async def _webhooks(
+    tx: Tx, events: Sequence[Event[Any]], subscriptions: Sequence[Subscription]
+) -> list[dict[str, Any]]:
     pools = await _pools(tx, events) if any(each.pools for each in subscriptions) else {}
     consents = await _consents(tx, events)
     versions = await _next_versions(tx, events)

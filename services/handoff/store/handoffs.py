@@ -6,27 +6,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import ARRAY, TIMESTAMP, Row, Uuid, bindparam, select, text
 
 from services.handoff.domain.lifecycle import ClockKind, Handoff, State
 from services.handoff.domain.lifecycle.states import OPEN, Carried, Deal
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.store.clocks import clocks_of
-from services.handoff.store.rows import in_ids, insert_rows, upsert_rows
+from services.handoff.store.rows import Put, in_ids
 from services.handoff.tables import assignment, evidence, handoff, handoff_event, note, touch
 from services.handoff.tables.handoffs import OPEN_SQL
 from shared.db.engine import ReadTx, Tx
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
 
 __all__ = [
+    "Cycles",
     "Kept",
-    "cycles_of",
+    "around",
     "empty_notes",
     "end_assignments",
     "ids_of_members",
     "ids_of_owner",
     "ids_of_people",
-    "ids_of_scopes",
     "lead_of",
     "leads_of",
     "load_handoffs",
@@ -34,14 +34,17 @@ __all__ = [
     "mark_accepted",
     "owner_of",
     "pool_that_gave",
+    "put_assignments",
+    "put_audit",
+    "put_evidence",
+    "put_handoffs",
+    "put_notes",
+    "put_touches",
     "waiting_ids",
-    "write_assignments",
-    "write_audit",
-    "write_evidence",
-    "write_handoffs",
-    "write_notes",
-    "write_touches",
 ]
+
+# Per person and motion the highest cycle, and how many were opened since an instant.
+Cycles = dict[tuple[LeadId, str], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,27 @@ _WAITING = text(
        for update of l, h skip locked
     """
 )
+_AROUND = text(
+    f"""
+    select id, root_lead_id, motion, cycle, true as is_own, {OPEN_SQL} as is_open, opened_at > :since as is_recent
+      from handoff where root_lead_id = any(:roots)
+     union all
+    select id, root_lead_id, motion, cycle, false, true, false
+      from handoff where scope_id = any(:scopes) and {OPEN_SQL}
+    """  # noqa: S608 - our own constant
+).bindparams(
+    bindparam("roots", type_=ARRAY(Uuid)),
+    bindparam("scopes", type_=ARRAY(Uuid)),
+    bindparam("since", type_=TIMESTAMP(timezone=True)),
+)
 _LOCK = select(handoff).where(in_ids(handoff.c.id)).order_by(handoff.c.id).with_for_update()
+_END_ASSIGNMENTS = text(
+    """
+    update assignment a set ended_at = :now, ended_how = n.word
+      from unnest(cast(:ids as uuid[]), cast(:words as text[])) as n (id, word)
+     where a.id = n.id and a.ended_at is null
+    """
+)
 _READ = select(handoff).where(in_ids(handoff.c.id)).order_by(handoff.c.id)
 
 
@@ -101,16 +124,24 @@ async def ids_of_people(tx: ReadTx, root_ids: Iterable[UUID]) -> list[HandoffId]
     return [HandoffId(each) for each in found.scalars()]
 
 
-async def ids_of_scopes(tx: ReadTx, scope_ids: Iterable[UUID]) -> list[HandoffId]:
-    """Open handoffs of these scopes (accounts or persons)."""
-    wanted = list(scope_ids)
-    if not wanted:
-        return []
-    found = await tx.execute(
-        text(f"select id from handoff where scope_id = any(:scopes) and {OPEN_SQL}"),  # noqa: S608 - our own constant
-        {"scopes": wanted},
-    )
-    return [HandoffId(each) for each in found.scalars()]
+async def around(
+    tx: ReadTx, root_ids: Iterable[UUID], scope_ids: Iterable[UUID], *, since: datetime
+) -> tuple[list[HandoffId], Cycles]:
+    """As ids_of_people, and the open handoffs of these scopes (accounts or persons); with the cycles of the people."""
+    asked = {"roots": list(root_ids), "scopes": list(scope_ids), "since": since}
+    ids: set[HandoffId] = set()
+    latest: dict[tuple[LeadId, str], HandoffId] = {}
+    cycles: Cycles = {}
+    for row in await tx.execute(_AROUND, asked):
+        if row.is_open:
+            ids.add(HandoffId(row.id))
+        if row.is_own:
+            place = (LeadId(row.root_lead_id), row.motion)
+            highest, recent = cycles.get(place, (0, 0))
+            if row.cycle > highest:
+                latest[place] = HandoffId(row.id)
+            cycles[place] = (max(highest, row.cycle), recent + row.is_recent)
+    return sorted(ids | set(latest.values())), cycles
 
 
 async def ids_of_owner(tx: ReadTx, rep_id: UserId) -> list[tuple[HandoffId, LeadId]]:
@@ -138,22 +169,6 @@ async def waiting_ids(
         },
     )
     return [HandoffId(each) for each in found.scalars()]
-
-
-async def cycles_of(
-    tx: ReadTx, root_ids: Iterable[UUID], *, since: datetime
-) -> dict[tuple[LeadId, str], tuple[int, int]]:
-    """Per person and motion the highest cycle, and how many were opened since an instant."""
-    rows = await tx.execute(
-        text(
-            """
-            select root_lead_id, motion, max(cycle) as highest, count(*) filter (where opened_at > :since) as recent
-              from handoff where root_lead_id = any(:roots) group by root_lead_id, motion
-            """
-        ),
-        {"roots": list(root_ids), "since": since},
-    )
-    return {(LeadId(row.root_lead_id), row.motion): (row.highest, row.recent) for row in rows.all()}
 
 
 async def ids_of_members(tx: ReadTx, lead_ids: Iterable[UUID]) -> list[HandoffId]:
@@ -199,8 +214,8 @@ async def empty_notes(tx: Tx, lead_ids: Iterable[UUID]) -> None:
     )
 
 
-async def write_handoffs(tx: Tx, kept: Iterable[tuple[Handoff, Times, bool]], *, now: datetime) -> None:
-    """Save whole rows, each with whether it was open before.
+def put_handoffs(kept: Iterable[tuple[Handoff, Times, bool]], *, now: datetime) -> list[Put]:
+    """Whole rows to be written, each given with whether it was open before; the parts one after the other.
 
     First those that leave an open state, then those that stay open (and may leave a scope), then those that open: so
     the open one per scope and person is one at every moment.
@@ -209,22 +224,19 @@ async def write_handoffs(tx: Tx, kept: Iterable[tuple[Handoff, Times, bool]], *,
     for value, times, was_open in sorted(kept, key=lambda each: each[0].id):
         group = 0 if value.state not in OPEN else 1 if was_open else 2
         groups[group].append(_row(value, times, now))
-    for rows in groups:
-        await upsert_rows(tx, handoff, rows)
+    return [Put(handoff, rows, "whole") for rows in groups if rows]
 
 
-async def write_assignments(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Begin assignments; the ones they follow have been ended before."""
-    await insert_rows(tx, assignment, rows)
+def put_assignments(rows: Sequence[Mapping[str, Any]]) -> Put:
+    """Assignments that begin; the ones they follow have been ended before."""
+    return Put(assignment, rows)
 
 
 async def end_assignments(tx: Tx, ended: Sequence[tuple[UUID, str]], *, now: datetime) -> None:
-    """End current assignments by id, each with how it ended."""
-    for assignment_id, how in ended:
-        await tx.execute(
-            text("update assignment set ended_at = :now, ended_how = :how where id = :id and ended_at is null"),
-            {"id": assignment_id, "how": how, "now": now},
-        )
+    """End current assignments by id, each with how it ended; of one named twice the first word holds."""
+    if ended:
+        words = dict(reversed(ended))
+        await tx.execute(_END_ASSIGNMENTS, {"ids": list(words), "words": list(words.values()), "now": now})
 
 
 async def mark_accepted(tx: Tx, assignment_ids: Sequence[UUID], *, now: datetime) -> None:
@@ -236,24 +248,24 @@ async def mark_accepted(tx: Tx, assignment_ids: Sequence[UUID], *, now: datetime
         )
 
 
-async def write_evidence(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_evidence(rows: Sequence[Mapping[str, Any]]) -> Put:
     """Why it was qualified; a qualification counts once."""
-    await insert_rows(tx, evidence, rows, is_once=True)
+    return Put(evidence, rows, "once")
 
 
-async def write_touches(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_touches(rows: Sequence[Mapping[str, Any]]) -> Put:
     """Human tries of Sales; an activity counts once."""
-    await insert_rows(tx, touch, rows, is_once=True)
+    return Put(touch, rows, "once")
 
 
-async def write_notes(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_notes(rows: Sequence[Mapping[str, Any]]) -> Put:
     """What people typed."""
-    await insert_rows(tx, note, rows)
+    return Put(note, rows)
 
 
-async def write_audit(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_audit(rows: Sequence[Mapping[str, Any]]) -> Put:
     """Every input with its verdict, in order."""
-    await insert_rows(tx, handoff_event, rows)
+    return Put(handoff_event, rows)
 
 
 async def _with_clocks(tx: ReadTx, rows: Sequence[Row[Any]]) -> dict[HandoffId, Kept]:

@@ -5,34 +5,41 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, Result, Row, Uuid, bindparam, select, text
 
-from services.handoff.domain.mirror import Lead
-from services.handoff.store.rows import in_ids, upsert_rows
-from services.handoff.tables import account, account_owner, connector, lead
+from services.handoff.domain.mirror import Lead, new_lead
+from services.handoff.store.rows import Put, in_ids
+from services.handoff.tables import account, connector, lead
 from shared.db.engine import ReadTx, Tx
 from shared.errors import Busy
-from shared.ids import AccountId, LeadId, UserId
+from shared.ids import AccountId, LeadId
 
 __all__ = [
     "account_facts",
-    "account_owners",
     "advance_connector",
     "behind_handoff",
     "evidence_watermark",
     "lock_accounts",
     "lock_trees",
+    "put_accounts",
+    "put_leads",
     "read_leads",
-    "save_account",
-    "save_leads",
 ]
 
 _MAKE = text(
     """
     insert into lead (id, root_id, changed_at)
-    select id, id, baton_now() from unnest(:ids) as named (id) order by id on conflict (id) do nothing
+    select id, id, baton_now() from unnest(:ids) as named (id) order by id on conflict (id) do nothing returning id
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+_MAKE_ACCOUNTS = text(
+    """
+    insert into account (id, changed_at) select id, baton_now() from unnest(:ids) as named (id) order by id
+    on conflict (id) do nothing returning *
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+_LOCK_ACCOUNTS = select(account).where(in_ids(account.c.id)).order_by(account.c.id).with_for_update()
+_FACTS = select(account.c.id, account.c.facts).where(in_ids(account.c.id))
 _member = lead.alias("member")
 _LOCK_TREES = (
     select(_member)
@@ -56,18 +63,24 @@ async def lock_trees(tx: Tx, lead_ids: Iterable[UUID]) -> dict[LeadId, Lead]:
 
     Raises Busy (retryable) when the trees went on changing: the same batch again is right (DECISIONS 1).
     """
-    wanted = sorted(set(lead_ids))
-    if not wanted:
-        return {}
-    await tx.execute(_MAKE, {"ids": wanted})
-    known: set[UUID] = set(wanted)
+    known: set[UUID] = set(lead_ids)
+    made: dict[LeadId, Lead] = {}
     for _ in range(_LOCK_ROUNDS):
-        locked = (await tx.execute(_LOCK_TREES, {"ids": sorted(known)})).all()
+        asked = sorted(known - made.keys())
+        if not asked:
+            return made
+        locked = (await tx.execute(_LOCK_TREES, {"ids": asked})).all()
         members = {row.id for row in locked}
-        # A tree that changed while we waited for its rows is seen by the next statement only.
-        again = set((await tx.execute(_TREES, {"ids": sorted(known | members)})).scalars())
+        if not members.issuperset(asked):
+            fresh = (await tx.execute(_MAKE, {"ids": sorted(set(asked) - members)})).scalars()
+            made |= {LeadId(each): new_lead(LeadId(each)) for each in fresh}
+            if not members.issuperset(set(asked) - made.keys()):
+                continue  # somebody else made it meanwhile
+        # A tree that changed while we waited for its rows is seen by the next statement only; nobody sees a row that
+        # we have just made.
+        again = set((await tx.execute(_TREES, {"ids": sorted(members)})).scalars()) if members else set()
         if again <= members:
-            return {LeadId(row.id): _lead(row) for row in locked}
+            return made | {LeadId(row.id): _lead(row) for row in locked}
         known |= members | again
     raise Busy("The people of this batch are being merged right now.")
 
@@ -78,9 +91,9 @@ async def read_leads(tx: ReadTx, lead_ids: Sequence[UUID]) -> dict[LeadId, Lead]
     return {LeadId(row.id): _lead(row) for row in rows}
 
 
-async def save_leads(tx: Tx, leads: Iterable[Lead], *, now: datetime) -> None:
-    """Write whole rows of leads whose locks the caller holds."""
-    await upsert_rows(tx, lead, [_lead_row(each, now) for each in sorted(leads, key=lambda each: each.id)])
+def put_leads(leads: Iterable[Lead], *, now: datetime) -> Put:
+    """Whole rows of leads whose locks the caller holds, to be written."""
+    return Put(lead, [_lead_row(each, now) for each in sorted(leads, key=lambda each: each.id)], "whole")
 
 
 async def behind_handoff(tx: ReadTx, handoff_id: UUID) -> set[LeadId]:
@@ -94,8 +107,7 @@ async def account_facts(tx: ReadTx, account_ids: Iterable[UUID]) -> dict[Account
     wanted = sorted(set(account_ids))
     if not wanted:
         return {}
-    rows = (await tx.execute(select(account.c.id, account.c.facts).where(in_ids(account.c.id)), {"ids": wanted})).all()
-    return {AccountId(row.id): row.facts for row in rows}
+    return {AccountId(row.id): row.facts for row in (await tx.execute(_FACTS, {"ids": wanted})).all()}
 
 
 async def lock_accounts(tx: Tx, account_ids: Iterable[UUID]) -> dict[AccountId, dict[str, Any]]:
@@ -103,27 +115,17 @@ async def lock_accounts(tx: Tx, account_ids: Iterable[UUID]) -> dict[AccountId, 
     wanted = sorted(set(account_ids))
     if not wanted:
         return {}
-    make = text(
-        "insert into account (id, changed_at) select id, baton_now() from unnest(:ids) as named (id) order by id"
-        " on conflict (id) do nothing"
-    ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
-    await tx.execute(make, {"ids": wanted})
-    locked = select(account).where(in_ids(account.c.id)).order_by(account.c.id).with_for_update()
-    return {AccountId(row["id"]): dict(row) for row in (await tx.execute(locked, {"ids": wanted})).mappings()}
+    held: dict[AccountId, dict[str, Any]] = {}
+    while left := [each for each in wanted if each not in held]:
+        held |= _accounts(await tx.execute(_LOCK_ACCOUNTS, {"ids": left}))
+        if missing := [each for each in left if each not in held]:  # but those that somebody else makes meanwhile
+            held |= _accounts(await tx.execute(_MAKE_ACCOUNTS, {"ids": missing}))
+    return held
 
 
-async def save_account(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write whole rows of accounts whose locks the caller holds."""
-    await upsert_rows(tx, account, rows)
-
-
-async def account_owners(tx: ReadTx, account_ids: Iterable[UUID]) -> dict[AccountId, UserId]:
-    """The rep who owns each account; accounts without an owner are absent."""
-    wanted = sorted(set(account_ids))
-    if not wanted:
-        return {}
-    found = select(account_owner.c.account_id, account_owner.c.rep_id).where(in_ids(account_owner.c.account_id))
-    return {AccountId(row.account_id): UserId(row.rep_id) for row in (await tx.execute(found, {"ids": wanted})).all()}
+def put_accounts(rows: Sequence[Mapping[str, Any]]) -> Put:
+    """Whole rows of accounts whose locks the caller holds, to be written."""
+    return Put(account, rows, "whole")
 
 
 async def advance_connector(tx: Tx, connector_id: str, watermark_at: datetime) -> None:
@@ -141,6 +143,10 @@ async def evidence_watermark(tx: ReadTx) -> datetime | None:
     """The moment up to which every evidence connector has reported; None when there is none."""
     found: datetime | None = (await tx.execute(select(connector.c.watermark_at).order_by("watermark_at"))).scalar()
     return found
+
+
+def _accounts(rows: Result[Any]) -> dict[AccountId, dict[str, Any]]:
+    return {AccountId(row["id"]): dict(row) for row in rows.mappings()}
 
 
 def _lead(row: Row[Any]) -> Lead:

@@ -1,84 +1,117 @@
 """Pools with their fairness ledger under the routing lock, queues, and the records of routing decisions."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, select, text
 
-from services.handoff.domain.fairness import credit
 from services.handoff.domain.sla import Terms
 from services.handoff.domain.things import Member, Pool, Rep, RouteResult
-from services.handoff.store.reps import Crew, RepRow, holding_and_taken, lock_reps
-from services.handoff.store.rows import insert_rows
-from services.handoff.tables import member, pool, routing_decision
+from services.handoff.store.reps import Busyness, Crew, RepRow, lock_for_routing
+from services.handoff.store.rows import Put
+from services.handoff.tables import pool, routing_decision
 from shared.db.engine import ReadTx, Tx
-from shared.ids import DecisionId, UserId
+from shared.ids import AccountId, DecisionId, HandoffId, UserId
 
 __all__ = [
-    "credit_member",
+    "Ground",
+    "credit_members",
     "decision_row",
-    "lock_pools",
+    "lock_ground",
+    "put_decisions",
     "reps_for_routing",
     "rooms",
     "routing_decisions",
-    "save_decisions",
-    "save_pools",
+    "save_ledger",
 ]
 
 _LOCK_POOLS = select(pool).order_by(pool.c.name).with_for_update()
-_LOCK_MEMBERS = select(member).order_by(member.c.pool, member.c.rep_id).with_for_update()
-_SAVE_POOLS = text(
+# With what waits in the queues, and who owns the accounts asked for: both are read under the routing lock. Members have
+# no lock of their own: nobody changes one without that of its pool.
+_MEMBERS = text(
     """
-    with moved as (
-        update pool p set sequence = n.sequence
-          from unnest(cast(:names as text[]), cast(:sequences as bigint[])) as n (name, sequence)
-         where p.name = n.name)
-    update member m set received = n.received, credited = n.credited, entitled = n.entitled
-      from unnest(cast(:pools as text[]), cast(:reps as uuid[]), cast(:received as bigint[]),
-                  cast(:credited as bigint[]), cast(:entitled as bigint[]))
-           as n (pool, rep_id, received, credited, entitled)
-     where m.pool = n.pool and m.rep_id = n.rep_id
+    select m.*, one.*
+      from (select exists (select from handoff where state = 'queued' and queue = any(cast(:queues as text[])))
+                       as is_anybody_waiting,
+                   (select jsonb_object_agg(account_id, rep_id) from account_owner
+                     where account_id = any(cast(:accounts as uuid[]))) as owners) as one
+      left join member m on true
+     order by m.pool, m.rep_id
     """
 )
+_SAVE = text(
+    """
+    with sequences as (
+        update pool p set sequence = n.sequence
+          from unnest(cast(:names as text[]), cast(:sequences as bigint[])) as n (name, sequence)
+         where p.name = n.name),
+    members as (
+        update member m set received = n.received, credited = n.credited, entitled = n.entitled
+          from unnest(cast(:pools as text[]), cast(:reps as uuid[]), cast(:received as bigint[]),
+                      cast(:credited as bigint[]), cast(:entitled as bigint[]))
+               as n (pool, rep_id, received, credited, entitled)
+         where m.pool = n.pool and m.rep_id = n.rep_id)
+    update rep set load = load + n.change,
+           moved = case when n.change > 0 and (is_away or not is_active) then 'left' else moved end
+      from unnest(cast(:ids as uuid[]), cast(:changes as integer[])) as n (id, change) where rep.id = n.id
+    """
+)
+_CREDIT = text("update member set credited = credited + 1 where pool = :pool and rep_id = :rep")
 _MONTH = timedelta(days=30)  # the agreement's leads_per_30_days
 
 
-async def lock_pools(tx: Tx, terms: Terms) -> dict[str, Pool]:
-    """Lock all pools of the agreement and their members, in order; pools it names without rows are empty.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a round begins with, under the routing lock: the pools, whether anybody waits, and who owns accounts."""
 
-    Members' taken_30_days are filled in by reps_for_routing.
+    pools: dict[str, Pool]
+    is_anybody_waiting: bool
+    owners: Mapping[AccountId, UserId]
+
+
+async def lock_ground(
+    tx: Tx, terms: Terms, *, queues: Sequence[str] = (), accounts: Iterable[AccountId] = ()
+) -> Ground:
+    """Lock all pools of the agreement, in order; pools it names without rows are empty.
+
+    queues: the waiting places looked into. accounts: whose owners are asked for; those without one are absent. Members'
+    taken_30_days are filled in by reps_for_routing.
     """
     rows = (await tx.execute(_LOCK_POOLS)).all()
-    members = (await tx.execute(_LOCK_MEMBERS)).all()
-    found = {each.name: Pool(each.name, (), tuple(each.skills)) for each in terms.document.routing.pools}
+    found = (await tx.execute(_MEMBERS, {"queues": list(queues), "accounts": sorted(set(accounts))})).all()
+    pools = {each.name: Pool(each.name, (), tuple(each.skills)) for each in terms.document.routing.pools}
     for row in (each for each in rows if each.is_active):
-        own = tuple(_member(each) for each in members if each.pool == row.name)
-        found[row.name] = Pool(row.name, own, tuple(row.skills), row.sequence)
-    return found
+        own = tuple(_member(each) for each in found if each.pool == row.name)
+        pools[row.name] = Pool(row.name, own, tuple(row.skills), row.sequence)
+    owners = {AccountId(UUID(one)): UserId(UUID(rep)) for one, rep in (found[0].owners or {}).items()}
+    return Ground(pools, found[0].is_anybody_waiting, owners)
 
 
 async def reps_for_routing(
     tx: Tx, pools: Mapping[str, Pool], crew: Crew, *, others: Iterable[UserId], load_changes: Mapping[UserId, int]
-) -> tuple[dict[str, Pool], dict[UserId, Rep]]:
-    """The reps of all pools and the others named, locked in id order, and the pools with their monthly counts.
+) -> tuple[dict[str, Pool], dict[UserId, Rep], Crew]:
+    """The reps of all pools and the others named, locked in id order; the pools with their monthly counts; the crew.
 
     load_changes: what this transaction has moved and not yet written.
     """
     wanted = {one.rep_id for each in pools.values() for one in each.members} | set(others)
-    locked = await lock_reps(tx, wanted)
-    holding, taken = await holding_and_taken(tx, wanted, since=tx.now - _MONTH)
+    crew, busy = await lock_for_routing(tx, crew, wanted, since=tx.now - _MONTH)
     reps = {
-        rep_id: _rep(row, crew, load=row.load + load_changes.get(rep_id, 0), holding=holding.get(rep_id, ()))
-        for rep_id, row in locked.items()
+        rep_id: _rep(crew.reps[rep_id], crew, load_change=load_changes.get(rep_id, 0), holding=each.holding)
+        for rep_id, each in busy.items()
     }
+    nobody = Busyness()
     counted = {
-        name: replace(each, members=tuple(replace(one, taken_30_days=taken.get(one.rep_id, 0)) for one in each.members))
+        name: replace(
+            each,
+            members=tuple(replace(one, taken_30_days=busy.get(one.rep_id, nobody).taken) for one in each.members),
+        )
         for name, each in pools.items()
     }
-    return counted, reps
+    return counted, reps, crew
 
 
 async def rooms(tx: ReadTx, load_changes: Mapping[UserId, int]) -> list[tuple[UserId, str]]:
@@ -97,11 +130,17 @@ async def rooms(tx: ReadTx, load_changes: Mapping[UserId, int]) -> list[tuple[Us
     ]
 
 
-async def save_pools(tx: Tx, pools: Mapping[str, Pool]) -> None:
-    """Save the ledgers that a round changed; the caller holds the pools' locks."""
+async def save_ledger(tx: Tx, pools: Mapping[str, Pool], load_changes: Mapping[UserId, int]) -> None:
+    """Save the pools that rounds changed, and move the loads of reps; the caller holds the locks of both.
+
+    A rep who left while it was given something leaves again, so that what follows from it is done for this too.
+    """
+    moved = {rep_id: change for rep_id, change in load_changes.items() if change}
+    if not pools and not moved:
+        return
     members = [one for name in sorted(pools) for one in pools[name].members]
     await tx.execute(
-        _SAVE_POOLS,
+        _SAVE,
         {
             "names": list(pools),
             "sequences": [pools[name].sequence for name in pools],
@@ -110,24 +149,23 @@ async def save_pools(tx: Tx, pools: Mapping[str, Pool]) -> None:
             "received": [one.received for one in members],
             "credited": [one.credited for one in members],
             "entitled": [one.entitled for one in members],
+            "ids": list(moved),
+            "changes": list(moved.values()),
         },
     )
 
 
-async def credit_member(tx: Tx, pool_name: str, rep_id: UserId) -> None:
-    """Give a bad lead back to a rep in a pool's ledger."""
-    await tx.execute(select(pool.c.name).where(pool.c.name == pool_name).with_for_update())
-    found = select(member).where(member.c.pool == pool_name, member.c.rep_id == rep_id).with_for_update()
-    row = (await tx.execute(found)).first()
-    if row is not None:
-        await tx.execute(
-            text("update member set credited = :credited where pool = :pool and rep_id = :rep"),
-            {"credited": credit(_member(row)).credited, "pool": pool_name, "rep": rep_id},
-        )
+async def credit_members(tx: Tx, given: Collection[tuple[str, UserId]]) -> None:
+    """Give bad leads back to reps in their pools' ledgers; locks all pools first, as a round does."""
+    if not given:
+        return
+    await tx.execute(_LOCK_POOLS)
+    for pool_name, rep_id in sorted(given):
+        await tx.execute(_CREDIT, {"pool": pool_name, "rep": rep_id})
 
 
-async def save_decisions(tx: Tx, results: Sequence[RouteResult], terms: Terms, *, now: datetime) -> None:
-    """Keep the decision records: what was read, asked and answered."""
+def put_decisions(results: Sequence[RouteResult], terms: Terms, *, now: datetime) -> Put:
+    """The decision records, to be written: what was read, asked and answered."""
     rows = [
         {
             "id": each.need.decision_id,
@@ -144,7 +182,7 @@ async def save_decisions(tx: Tx, results: Sequence[RouteResult], terms: Terms, *
         }
         for each in results
     ]
-    await insert_rows(tx, routing_decision, rows, is_once=True)
+    return Put(routing_decision, rows, "once")
 
 
 async def decision_row(tx: ReadTx, decision_id: UUID) -> Row[Any] | None:
@@ -163,14 +201,14 @@ async def routing_decisions(tx: ReadTx, handoff_id: UUID) -> list[DecisionId]:
     return [DecisionId(each) for each in (await tx.execute(statement)).scalars()]
 
 
-def _rep(row: RepRow, crew: Crew, *, load: int, holding: tuple[Any, ...]) -> Rep:
+def _rep(row: RepRow, crew: Crew, *, load_change: int, holding: tuple[HandoffId, ...]) -> Rep:
     why_off = crew.why_off(row.id)
     return Rep(
         id=row.id,
         team_id=row.team_id,
         is_on=why_off is None,
         why_off=why_off,
-        load=load,
+        load=row.load + load_change,
         holding=holding,
         languages=row.languages,
         skills=row.skills,

@@ -15,11 +15,11 @@ from shared.db.engine import ReadTx, Tx
 from shared.ids import HandoffId, TeamId, UserId
 
 __all__ = [
+    "Busyness",
     "Crew",
     "RepRow",
-    "add_load",
     "count_expiries",
-    "holding_and_taken",
+    "lock_for_routing",
     "lock_reps",
     "mark_moved",
     "moved_reps",
@@ -99,7 +99,15 @@ class Crew:
         return row.why_off(is_absent=gone)
 
 
-# All three at once, since every unit of work begins with it; there is always a calendar, the default one.
+@dataclass(frozen=True, slots=True)
+class Busyness:
+    """The handoffs that make up a rep's load, oldest assignment first, and how many assignments it got lately."""
+
+    holding: tuple[HandoffId, ...] = ()
+    taken: int = 0
+
+
+# All three at once; there is always a calendar, the default one.
 _CREW = text(
     """
     select name, zone, hours, holidays, version,
@@ -108,23 +116,18 @@ _CREW = text(
       from calendar
     """
 )
-_HOLDING_AND_TAKEN = text(
+_FOR_ROUTING = text(
     """
     select r.id,
            (select array_agg(h.id order by h.assigned_at, h.id) from handoff h
              where h.owner_id = r.id and h.state in ('assigned', 'accepted')) as holding,
-           (select count(*) from assignment a where a.rep_id = r.id and a.started_at > :since) as taken
+           (select count(*) from assignment a where a.rep_id = r.id and a.started_at > :since) as taken,
+           (select jsonb_agg(jsonb_build_array(a.from_at, a.until_at) order by a.from_at) from absence a
+             where a.rep_id = r.id and a.state <> 'cancelled' and a.until_at > :absent_since) as absences
       from unnest(cast(:ids as uuid[])) as r (id)
     """
 )
 _LOCK_REPS = select(rep).where(in_ids(rep.c.id)).order_by(rep.c.id).with_for_update()
-_ADD_LOAD = text(
-    """
-    update rep set load = load + n.change,
-           moved = case when n.change > 0 and (is_away or not is_active) then 'left' else moved end
-      from unnest(cast(:ids as uuid[]), cast(:changes as integer[])) as n (id, change) where rep.id = n.id
-    """
-)
 _REPS = select(rep).where(in_ids(rep.c.id))
 _ABSENCES = (
     select(absence)
@@ -170,16 +173,6 @@ async def lock_reps(tx: Tx, rep_ids: Iterable[UUID]) -> dict[UserId, RepRow]:
     if not wanted:
         return {}
     return {UserId(row.id): _rep(row) for row in (await tx.execute(_LOCK_REPS, {"ids": wanted})).all()}
-
-
-async def add_load(tx: Tx, changes: Mapping[UserId, int]) -> None:
-    """Move the loads of reps whose locks the caller holds.
-
-    A rep who left while it was given something leaves again, so that what follows from it is done for this too.
-    """
-    moved = {rep_id: change for rep_id, change in changes.items() if change}
-    if moved:
-        await tx.execute(_ADD_LOAD, {"ids": list(moved), "changes": list(moved.values())})
 
 
 async def count_expiries(
@@ -242,14 +235,26 @@ async def settle_moved(tx: Tx, rep_id: UserId, how: str) -> bool:
     return done.first() is not None
 
 
-async def holding_and_taken(
-    tx: ReadTx, rep_ids: Iterable[UUID], *, since: datetime
-) -> tuple[dict[UserId, tuple[HandoffId, ...]], dict[UserId, int]]:
-    """Per rep the handoffs that make up its load, oldest assignment first, and how many assignments it got since."""
-    rows = await tx.execute(_HOLDING_AND_TAKEN, {"ids": sorted(set(rep_ids)), "since": since})
-    found = rows.all()
-    holding = {UserId(row.id): tuple(HandoffId(each) for each in row.holding) for row in found if row.holding}
-    return holding, {UserId(row.id): row.taken for row in found if row.taken}
+async def lock_for_routing(
+    tx: Tx, crew: Crew, rep_ids: Iterable[UUID], *, since: datetime
+) -> tuple[Crew, dict[UserId, Busyness]]:
+    """Lock these reps in id order; the crew with them and their absences, and how busy each of them is.
+
+    since: from when assignments are counted.
+    """
+    locked = await lock_reps(tx, rep_ids)
+    if not locked:
+        return crew, {}
+    asked = {"ids": sorted(locked), "since": since, "absent_since": tx.now - _ABSENCE_MATTERS}
+    busy: dict[UserId, Busyness] = {}
+    absences: dict[UserId, tuple[Interval, ...]] = {}
+    for row in await tx.execute(_FOR_ROUTING, asked):
+        rep_id = UserId(row.id)
+        busy[rep_id] = Busyness(tuple(HandoffId(each) for each in row.holding or ()), row.taken)
+        if row.absences:
+            moments = ((datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in row.absences)
+            absences[rep_id] = tuple(moments)
+    return replace(crew, reps={**crew.reps, **locked}, absences={**crew.absences, **absences}), busy
 
 
 async def save_rep(tx: Tx, row: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Results of deals that found no handoff with an owner, by person, until they are claimed or too old."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,10 +9,10 @@ from sqlalchemy import text
 
 from services.handoff.store import kept
 from services.handoff.tables import kept_result
-from shared.db.engine import ReadTx, Tx
+from shared.db.engine import Tx
 from shared.ids import LeadId
 
-__all__ = ["Result", "claim_results", "keep_result", "prune_results", "unclaimed_results"]
+__all__ = ["Result", "claim_results", "keep_result", "prune_results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +47,6 @@ async def keep_result(tx: Tx, result: Result) -> None:
         ),
         asdict(result),
     )
-
-
-async def unclaimed_results(
-    tx: ReadTx, lead_ids: Iterable[UUID], *, roots: Iterable[UUID]
-) -> list[tuple[LeadId, Result]]:
-    """What is kept of these members and people, each with its root as stored, in the order it happened."""
-    rows = await tx.execute(
-        text(
-            """
-            select l.root_id, r.id, r.lead_id, r.result, r.version, r.reason_code, r.occurred_at
-              from lead l join kept_result r on r.lead_id = l.id
-             where l.id = any(:leads) or l.root_id = any(:roots) order by r.occurred_at, r.version, r.id
-            """
-        ),
-        {"leads": sorted(set(lead_ids)), "roots": sorted(set(roots))},
-    )
-    return [
-        (
-            LeadId(row.root_id),
-            Result(row.id, LeadId(row.lead_id), row.result, row.version, row.reason_code, row.occurred_at),
-        )
-        for row in rows.all()
-    ]
 
 
 async def claim_results(tx: Tx, ids: Sequence[UUID]) -> None:

@@ -15,7 +15,17 @@ from services.handoff.tables.handoffs import (
 )
 from services.handoff.tables.leads import account, account_owner, connector, lead
 from services.handoff.tables.metadata import METADATA
-from services.handoff.tables.terms import active, agreement, member, pool, queue, rep, routing_decision, team
+from services.handoff.tables.terms import (
+    active,
+    agreement,
+    basis_stamp,
+    member,
+    pool,
+    queue,
+    rep,
+    routing_decision,
+    team,
+)
 
 __all__ = [
     "METADATA",
@@ -26,6 +36,7 @@ __all__ = [
     "agreement",
     "assignment",
     "attempt",
+    "basis_stamp",
     "calendar",
     "clock",
     "clock_tick",

@@ -1,11 +1,11 @@
 """Who may take it and by which terms: reps, teams, pools with their fairness ledger, queues, agreements, decisions."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Table, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Uuid, text
 
 from services.handoff.tables.metadata import METADATA
 from shared.db.columns import at, big_number, flag, ident, jsonb, number, words
 
-__all__ = ["active", "agreement", "member", "pool", "queue", "rep", "routing_decision", "team"]
+__all__ = ["active", "agreement", "basis_stamp", "member", "pool", "queue", "rep", "routing_decision", "team"]
 
 team = Table(
     "team",
@@ -119,4 +119,13 @@ active = Table(
     number("version"),
     number("generation"),
     at("activated_at"),
+)
+
+# Renewed by triggers with every change of calendars, teams, queues and endpoints: what was read of them under a stamp
+# is still so under the same.
+basis_stamp = Table(
+    "basis_stamp",
+    METADATA,
+    words("name", key=True),
+    Column("value", Uuid(), nullable=False, server_default=text("gen_random_uuid()")),
 )

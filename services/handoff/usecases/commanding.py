@@ -126,9 +126,10 @@ async def pause(
 async def pull(tx: Tx, handoff_id: UUID, *, token: int, actor: Actor, rep_id: UserId, command_id: UUID) -> Commanded:
     """A member of a pool takes it from a queue; counted in the pool's ledger by the load alone."""
     work, held = await _lock(tx, handoff_id)
-    locked = await pools.lock_pools(tx, work.terms)
+    locked = (await pools.lock_ground(tx, work.terms)).pools
     await work.know_reps([rep_id])
     rows = await reps.lock_reps(tx, [rep_id])
+    work.locked_reps |= set(rows)
     places = [one for pool in locked.values() for one in pool.members if one.rep_id == rep_id and one.is_member]
     asked = held.handoff.pool if held.handoff.pool in locked else None  # its pool may have left the agreement
     own = [one for one in places if asked in {None, one.pool}]
@@ -179,10 +180,9 @@ async def open_by_hand(tx: Tx, asked: OpenByHand, *, command_id: UUID) -> tuple[
     await work.lock_people([asked.lead_id])
     lead = work.leads[asked.lead_id]
     scopes = [] if lead.account_id is None else [lead.account_id]
-    await leads.lock_accounts(tx, scopes)
-    ids = await handoffs.ids_of_people(tx, [lead.root_id])
-    await work.hold([*ids, *await handoffs.ids_of_scopes(tx, scopes)])
-    cycles = await handoffs.cycles_of(tx, [lead.root_id], since=work.now)
+    await work.lock_accounts(scopes)
+    ids, cycles = await handoffs.around(tx, [lead.root_id], scopes, since=work.now)
+    await work.hold(ids)
     ask = Ask(
         lead=lead,
         account_id=lead.account_id,

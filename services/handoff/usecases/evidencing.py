@@ -3,7 +3,7 @@
 A try that serves no promise yet is kept, and looked at again when its lead gets an owner: topics overtake each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from services.handoff.domain.evidence import served_by
@@ -54,13 +54,8 @@ def in_reach(handoffs: Iterable[Held], root_id: LeadId, account_id: AccountId | 
     return own + [held for held in found if held.handoff.scope_id == account_id and held not in own]
 
 
-async def claim_kept(work: Work, takers: list[Held], *, cause: Cause) -> None:
+async def claim_kept(work: Work, takers: list[Held], kept: Sequence[Try], *, cause: Cause) -> None:
     """Handoffs that have or had an owner: count what Sales had tried already, of the person and of its account."""
-    if not takers:
-        return
-    roots = {held.handoff.root_lead_id for held in takers}
-    scopes = {held.handoff.scope_id for held in takers}
-    kept = await tries.unclaimed_of(work.tx, work.members_of(roots), roots=roots, scopes=scopes)
     await work.know_reps(each.actor_id for each in kept)
     claimed = []
     for each in kept:

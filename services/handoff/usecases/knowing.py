@@ -10,7 +10,7 @@ from uuid import UUID
 from services.handoff.domain.lifecycle import State, inputs
 from services.handoff.domain.lifecycle.states import OPEN
 from services.handoff.domain.mirror import consented, erased, identified, linked
-from services.handoff.store import dispatches, handoffs, leads
+from services.handoff.store import dispatches, handoffs
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.identity import take_merge, take_split
 from services.handoff.usecases.routing import settle
@@ -40,31 +40,39 @@ async def take_leads(tx: Tx, received: Sequence[Event[Any]]) -> None:
     """What ingest says of leads."""
     work = await begin_work(tx)
     await work.lock_people(_named(received))
-    accounts = await leads.lock_accounts(tx, _accounts(received))
-    roots = {lead.root_id for lead in work.leads.values()}
-    ids = await handoffs.ids_of_people(tx, roots)
-    moved = [event.payload.lead_id for event in received if isinstance(event.payload, LeadMerged | LeadSplit)]
-    if moved:
-        ids += await handoffs.ids_of_members(tx, [each.id for each in work.leads.values()])
-    await work.hold(ids)
+    await work.lock_accounts(_accounts(received))
+    if any(_concerns_handoffs(event) for event in received):  # most of a batch only says more of people
+        ids = await handoffs.ids_of_people(tx, {lead.root_id for lead in work.leads.values()})
+        if any(isinstance(event.payload, LeadMerged | LeadSplit) for event in received):
+            ids += await handoffs.ids_of_members(tx, [each.id for each in work.leads.values()])
+        await work.hold(ids)
     await announce("batch:after_locks")
     for event in received:
-        await _take(work, event, accounts)
+        await _take(work, event)
     work.to_write.received += received
     last = received[-1]
     await settle(work, cause=Cause(last.id, last.traceparent))
-    await leads.save_account(tx, [accounts[account_id] for account_id in sorted(accounts)])
     await flush(work)
 
 
-async def _take(work: Work, event: Event[Any], accounts: dict[AccountId, dict[str, Any]]) -> None:
+def _concerns_handoffs(event: Event[Any]) -> bool:
+    match event.payload:
+        case LeadConsentChanged():
+            return not event.payload.is_allowed
+        case LeadIdentified() | LeadLinked():
+            return False
+        case _:
+            return True
+
+
+async def _take(work: Work, event: Event[Any]) -> None:
     payload, cause = event.payload, Cause(event.id, event.traceparent)
     match payload:
         case LeadIdentified():
             work.change_lead(identified(work.leads[LeadId(payload.lead_id)], payload))
         case LeadLinked():
             work.change_lead(linked(work.leads[LeadId(payload.lead_id)], payload))
-            _learn(accounts[AccountId(payload.account_id)], payload)
+            _learn(work, payload)
         case LeadConsentChanged():
             await _consent(work, payload, cause)
         case LeadMerged():
@@ -103,13 +111,16 @@ def _withdraw(work: Work, lead_id: LeadId, reason: str, cause: Cause) -> None:
             apply(work, handoff_id, inputs.Withdraw(reason=reason), cause=cause)
 
 
-def _learn(account: dict[str, Any], payload: LeadLinked) -> None:
+def _learn(work: Work, payload: LeadLinked) -> None:
     """What the link says of the account; every person of an account brings the same, so the newest is as good."""
-    for name in _ACCOUNT_FACTS:
-        value = getattr(payload, name)
-        if value is not None:
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            account["facts"] = {**account["facts"], name: text}
+    account_id = AccountId(payload.account_id)
+    named = {name: getattr(payload, name) for name in _ACCOUNT_FACTS}
+    facts = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in named.items()
+        if value is not None
+    }
+    work.change_account(account_id, facts={**work.accounts[account_id]["facts"], **facts})
 
 
 def _named(received: Sequence[Event[Any]]) -> set[UUID]:

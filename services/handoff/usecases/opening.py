@@ -14,12 +14,13 @@ from services.handoff.domain.mirror import Lead, view_of
 from services.handoff.domain.record import Times
 from services.handoff.domain.routing import route
 from services.handoff.domain.things import SYSTEM, Actor, LeadView, Need, OpenHandoff, QueueName
+from services.handoff.store.handoffs import Cycles
 from services.handoff.usecases.deciding import apply, open_cycle
 from services.handoff.usecases.routing import routing_input
 from services.handoff.usecases.work import Cause, Held, Work
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, derived_id
 
-__all__ = ["Ask", "Cycles", "motion_of", "open_or_attach"]
+__all__ = ["Ask", "motion_of", "open_or_attach"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +47,6 @@ class Ask:
     def is_hand_raiser(self) -> bool:
         """Whether the person asked for a conversation."""
         return self.facts.get("is_hand_raiser") == "true"
-
-
-Cycles = dict[tuple[LeadId, str], tuple[int, int]]
 
 
 def open_or_attach(
@@ -161,7 +159,7 @@ def _next_cycle(ask: Ask, motion: str, cycles: Cycles) -> tuple[int, int, Handof
 
 
 def _seen(work: Work, ask: Ask) -> LeadView:
-    account_facts = work.account_facts.get(ask.account_id, {}) if ask.account_id is not None else {}
+    account_facts = work.facts_of_account(ask.account_id)
     tree = work.tree_of(ask.lead.id)  # what one member withdrew holds for the person
     return replace(
         view_of(ask.lead, account_facts=account_facts, more=ask.facts),

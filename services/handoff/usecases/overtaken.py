@@ -4,6 +4,7 @@ A result that finds no handoff with an owner is kept, and looked at again when i
 other. Of what was kept counts only what happened since the lead qualified; older deals are another story.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal, cast
 from uuid import UUID
@@ -14,7 +15,7 @@ from services.handoff.store import deals, results
 from services.handoff.store.results import Result
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.work import Cause, Held, Work
-from shared.ids import HandoffId
+from shared.ids import HandoffId, LeadId
 
 __all__ = ["claim_kept_results", "is_of_this_cycle", "move_by_result", "take_away"]
 
@@ -53,14 +54,13 @@ def take_away(work: Work, held: Held, result: Result, cause: Cause) -> None:
     apply(work, held.handoff.id, event, cause=cause)
 
 
-async def claim_kept_results(work: Work, takers: list[Held], *, cause: Cause) -> None:
-    """Handoffs that have or had an owner: take what became of them already."""
+async def claim_kept_results(
+    work: Work, takers: list[Held], kept: Sequence[tuple[LeadId, Result]], *, cause: Cause
+) -> None:
+    """Handoffs that have or had an owner: take what became of them already. kept: each with its person as stored."""
     by_root = {held.handoff.root_lead_id: held for held in takers}
-    if not by_root:
-        return
     claimed: dict[UUID, HandoffId] = {}
-    members = work.members_of(by_root)
-    for stored, result in await results.unclaimed_results(work.tx, members, roots=by_root):
+    for stored, result in kept:
         held = by_root.get(work.root_of(result.lead_id, stored=stored))
         if held is not None and is_of_this_cycle(held, result):
             move_by_result(work, held, result, cause)

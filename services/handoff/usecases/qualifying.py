@@ -14,8 +14,9 @@ from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.lifecycle.states import REVOCABLE
 from services.handoff.domain.mirror import Lead, scored
 from services.handoff.store import handoffs, leads
+from services.handoff.store.handoffs import Cycles
 from services.handoff.usecases.deciding import apply
-from services.handoff.usecases.opening import Ask, Cycles, motion_of, open_or_attach
+from services.handoff.usecases.opening import Ask, motion_of, open_or_attach
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
@@ -38,24 +39,22 @@ async def take_scores(tx: Tx, received: Sequence[Event[Any]]) -> None:
     """What scoring says of leads and accounts."""
     work = await begin_work(tx)
     await work.lock_people(_lead_ids(received))
-    accounts = await _lock_accounts(work, received)
+    scopes = await _lock_accounts(work, received)
     roots = {work.leads[lead_id].root_id for lead_id in _deciding(received)}
     cycles: Cycles = {}
     if roots:  # most of a batch only moves numbers that are shown
-        ids = await handoffs.ids_of_people(tx, roots)
-        await work.hold([*ids, *await handoffs.ids_of_scopes(tx, accounts)])
-        cycles = await handoffs.cycles_of(tx, roots, since=work.now - _YEAR)
+        ids, cycles = await handoffs.around(tx, roots, scopes, since=work.now - _YEAR)
+        await work.hold(ids)
     await announce("batch:after_locks")
     for event in received:
-        await _take(work, event, accounts, cycles)
+        await _take(work, event, cycles)
     work.to_write.received += received
     last = received[-1]
     await settle(work, cause=Cause(last.id, last.traceparent))
-    await leads.save_account(tx, [accounts[account_id] for account_id in sorted(accounts)])
     await flush(work)
 
 
-async def _take(work: Work, event: Event[Any], accounts: dict[AccountId, dict[str, Any]], cycles: Cycles) -> None:
+async def _take(work: Work, event: Event[Any], cycles: Cycles) -> None:
     payload = event.payload
     match payload:
         case LeadQualified():
@@ -65,10 +64,10 @@ async def _take(work: Work, event: Event[Any], accounts: dict[AccountId, dict[st
         case LeadScored():
             work.change_lead(scored(work.leads[LeadId(payload.lead_id)], payload))
         case AccountQualified():
-            _score_account(accounts[AccountId(payload.account_id)], payload)
-            _take_account(work, event, payload, accounts[AccountId(payload.account_id)], cycles)
+            _score_account(work, payload)
+            _take_account(work, event, payload, cycles)
         case AccountScored():
-            _score_account(accounts[AccountId(payload.account_id)], payload)
+            _score_account(work, payload)
         case _:
             raise AssertionError(f"take_scores does not handle {event.type}")
 
@@ -141,17 +140,16 @@ async def _take_back(work: Work, held: Held, lead: Lead, cause: Cause) -> None:
         apply(work, held.handoff.id, inputs.Revoke(reason="demoted"), cause=cause)
 
 
-def _take_account(
-    work: Work, event: Event[Any], payload: AccountQualified, account: dict[str, Any], cycles: Cycles
-) -> None:
-    if payload.number <= account["qualified_number"]:
+def _take_account(work: Work, event: Event[Any], payload: AccountQualified, cycles: Cycles) -> None:
+    account_id = AccountId(payload.account_id)
+    if payload.number <= work.accounts[account_id]["qualified_number"]:
         count("baton_ignored_versions_total")
         return
-    account["qualified_number"] = payload.number
+    work.change_account(account_id, qualified_number=payload.number)
     lead = work.leads[LeadId(payload.lead_id)]
     ask = Ask(
         lead=lead,
-        account_id=AccountId(payload.account_id),
+        account_id=account_id,
         product=payload.product,
         policy="qualified",
         decision_id=DecisionId(payload.decision_id),
@@ -175,33 +173,36 @@ def _deciding(received: Sequence[Event[Any]]) -> set[LeadId]:
     return {LeadId(payload.lead_id) for payload in decisions}
 
 
-def _has_account(event: Event[Any]) -> bool:
-    return isinstance(event.payload, AccountScored)
-
-
 def _is_account_score(event: Event[Any]) -> bool:
     return isinstance(event.payload, AccountScored) and not isinstance(event.payload, AccountQualified)
 
 
-async def _lock_accounts(work: Work, received: Sequence[Event[Any]]) -> dict[AccountId, dict[str, Any]]:
-    """Lock the accounts that are scored or in whose scope something may open or be taken back.
+async def _lock_accounts(work: Work, received: Sequence[Event[Any]]) -> set[UUID]:
+    """Lock the accounts that are scored, and those in whose scope something may open or be taken back; the latter.
 
     Two people at once must not both open one, nor each leave one open for the other.
     """
-    named: set[UUID | None] = {event.payload.account_id for event in received if _has_account(event)}
+    scopes: set[UUID | None] = set()
     for event in received:
         if isinstance(event.payload, LeadQualified | LeadDemoted):
-            named |= {work.leads[LeadId(event.payload.lead_id)].account_id, event.payload.account_id}
-    return await leads.lock_accounts(work.tx, {each for each in named if each is not None})
+            scopes |= {work.leads[LeadId(event.payload.lead_id)].account_id, event.payload.account_id}
+        elif isinstance(event.payload, AccountQualified):
+            scopes.add(event.payload.account_id)
+    named = {event.payload.account_id for event in received if isinstance(event.payload, AccountScored)}
+    found = {each for each in scopes if each is not None}
+    await work.lock_accounts(named | found)
+    return found
 
 
-def _score_account(account: dict[str, Any], payload: AccountScored) -> None:
+def _score_account(work: Work, payload: AccountScored) -> None:
+    account_id = AccountId(payload.account_id)
+    account = work.accounts[account_id]
     if payload.score_version <= account["score_version"]:
         count("baton_ignored_versions_total")
         return
-    account["score_version"] = payload.score_version
-    account["facts"] = {
+    facts = {
         **account["facts"],
         "account_score": str(payload.score),
         "account_is_qualified": str(payload.is_qualified).lower(),
     }
+    work.change_account(account_id, score_version=payload.score_version, facts=facts)

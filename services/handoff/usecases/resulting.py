@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.handoff.domain.lifecycle.states import MAY_HAVE_A_DEAL
-from services.handoff.store import clocks, deals, handoffs, leads, pools
+from services.handoff.store import clocks, deals, handoffs, leads
 from services.handoff.store.deals import DealRow
 from services.handoff.store.results import Result, claim_results, keep_result
 from services.handoff.usecases.overtaken import is_of_this_cycle, move_by_result, take_away
@@ -153,7 +153,7 @@ async def _dispute(work: Work, payload: DisputeRuled) -> None:
     rep_id = UserId(payload.rep_id)
     pool = await handoffs.pool_that_gave(work.tx, payload.handoff_id, rep_id) if payload.is_credited else None
     if pool is not None:
-        await pools.credit_member(work.tx, pool, rep_id)
+        work.to_write.credits.append((pool, rep_id))
 
 
 def _deals(received: Sequence[Event[Any]]) -> list[OpportunityChanged]:

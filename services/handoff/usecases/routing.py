@@ -11,7 +11,8 @@ from services.handoff.domain.lifecycle.states import MAY_HAVE_A_DEAL
 from services.handoff.domain.mirror import view_of
 from services.handoff.domain.routing import route
 from services.handoff.domain.things import Need, Pool, QueueName, Rep, RouteResult, RoutingInput
-from services.handoff.store import agreements, handoffs, leads, pools
+from services.handoff.store import agreements, handoffs, pools
+from services.handoff.store.early import read_early
 from services.handoff.usecases.deciding import Cause, apply
 from services.handoff.usecases.evidencing import claim_kept
 from services.handoff.usecases.overtaken import claim_kept_results
@@ -33,6 +34,7 @@ async def settle(work: Work, *, cause: Cause, serves: tuple[str, ...] = SERVED_Q
 
     Call it before flush, whatever was decided: a pull or a manager's word makes an owner as well as a round does.
     """
+    await pools.credit_members(work.tx, work.to_write.credits)  # before a round, which looks at the ledger
     for _ in range(_ROUNDS_MAX):
         new = [held for _, held in sorted(work.held.items()) if held.handoff.state is State.QUALIFIED]
         if not new and not work.is_load_freed and not work.widened:
@@ -43,34 +45,35 @@ async def settle(work: Work, *, cause: Cause, serves: tuple[str, ...] = SERVED_Q
         found = [work.held[each] for each in sorted(work.widened)]
         work.widened.clear()
         takers = [held for held in found if held.handoff.state in MAY_HAVE_A_DEAL and not held.handoff.is_superseded]
-        await claim_kept(work, takers, cause=cause)
-        await claim_kept_results(work, takers, cause=cause)
+        await _claim_early(work, takers, cause=cause)
 
 
 async def _route(work: Work, new: list[Held], *, cause: Cause, serves: tuple[str, ...]) -> None:
     """Run one round."""
     tx, terms = work.tx, work.terms
-    locked = await pools.lock_pools(tx, terms)
-    waiting = await _waiting(work, locked, serves)
+    ground = await pools.lock_ground(tx, terms, queues=serves, accounts=_accounts(new))
+    locked, owners = ground.pools | work.to_write.pools, ground.owners
+    waiting = await _waiting(work, locked, serves) if ground.is_anybody_waiting else []
     if not new and not waiting:
         return
-    await work.read_people(held.handoff.lead_id for held in waiting)
-    accounts = {held.handoff.account_id for held in (*new, *waiting) if held.handoff.account_id is not None}
-    owners = await leads.account_owners(tx, accounts)
-    named = set(owners.values()) | {
-        held.handoff.former_owner_id for held in new if held.handoff.former_owner_id is not None
-    }
-    members = {one.rep_id for pool in locked.values() for one in pool.members}
-    await work.know_reps(members | named)
-    counted, crew = await pools.reps_for_routing(
-        tx, locked, work.crew, others=named | set(work.load_changes), load_changes=work.load_changes
+    if waiting:
+        await work.read_people(held.handoff.lead_id for held in waiting)
+        accounts = _accounts([*new, *waiting])
+        owners = (await pools.lock_ground(tx, terms, accounts=accounts)).owners
+    of_leads = (work.leads[held.handoff.lead_id].account_id for held in (*new, *waiting))
+    await work.read_accounts(account_id for account_id in of_leads if account_id is not None)
+    former = {held.handoff.former_owner_id for held in new if held.handoff.former_owner_id is not None}
+    others = set(owners.values()) | former | set(work.load_changes)
+    counted, crew, work.crew = await pools.reps_for_routing(
+        tx, locked, work.crew, others=others, load_changes=work.load_changes
     )
+    work.locked_reps |= set(crew)
     needs = [_need(work, held, _owner(held, owners)) for held in (*new, *waiting)]
     routed = route(routing_input(work, needs, pools=counted, crew=crew))
     for result in routed.results:
         held = work.held[result.need.handoff_id]
         _take(work, result, cause=(None if result.need.is_waiting else held.cause) or cause)
-    await pools.save_pools(tx, routed.pools)
+    work.to_write.pools |= routed.pools
 
 
 def routing_input(
@@ -90,6 +93,21 @@ def routing_input(
         pools=pools,
         reps=crew,
     )
+
+
+def _accounts(handoffs_: Sequence[Held]) -> set[AccountId]:
+    return {held.handoff.account_id for held in handoffs_ if held.handoff.account_id is not None}
+
+
+async def _claim_early(work: Work, takers: list[Held], *, cause: Cause) -> None:
+    """Count what came before these handoffs had an owner: tries of Sales, then results."""
+    if not takers:
+        return
+    roots = {held.handoff.root_lead_id for held in takers}
+    scopes = {held.handoff.scope_id for held in takers}
+    kept, told = await read_early(work.tx, work.members_of(roots), roots=roots, scopes=scopes)
+    await claim_kept(work, takers, kept, cause=cause)
+    await claim_kept_results(work, takers, told, cause=cause)
 
 
 async def _waiting(work: Work, locked: dict[str, Pool], serves: tuple[str, ...]) -> list[Held]:
@@ -115,7 +133,7 @@ def _owner(held: Held, owners: Mapping[AccountId, UserId]) -> UserId | None:
 def _need(work: Work, held: Held, account_owner: UserId | None) -> Need:
     handoff = held.handoff
     lead = work.leads[handoff.lead_id]
-    account_facts = work.account_facts.get(lead.account_id, {}) if lead.account_id is not None else {}
+    account_facts = work.facts_of_account(lead.account_id)
     is_waiting = handoff.state is State.QUEUED
     more = {"is_hand_raiser": str(handoff.is_hand_raiser).lower(), "product": handoff.product, "tier": handoff.tier}
     return Need(

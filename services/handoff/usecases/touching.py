@@ -6,7 +6,7 @@ Everything else on topic `activities` is none of ours: marketing activities chan
 from collections.abc import Sequence
 
 from services.handoff.domain.evidence import is_touch
-from services.handoff.store import handoffs, leads, tries
+from services.handoff.store import handoffs, tries
 from services.handoff.store.tries import Try
 from services.handoff.usecases.evidencing import in_reach, serve
 from services.handoff.usecases.routing import settle
@@ -29,9 +29,9 @@ async def take_activities(tx: Tx, received: Sequence[Event[ActivityRecorded]]) -
     work = await begin_work(tx)
     await work.lock_people(event.payload.lead_id for event in touches)
     scopes = {lead.account_id for lead in work.leads.values() if lead.account_id is not None}
-    await leads.lock_accounts(tx, scopes)  # a handoff of the account that opens now must see what is kept here
-    ids = await handoffs.ids_of_people(tx, {lead.root_id for lead in work.leads.values()})
-    await work.hold([*ids, *await handoffs.ids_of_scopes(tx, scopes)])
+    await work.lock_accounts(scopes)  # a handoff of the account that opens now must see what is kept here
+    roots = {lead.root_id for lead in work.leads.values()}
+    await work.hold((await handoffs.around(tx, roots, scopes, since=work.now))[0])
     await work.know_reps(UserId(event.payload.actor_user_id) for event in touches if event.payload.actor_user_id)
     await announce("batch:after_locks")
     await tries.keep_tries(tx, [_row(event.payload) for event in touches if not _take(work, event)])

@@ -5,7 +5,7 @@ is the only way a handoff changes; `writing.flush` writes each kind of row in on
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,9 @@ from services.handoff.domain.mirror import Lead
 from services.handoff.domain.notices import Notice
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.domain.sla import Terms
-from services.handoff.domain.things import RouteResult
+from services.handoff.domain.things import Pool, RouteResult
 from services.handoff.store import agreements, handoffs, leads, reps
-from services.handoff.store.reps import Crew
+from services.handoff.store.basis import Basis, read_basis
 from services.handoff.usecases.announcing import Cause
 from shared.contracts.envelope import Event
 from shared.db.engine import Tx
@@ -66,42 +66,60 @@ class Written:
     expired: list[UserId] = field(default_factory=list)
     answered: set[UserId] = field(default_factory=set)
     stopped: list[HandoffId] = field(default_factory=list)
+    credits: list[tuple[str, UserId]] = field(default_factory=list)  # bad leads given back: pool, rep
+    pools: dict[str, Pool] = field(default_factory=dict)  # as the rounds of this transaction leave them
 
 
 class Work:
     """What one transaction holds and will write. Make it with begin_work; lock leads before handoffs."""
 
-    def __init__(self, tx: Tx, terms: Terms, crew: Crew) -> None:
+    def __init__(self, tx: Tx, basis: Basis) -> None:
         self.tx = tx
         self.now: datetime = tx.now
-        self.terms = terms
-        self.crew = crew
-        self.queue_owners = crew.queue_owners
+        self.terms = terms = basis.terms
+        self.crew = basis.crew(tx.now)
+        self.queue_owners = basis.queue_owners
+        self.subscriptions = basis.subscriptions
         self.leads: dict[LeadId, Lead] = {}
-        self.account_facts: dict[AccountId, Any] = {}
+        self.accounts: dict[AccountId, dict[str, Any]] = {}  # locked
+        self.locked_reps: set[UserId] = set()
         self.held: dict[HandoffId, Held] = {}
         self.to_write = Written()
         self.load_changes: dict[UserId, int] = defaultdict(int)
         self.is_load_freed = False
         self.untold: frozenset[HandoffId] = frozenset()  # offers whose owner was not told yet, of the clocks that fire
         self.widened: set[HandoffId] = set()  # got a first owner or another member: what was kept may be theirs
+        self._account_facts: dict[AccountId, Mapping[str, str]] = {}  # of accounts that are read only
         self._changed_leads: set[LeadId] = set()
+        self._changed_accounts: set[AccountId] = set()
         self._terms = {(terms.agreement_id, terms.version): terms}
 
     async def lock_people(self, lead_ids: Iterable[UUID]) -> None:
         """Lock the whole trees of these leads."""
         wanted = set(lead_ids) - set(self.leads)
         self.leads |= await leads.lock_trees(self.tx, wanted) if wanted else {}
-        accounts = {lead.account_id for lead in self.leads.values() if lead.account_id is not None}
-        self.account_facts |= await leads.account_facts(self.tx, accounts - set(self.account_facts))
+
+    async def lock_accounts(self, account_ids: Iterable[UUID]) -> None:
+        """Lock accounts, which are made when first named; after the leads."""
+        self.accounts |= await leads.lock_accounts(self.tx, set(account_ids) - set(self.accounts))
 
     async def read_people(self, lead_ids: Iterable[LeadId]) -> None:
         """Read leads whose rows somebody else's statement has locked already (what waits in a queue)."""
         wanted = set(lead_ids) - set(self.leads)
         if wanted:
             self.leads |= await leads.read_leads(self.tx, sorted(wanted))
-            accounts = {lead.account_id for lead in self.leads.values() if lead.account_id is not None}
-            self.account_facts |= await leads.account_facts(self.tx, accounts - set(self.account_facts))
+
+    async def read_accounts(self, account_ids: Iterable[AccountId]) -> None:
+        """Read what is known of accounts that are not locked here."""
+        wanted = set(account_ids) - set(self.accounts) - set(self._account_facts)
+        self._account_facts |= await leads.account_facts(self.tx, wanted)
+
+    def facts_of_account(self, account_id: AccountId | None) -> Mapping[str, str]:
+        """What is known of an account that was locked or read; nothing of others."""
+        if account_id in self.accounts:
+            facts: Mapping[str, str] = self.accounts[account_id]["facts"]
+            return facts
+        return {} if account_id is None else self._account_facts.get(account_id, {})
 
     async def hold(self, handoff_ids: Iterable[UUID]) -> None:
         """Lock and load handoffs whose leads are locked; unknown ids stay absent."""
@@ -135,6 +153,14 @@ class Work:
         if self.leads.get(lead.id) != lead:
             self.leads[lead.id] = lead
             self._changed_leads.add(lead.id)
+
+    def change_account(self, account_id: AccountId, **columns: Any) -> None:  # noqa: ANN401 - cells
+        """Change columns of a locked account; it is written at the end."""
+        before = self.accounts[account_id]
+        after = {**before, **columns}
+        if after != before:
+            self.accounts[account_id] = after
+            self._changed_accounts.add(account_id)
 
     def latest_of(self, root_id: LeadId, motion: str) -> Held | None:
         """The latest held cycle of a person and motion."""
@@ -178,6 +204,10 @@ class Work:
         """Leads whose rows are to be written."""
         return [self.leads[lead_id] for lead_id in sorted(self._changed_leads)]
 
+    def changed_accounts(self) -> list[dict[str, Any]]:
+        """Accounts whose rows are to be written."""
+        return [self.accounts[account_id] for account_id in sorted(self._changed_accounts)]
+
     def note_load(self, before: Handoff | None, after: Handoff) -> None:
         """Move loads as ownership in assigned and accepted moves."""
         was = before.owner_id if before is not None and before.state in LOADED else None
@@ -193,6 +223,4 @@ class Work:
 
 async def begin_work(tx: Tx) -> Work:
     """Begin with the agreement in force, the calendars and the queues' owners; nothing is locked yet."""
-    terms = await agreements.active_terms(tx)
-    crew = await reps.read_crew(tx, ())
-    return Work(tx, terms, crew)
+    return Work(tx, await read_basis(tx))

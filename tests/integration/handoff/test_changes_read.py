@@ -19,6 +19,7 @@ import pytest
 from services.handoff.domain.lifecycle import Handoff, inputs
 from services.handoff.domain.record import Times
 from services.handoff.store import handoffs
+from services.handoff.store.rows import put_rows
 from shared.db.engine import Database, Tx, is_transient, transaction
 from shared.ids import HandoffId, LeadId, UserId, derived_id
 from shared.web.pages import cursor_of
@@ -67,7 +68,7 @@ class _Writers:
         else:
             kept = (await handoffs.lock_handoffs(tx, [chosen]))[chosen]
             changed = replace(kept.handoff, seq=kept.handoff.seq + 1)
-            await handoffs.write_handoffs(tx, [(changed, kept.times, True)], now=tx.now)
+            await put_rows(tx, *handoffs.put_handoffs([(changed, kept.times, True)], now=tx.now))
         self.open.append(_Open(stack, changed.id, changed.seq, tx.now))
 
     async def commit(self, one: _Open) -> None:
@@ -89,7 +90,7 @@ async def _another(tx: Tx, like: Handoff, times: Times, number: int) -> Handoff:
     opened = replace(
         like, id=HandoffId(derived_id("another handoff", number)), lead_id=lead, root_lead_id=lead, scope_id=lead, seq=1
     )
-    await handoffs.write_handoffs(tx, [(opened, replace(times, opened_at=tx.now), False)], now=tx.now)
+    await put_rows(tx, *handoffs.put_handoffs([(opened, replace(times, opened_at=tx.now), False)], now=tx.now))
     return opened
 
 

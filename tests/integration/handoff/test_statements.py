@@ -16,7 +16,7 @@ from tests.support.builders.handoff import identified, qualified, rep_id
 
 _MANY = 20
 # What lead by lead costs most (PERFORMANCE 7 of the design asks for a fixed number, and that somebody sees it grow).
-_OPENED_AT_MOST = 40
+_OPENED_AT_MOST = 20
 
 
 class _Counting(Tx):

@@ -8,14 +8,16 @@ from cryptography.fernet import Fernet
 
 from services.handoff.domain.notices import Notice
 from services.handoff.outbound.mail import Person, SmtpServer
+from services.handoff.store.basis import read_basis
 from services.handoff.store.dispatches import (
     dispatches_standing,
     end_dispatches_of_leads,
     prune_dispatches,
+    put_dispatches,
     withdraw_notices,
-    write_dispatches,
 )
 from services.handoff.store.endpoints import insert_endpoint
+from services.handoff.store.rows import put_rows
 from services.handoff.store.secrets import Wrapping
 from services.handoff.tables.dispatches import MAIL_LANE
 from shared.contracts.envelope import Event
@@ -61,7 +63,7 @@ def notice(**changes: Any) -> Notice:  # noqa: ANN401 - any field
 
 async def write(outbound: Outbound, *events: Event[Any], notices: tuple[Notice, ...] = ()) -> None:
     async with transaction(outbound.database, "command") as tx:
-        await write_dispatches(tx, notices, events)
+        await put_rows(tx, await put_dispatches(tx, notices, events, (await read_basis(tx)).subscriptions))
 
 
 async def lead(outbound: Outbound, lead_id: LeadId, consents: dict[str, Any], *, is_erased: bool = False) -> None:
