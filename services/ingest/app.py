@@ -32,6 +32,7 @@ from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.asked import erase_asked
 from services.ingest.usecases.consent_default import tell_unknown
+from services.ingest.usecases.mapping import kept_in_the_log
 from services.ingest.usecases.normalise import KeyedHash
 from services.ingest.usecases.replaying import work_off
 from services.ingest.usecases.retention import retire_visitors
@@ -129,7 +130,9 @@ def build() -> Runtime:
         public_url=settings.door_url,
         certificates=Certificates(client),
     )
-    parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh)
+    topic = f"{settings.topic_prefix}deliveries"
+    kept = partial(kept_in_the_log, bootstrap_servers=settings.kafka_bootstrap_servers, topic=topic)
+    parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh, kept)
     app = create_app(
         settings,
         ROUTERS,

@@ -8,6 +8,7 @@ from cryptography.fernet import MultiFernet
 from fastapi import Depends, Request
 
 from services.ingest.usecases.imports import Deliver
+from services.ingest.usecases.mapping import Kept, nothing_kept
 from services.ingest.usecases.normalise import KeyedHash
 from shared.db.engine import Database
 
@@ -16,7 +17,10 @@ __all__ = ["Parts", "PartsOf"]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of the process that routes use; `refresh_directory` lets the door know a change at once."""
+    """The parts of the process that routes use.
+
+    `refresh_directory` lets the door know a change at once; `kept` finds the last deliveries of a source.
+    """
 
     database: Database
     hashed: KeyedHash
@@ -24,6 +28,7 @@ class Parts:
     deliver: Deliver
     public_url: str
     refresh_directory: Callable[[], Awaitable[None]]
+    kept: Kept = nothing_kept
 
 
 def _parts(request: Request) -> Parts:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from services.ingest.api.parts import Parts, PartsOf
 from services.ingest.domain.activity import CHANNELS
+from services.ingest.domain.mapping import BadMapping, read_mapping
 from services.ingest.domain.source import is_zone, origin_of
 from services.ingest.store import sources, standing
 from services.ingest.usecases.sources import (
@@ -59,10 +60,21 @@ def _checked_kinds(names: dict[str, str]) -> dict[str, str]:
     return names
 
 
+def _checked_mapping(said: dict[str, Any]) -> dict[str, Any]:
+    try:
+        read_mapping(said)
+    except BadMapping as error:
+        raise PydanticCustomError(
+            "mapping", "{field}: {reason}", {"field": error.field, "reason": error.reason}
+        ) from None
+    return said
+
+
 _KINDS: Final = ", ".join(sorted(CHANNELS))
 Origin = Annotated[str, AfterValidator(_checked_origin)]
 Zone = Annotated[str, AfterValidator(_checked_zone)]
 Kinds = Annotated[dict[str, str], AfterValidator(_checked_kinds)]
+Mapped = Annotated[dict[str, Any], AfterValidator(_checked_mapping)]
 Texts = dict[
     Annotated[str, Field(min_length=1, max_length=64)],
     Annotated[str, Field(max_length=2_000)],
@@ -87,7 +99,7 @@ class SettingsAsked(Asked):
     entry_channel: str | None = Field(None, max_length=32)
     rate_per_second: int | None = Field(None, ge=1, le=100_000)
     time_zone: Zone | None = Field(None, description="IANA zone in which times without one are meant; none: UTC")
-    mapping: dict[str, Any] = Field(
+    mapping: Mapped = Field(
         default_factory=dict, max_length=_MAPPED_MAX, description="of a generic sender: our field to JSON path"
     )
     options: Texts = Field(

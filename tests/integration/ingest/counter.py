@@ -17,6 +17,7 @@ from services.ingest.api.parked import parked_router
 from services.ingest.api.parts import Parts
 from services.ingest.collector.keep import record_headers
 from services.ingest.settings import Settings
+from services.ingest.usecases.mapping import Kept, nothing_kept
 from shared.config import Environment
 from shared.contracts.deliveries import DELIVERY_TYPE
 from shared.errors import Busy
@@ -79,7 +80,7 @@ class Counter:
 
 
 @asynccontextmanager
-async def opened(stage: IngestStage) -> AsyncIterator[Counter]:
+async def opened(stage: IngestStage, *, kept: Kept = nothing_kept) -> AsyncIterator[Counter]:
     """The routes of both ports on one app."""
     key = OKPKey.generate_key("Ed25519")
     console = ServiceTokens("console", signing_key=key, public_keys={})
@@ -91,7 +92,7 @@ async def opened(stage: IngestStage) -> AsyncIterator[Counter]:
     async def refreshed() -> None:
         """There is no door here that would have to know."""
 
-    parts = Parts(stage.database, HASHED, wrapping, counter.deliver, "https://in.example.test", refreshed)
+    parts = Parts(stage.database, HASHED, wrapping, counter.deliver, "https://in.example.test", refreshed, kept)
     app = create_app(
         settings,
         [
