@@ -16,13 +16,18 @@ from shared.db.engine import ReadTx, Tx
 from shared.errors import Busy
 
 __all__ = [
+    "CLAIM",
+    "CLAIM_COLUMNS",
     "TREE_GREW",
+    "KeyPair",
     "KeyRow",
     "LeadRow",
     "changed_leads",
     "claim_keys",
+    "claim_of",
     "drop_keys",
     "find_owners",
+    "key_rows",
     "lock_members",
     "lock_trees",
     "move_keys",
@@ -32,6 +37,9 @@ __all__ = [
 ]
 
 TREE_GREW: Final = "A tree of leads grew while it was being locked; run it again."
+
+KeyPair = tuple[str, bytes]
+"""Kind and keyed hash of an identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +103,15 @@ class LeadRow:
 _COLUMNS: Final = tuple(field.name for field in fields(LeadRow))
 _VALUES_OF: Final = attrgetter(*_COLUMNS)
 _SELECT: Final = ", ".join(f"lead.{name}" for name in _COLUMNS)
-_CLAIM = by_columns(
-    """
+CLAIM: Final = """
     insert into identity_key (kind, value_hmac, lead_id, seen_at)
     select kind, value_hmac, lead_id, cast(:now as timestamptz)
       from unnest(:kinds, :hmacs, :lead_ids) as row (kind, value_hmac, lead_id) order by 1, 2
     on conflict (kind, value_hmac) do update set seen_at = excluded.seen_at
     returning kind, value_hmac, lead_id, xmax = 0 as is_new
-    """,
-    kinds="text",
-    hmacs="bytea",
-    lead_ids="uuid",
-)
+"""
+CLAIM_COLUMNS: Final[Mapping[str, str]] = {"kinds": "text", "hmacs": "bytea", "lead_ids": "uuid"}
+_CLAIM = by_columns(CLAIM, **CLAIM_COLUMNS)
 _SUPPRESSED = by_columns(
     """
     select kind, value_hmac from suppression
@@ -182,43 +187,47 @@ _CHANGE = change_by_columns(
 )
 
 
-async def claim_keys(tx: Tx, proposals: Mapping[tuple[str, bytes], UUID]) -> dict[tuple[str, bytes], KeyRow]:
-    """Make the unknown keys with their proposed lead, lock the known ones, all in one order; one row per key."""
+def claim_of(proposals: Mapping[KeyPair, UUID], now: datetime) -> dict[str, Any]:
+    """The parameters of CLAIM: makes the unknown keys with their proposed lead, locks the known ones, in one order."""
     ordered = sorted(proposals)
-    rows = await tx.execute(
-        _CLAIM,
-        {
-            "kinds": [kind for kind, _ in ordered],
-            "hmacs": [hmac for _, hmac in ordered],
-            "lead_ids": [proposals[key] for key in ordered],
-            "now": tx.now,
-        },
-    )
     return {
-        (row.kind, bytes(row.value_hmac)): KeyRow(row.kind, bytes(row.value_hmac), row.lead_id, row.is_new)
-        for row in rows
+        "kinds": [kind for kind, _ in ordered],
+        "hmacs": [hmac for _, hmac in ordered],
+        "lead_ids": [proposals[key] for key in ordered],
+        "now": now,
     }
 
 
-async def find_owners(tx: ReadTx, keys: Collection[tuple[str, bytes]]) -> dict[tuple[str, bytes], UUID]:
+async def claim_keys(tx: Tx, proposals: Mapping[KeyPair, UUID]) -> dict[KeyPair, KeyRow]:
+    """Make the unknown keys with their proposed lead, lock the known ones, all in one order; one row per key."""
+    rows: Sequence[Any] = (await tx.execute(_CLAIM, claim_of(proposals, tx.now))).all()
+    return key_rows(rows)
+
+
+def key_rows(rows: Iterable[Sequence[Any]]) -> dict[KeyPair, KeyRow]:
+    """The rows that CLAIM returned, one per key."""
+    return {(kind, hmac): KeyRow(kind, hmac, lead_id, is_new) for kind, hmac, lead_id, is_new in rows}
+
+
+async def find_owners(tx: ReadTx, keys: Collection[KeyPair]) -> dict[KeyPair, UUID]:
     """The owners of those keys that exist; locks nothing."""
     rows = await tx.execute(_OWNERS, _pairs(keys))
     return {(row.kind, bytes(row.value_hmac)): row.lead_id for row in rows}
 
 
-async def suppressed(tx: ReadTx, keys: Collection[tuple[str, bytes]]) -> frozenset[tuple[str, bytes]]:
+async def suppressed(tx: ReadTx, keys: Collection[KeyPair]) -> frozenset[KeyPair]:
     """Those keys that belong to somebody who was erased and stays out."""
     rows = await tx.execute(_SUPPRESSED, _pairs(keys))
     return frozenset((row.kind, bytes(row.value_hmac)) for row in rows)
 
 
-async def move_keys(tx: Tx, owners: Mapping[tuple[str, bytes], UUID]) -> None:
+async def move_keys(tx: Tx, owners: Mapping[KeyPair, UUID]) -> None:
     """Give locked keys to another lead."""
     if owners:
         await tx.execute(_MOVE, {**_pairs(owners), "lead_ids": list(owners.values())})
 
 
-async def drop_keys(tx: Tx, keys: Collection[tuple[str, bytes]]) -> None:
+async def drop_keys(tx: Tx, keys: Collection[KeyPair]) -> None:
     """Delete keys that this transaction locked."""
     if keys:
         await tx.execute(_DROP, _pairs(keys))
@@ -266,5 +275,5 @@ def _lead_columns(leads: Sequence[LeadRow]) -> dict[str, list[Any]]:
     return {name: [getattr(lead, name) for lead in leads] for name in _COLUMNS}
 
 
-def _pairs(keys: Collection[tuple[str, bytes]]) -> dict[str, list[Any]]:
+def _pairs(keys: Collection[KeyPair]) -> dict[str, list[Any]]:
     return {"kinds": [kind for kind, _ in keys], "hmacs": [hmac for _, hmac in keys]}

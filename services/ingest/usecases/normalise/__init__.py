@@ -1,6 +1,6 @@
 """Turns a batch of deliveries into leads, consent and activities: one transaction, a fixed number of statements.
 
-Order of work: read (pure) -> forget repeats -> lock keys, then trees -> take each observation in its order -> judge
+Order of work: read (pure) -> drop repeats, lock keys -> lock trees -> take each observation in its order -> judge
 mails -> link accounts -> save -> emit. Invariant: each event of a delivery ends in exactly one count of its result.
 """
 
@@ -35,7 +35,7 @@ from services.ingest.usecases.normalise.reading import (
     read_delivery,
     read_request,
 )
-from services.ingest.usecases.normalise.recognising import Recognised, keep_keys, recognise
+from services.ingest.usecases.normalise.recognising import Recognised, claimed_by, keep_keys, recognise
 from services.ingest.usecases.normalise.recording import (
     activity_events,
     kind_and_place,
@@ -43,6 +43,7 @@ from services.ingest.usecases.normalise.recording import (
     record,
     rejudged,
 )
+from services.ingest.usecases.normalise.repeats import candidates_of, fresh_of, remember
 from shared.contracts.envelope import Event, Payload
 from shared.db.engine import Tx
 from shared.stream.handlers import RawEvent
@@ -77,8 +78,11 @@ async def handle(
     unknown_means: what unknown consent means, where it was read with them.
     """
     found = {one.id: _result(one, tx) for one in deliveries}
-    items = await set_aside(tx, await _fresh(tx, deliveries, found), found)
-    recognised = await recognise(tx, items, hashed)
+    candidates = candidates_of(deliveries, found)
+    claim = claimed_by([item for by_id in candidates.values() for item in by_id.values()], hashed)
+    remembered, keys = await remember(tx, candidates, claim)
+    items = await set_aside(tx, fresh_of(deliveries, candidates, remembered, found), found)
+    recognised = await recognise(tx, claim, keys)
     if unknown_means is None:
         unknown_means = (await consents.default(tx)).unknown_means
     draft = _draft(tx, deliveries, recognised, found, hashed, unknown_means=unknown_means)
@@ -122,31 +126,6 @@ def _result(delivery: Delivery, tx: Tx) -> ResultRow:
         events=len(delivery.items) + len(delivery.refusals),
         refused=len(delivery.refusals),
     )
-
-
-async def _fresh(tx: Tx, deliveries: Sequence[Delivery], found: dict[UUID, ResultRow]) -> list[Item]:
-    """The items that were never handled, in order; statuses and repeats are counted and left out."""
-    candidates: dict[str, dict[UUID, Item]] = {}
-    for delivery in deliveries:
-        for item in delivery.items:
-            if item.observation.operation is Operation.STATUS:
-                found[delivery.id].statuses += 1
-            elif item.activity_id in candidates.setdefault(delivery.span, {}):
-                found[delivery.id].repeats += 1
-            else:
-                candidates[delivery.span][item.activity_id] = item
-    fresh: list[Item] = []
-    for span, by_id in sorted(candidates.items()):
-        fingerprints = {item.activity_id: item.observation.fingerprint for item in by_id.values()}
-        new, reused = await memory.remember(tx, span, fingerprints)
-        for item in by_id.values():
-            if item.activity_id in new:
-                fresh.append(item)
-            else:
-                found[item.delivery.id].repeats += 1
-                found[item.delivery.id].ids_reused += item.activity_id in reused
-    place = {delivery.id: at for at, delivery in enumerate(deliveries)}
-    return sorted(fresh, key=lambda item: (place[item.delivery.id], item.ordinal))
 
 
 def _draft(
