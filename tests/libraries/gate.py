@@ -108,3 +108,4 @@ async def open_gate(upstream: str) -> AsyncIterator[Gate]:
                 yield gate
             finally:
                 server.drain()
+    socket.close()

@@ -16,7 +16,7 @@ from joserfc.jwk import OKPKey
 
 from deploy.local.keys import make_keys, variables_of_keys
 from deploy.local.places import free_ports
-from services.ingest.adapters import COLLECTING
+from services.ingest.adapters import COLLECTING, CollectionAdapter
 from services.ingest.domain.observation import Operation
 from services.ingest.domain.source import SourceSettings
 from shared.clock import monotonic, sleep
@@ -116,10 +116,14 @@ class Stand:
         payloads = [event.payload for event in await self.events("activities")]
         return [one for one in payloads if isinstance(one, ActivityRecorded)]
 
+    def adapter(self, sender: str) -> CollectionAdapter:
+        """The sender's adapter, with its paths."""
+        return next(one for takers in COLLECTING.values() for one in takers if sender == one.SENDER)
+
     def told(self, library: str) -> dict[str, str | None]:
         """Activity id to user id of every activity of this library that its requests with 2xx carried."""
         made = self.made[library]
-        adapter = next(one for takers in COLLECTING.values() for one in takers if made.sender == one.SENDER)
+        adapter = self.adapter(made.sender)
         return {
             str(derived_id(made.source_id, one.event_id)): one.person.user_id
             for request in self.gate.told
