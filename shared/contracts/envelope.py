@@ -6,14 +6,14 @@ lacks a header we need raises `BadRecord`: the consumer parks it. Knows no Kafka
 headers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.ids import derived_id, new_id
 
@@ -27,10 +27,12 @@ __all__ = [
     "canonical",
     "event_from",
     "headers_of",
+    "id_of",
     "value_of",
 ]
 
 Headers = Sequence[tuple[str, bytes]]
+_ID = TypeAdapter(UUID).validator  # makes an id in a fifth of the time that UUID itself takes
 P_co = TypeVar("P_co", bound="Payload", covariant=True)
 P = TypeVar("P", bound="Payload")
 
@@ -181,24 +183,28 @@ def value_of(event: Event[Payload]) -> bytes:
     return event.payload.to_json()
 
 
-def event_from(headers: Iterable[tuple[str, bytes]], value: bytes | None, model: type[P]) -> Event[P]:
-    """The event of a record whose `ce_type` is the model's. Raises BadRecord with what is missing or malformed."""
-    found = dict(headers)
+def event_from(found: Mapping[str, bytes], value: bytes | None, model: type[P]) -> Event[P]:
+    """The event of a record whose `ce_type` is the model's, from its headers by name.
+
+    Raises BadRecord with what is missing or malformed.
+    """
     try:
         own, cause, first = found["ce_id"], found["ce_causationid"], found["ce_correlationid"]
-        event_id = UUID(own.decode())
-        # Most chains are short: an id that is the same text is not read again (3 us each).
-        causation_id = event_id if cause == own else UUID(cause.decode())
-        correlation_id = causation_id if first == cause else UUID(first.decode())
+        event_id = id_of(own)
+        # Most chains are short, and most things are learned at once: the same text is not read again.
+        causation_id = event_id if cause == own else id_of(cause)
+        occurred, recorded = found["ce_time"], found["ce_recordedat"]
+        occurred_at = _time_of(occurred)
+        trace = found.get("ce_traceparent")
         return Event(
-            id=event_id,
-            payload=model.model_validate_json(value or b""),
-            source=found["ce_source"].decode(),
-            occurred_at=_time_of(found["ce_time"]),
-            recorded_at=_time_of(found["ce_recordedat"]),
-            correlation_id=correlation_id,
-            causation_id=causation_id,
-            traceparent=found["ce_traceparent"].decode() if "ce_traceparent" in found else None,
+            event_id,
+            model.__pydantic_validator__.validate_json(value or b""),
+            found["ce_source"].decode(),
+            occurred_at,
+            occurred_at if recorded == occurred else _time_of(recorded),
+            causation_id if first == cause else id_of(first),
+            causation_id,
+            None if trace is None else trace.decode(),
         )
     except KeyError as missing:
         raise BadRecord(f"header {missing.args[0]} is missing") from missing
@@ -210,8 +216,16 @@ def _text_of(moment: datetime) -> bytes:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z").encode()
 
 
+def id_of(text: bytes) -> UUID:
+    """The id that a header's text is. Raises ValueError."""
+    found: UUID = _ID.validate_python(text.decode())
+    return found
+
+
 def _time_of(text: bytes) -> datetime:
     moment = datetime.fromisoformat(text.decode())
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise BadRecord(f"time {text.decode()!r} has no zone")
     return moment.astimezone(UTC)

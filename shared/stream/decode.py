@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from shared.contracts.catalog import MODELS
-from shared.contracts.envelope import BadRecord, Event, event_from
+from shared.contracts.envelope import BadRecord, Event, event_from, id_of
 from shared.ids import derived_id
 from shared.stream.handlers import Handlers, RawEvent, UseCase
 
@@ -56,13 +56,13 @@ def receive(handlers: Handlers, record: Fetched, *, place: str) -> Received:
         event_type = headers["ce_type"].decode()
         usecase = handlers.by_type.get(event_type)
         if usecase is None:
-            return Received(record, _id_of(headers), event_type, None, None)
+            return Received(record, id_of(headers["ce_id"]), event_type, None, None)
         model = MODELS.get(event_type)
         if model is None:
             key = (record.key or b"").decode()
-            raw = RawEvent(_id_of(headers), event_type, key, record.value or b"", headers)
+            raw = RawEvent(id_of(headers["ce_id"]), event_type, key, record.value or b"", headers)
             return Received(record, raw.id, event_type, raw, usecase)
-        event = event_from(record.headers, record.value, model)
+        event = event_from(headers, record.value, model)
         return Received(record, event.id, event_type, event, usecase)
     except KeyError as missing:
         flaw = f"header {missing.args[0]} is missing"
@@ -73,12 +73,8 @@ def receive(handlers: Handlers, record: Fetched, *, place: str) -> Received:
     return Received(record, _id_or_derived(headers, place, record.offset), event_type, None, None, flaw)
 
 
-def _id_of(headers: dict[str, bytes]) -> UUID:
-    return UUID(headers["ce_id"].decode())
-
-
 def _id_or_derived(headers: dict[str, bytes], place: str, offset: int) -> UUID:
     try:
-        return _id_of(headers)
+        return id_of(headers["ce_id"])
     except (KeyError, ValueError):
         return derived_id("unreadable", place, offset)

@@ -154,7 +154,8 @@ class Partition:
                 await self._arrived.wait()
 
     async def _carry_out(self, batch: Sequence[Fetched]) -> None:
-        received = [receive(self._handlers, record, place=self.position.place) for record in batch]
+        place = self.position.place
+        received = [receive(self._handlers, record, place=place) for record in batch]
         if all(one.usecase is None and one.flaw is None for one in received):
             self._skip(received)
             return

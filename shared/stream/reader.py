@@ -42,7 +42,7 @@ async def read_topic(bootstrap_servers: str, topic: str) -> AsyncIterator[Event[
                     model = MODELS.get(headers["ce_type"].decode())
                     if model is not None and headers["ce_id"] not in seen:
                         seen.add(headers["ce_id"])
-                        yield event_from(record.headers, record.value, model)
+                        yield event_from(dict(record.headers), record.value, model)
                 if batch[-1].offset + 1 >= ends[partition]:
                     waiting.discard(partition)
     finally:
