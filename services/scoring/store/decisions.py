@@ -12,10 +12,13 @@ from shared.db.engine import ReadTx, Tx
 from shared.ids import AccountId, LeadId
 
 __all__ = [
+    "ADDED_DECISIONS",
+    "DECISION_COLUMNS",
     "Counts",
     "StoredDecision",
     "add_decisions",
     "decision_by_id",
+    "decision_columns",
     "draw_counts",
     "drop_old_decisions",
     "keep_limit",
@@ -49,22 +52,22 @@ class Counts:
     eligible: int
 
 
-_ADD = text(
-    """
+ADDED_DECISIONS = """
     insert into decision (decision_id, lead_id, account_id, kind, number, decided_at, content)
-    select * from unnest(:ids, :lead_ids, :account_ids, :kinds, :numbers, :decided, :contents)
+    select * from unnest(:decision_ids, :decided_leads, :decided_accounts, :decision_kinds, :decision_numbers, :decided,
+                         :decision_contents)
     on conflict do nothing
-    """
-).bindparams(
-    bindparam("ids", type_=ARRAY(Uuid)),
-    bindparam("lead_ids", type_=ARRAY(Uuid)),
-    bindparam("account_ids", type_=ARRAY(Uuid)),
-    bindparam("kinds", type_=ARRAY(Text)),
-    bindparam("numbers", type_=ARRAY(Integer)),
+"""
+DECISION_COLUMNS = (
+    bindparam("decision_ids", type_=ARRAY(Uuid)),
+    bindparam("decided_leads", type_=ARRAY(Uuid)),
+    bindparam("decided_accounts", type_=ARRAY(Uuid)),
+    bindparam("decision_kinds", type_=ARRAY(Text)),
+    bindparam("decision_numbers", type_=ARRAY(Integer)),
     bindparam("decided", type_=ARRAY(DateTime(timezone=True))),
-    bindparam("contents", type_=ARRAY(Text)),
+    bindparam("decision_contents", type_=ARRAY(Text)),
 )
-_COLUMNS = "decision_id, lead_id, account_id, kind, number, decided_at, content"
+_ADD = text(ADDED_DECISIONS).bindparams(*DECISION_COLUMNS)
 _BY_ID = text("select * from decision where decision_id = :id")
 _NEWEST = text(
     """
@@ -97,18 +100,20 @@ _DROP = text(
 async def add_decisions(tx: Tx, decisions: Sequence[StoredDecision]) -> None:
     """Append decisions; the same one again adds nothing."""
     if decisions:
-        await tx.execute(
-            _ADD,
-            {
-                "ids": [each.decision_id for each in decisions],
-                "lead_ids": [each.lead_id for each in decisions],
-                "account_ids": [each.account_id for each in decisions],
-                "kinds": [each.kind for each in decisions],
-                "numbers": [each.number for each in decisions],
-                "decided": [each.decided_at for each in decisions],
-                "contents": [each.content for each in decisions],
-            },
-        )
+        await tx.execute(_ADD, decision_columns(decisions))
+
+
+def decision_columns(decisions: Sequence[StoredDecision]) -> dict[str, list[Any]]:
+    """The parameters of ADDED_DECISIONS."""
+    return {
+        "decision_ids": [each.decision_id for each in decisions],
+        "decided_leads": [each.lead_id for each in decisions],
+        "decided_accounts": [each.account_id for each in decisions],
+        "decision_kinds": [each.kind for each in decisions],
+        "decision_numbers": [each.number for each in decisions],
+        "decided": [each.decided_at for each in decisions],
+        "decision_contents": [each.content for each in decisions],
+    }
 
 
 async def decision_by_id(tx: ReadTx, decision_id: UUID) -> StoredDecision | None:

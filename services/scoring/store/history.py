@@ -22,19 +22,17 @@ from shared.ids import ActivityId, LeadId
 __all__ = [
     "ACTIVITY_COLUMNS",
     "ADDED_ACTIVITIES",
-    "EVIDENCE_LOOKED_AT",
     "Correction",
     "activities_of",
     "activity_columns",
+    "activity_from",
     "add_corrections",
     "counts_of",
     "drop_old_activities",
-    "evidence_of",
 ]
 
 RETENTION_DAYS = 760  # 25 months
 DROP_SLICE = 5_000
-EVIDENCE_LOOKED_AT = 100
 
 # A UUID's own comparison is Python code; by its integer the order is the same.
 _ID_OF = attrgetter("activity_id.int")
@@ -108,19 +106,6 @@ _COUNTS = text(
      group by a.lead_id, a.kind
     """
 ).bindparams(_ids)
-_EVIDENCE = text(
-    """
-    select a.activity_id, a.lead_id, a.kind, a.content, a.is_hard, a.verified_by, a.occurred_at, a.recorded_at,
-           coalesce(c.human, a.human) as human, c.recorded_at as judged_at
-      from unnest(:ids) as wanted (lead_id)
-     cross join lateral (
-           select * from activity where lead_id = wanted.lead_id
-            order by recorded_at desc, activity_id desc limit :most) a
-      left join lateral (
-           select human, recorded_at from correction
-            where activity_id = a.activity_id order by recorded_at desc, event_id desc limit 1) c on true
-    """
-).bindparams(_ids)
 _DROP = text(
     """
     with old as (
@@ -166,7 +151,7 @@ async def activities_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: date
     """The activities of these members recorded until as_of, with `human` as judged then."""
     found: dict[LeadId, list[Activity]] = defaultdict(list)
     for row in (await tx.execute(_ACTIVITIES, {"ids": sorted(lead_ids), "as_of": as_of})).all():
-        activity = _activity(row)
+        activity = activity_from(row)
         found[activity.member_id].append(activity)
     return found
 
@@ -182,21 +167,13 @@ async def counts_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetime
     return found
 
 
-async def evidence_of(tx: ReadTx, lead_ids: Collection[LeadId]) -> dict[LeadId, list[Activity]]:
-    """The newest activities of these members, as judged now: what a decision's evidence and moment are taken from."""
-    found: dict[LeadId, list[Activity]] = defaultdict(list)
-    for row in (await tx.execute(_EVIDENCE, {"ids": sorted(lead_ids), "most": EVIDENCE_LOOKED_AT})).all():
-        activity = _activity(row)
-        found[activity.member_id].append(activity)
-    return found
-
-
 async def drop_old_activities(tx: Tx, *, before: datetime) -> int:
     """Delete one slice of activities older than the retention; returns how many."""
     return (await tx.execute(_DROP, {"before": before, "most": DROP_SLICE})).rowcount
 
 
-def _activity(row: Any) -> Activity:  # noqa: ANN401 - a row of the driver
+def activity_from(row: Any) -> Activity:  # noqa: ANN401 - a row of the driver
+    """The activity of a row, with `human` as judged."""
     return Activity(
         activity_id=row.activity_id,
         member_id=row.lead_id,

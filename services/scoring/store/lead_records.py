@@ -6,7 +6,7 @@ Appended only; a version that is there stays as it is. Read again as of any mome
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,14 +23,11 @@ __all__ = [
     "ADDED_RECORDS",
     "RECORD_COLUMNS",
     "Move",
-    "happened_to",
     "joined_since",
     "newest_moves",
     "record_columns",
     "records_of",
 ]
-
-_FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ RECORD_COLUMNS = (
 _ids = bindparam("ids", type_=ARRAY(Uuid))
 _RECORDS = text(
     """
-    select lead_id, kind, content, least(occurred_at, recorded_at) as at from lead_record
+    select lead_id, kind, content from lead_record
      where lead_id = any(:ids) and kind <> 'identity' and recorded_at <= :as_of order by lead_id, kind, name, version
     """
 ).bindparams(_ids)
@@ -113,12 +110,6 @@ async def records_of(tx: ReadTx, lead_ids: Collection[LeadId], *, as_of: datetim
     for row in rows:
         found[row.lead_id].append(record_from(row.kind, row.content))
     return found
-
-
-async def happened_to(tx: ReadTx, lead_ids: Collection[LeadId]) -> list[Happened]:
-    """Every record of these leads with when it happened, which is never after we learned of it."""
-    rows: Sequence[Any] = (await tx.execute(_RECORDS, {"ids": sorted(lead_ids), "as_of": _FOR_EVER})).all()
-    return [Happened(row.lead_id, record_from(row.kind, row.content), micros(row.at)) for row in rows]
 
 
 async def joined_since(tx: ReadTx, lead_ids: Collection[LeadId]) -> dict[LeadId, int]:

@@ -17,6 +17,7 @@ from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.member import Member
 from services.scoring.domain.person import Person, person_of
 from services.scoring.domain.qualify import NEVER, Standing
+from services.scoring.store.decisions import ADDED_DECISIONS, DECISION_COLUMNS, StoredDecision, decision_columns
 from services.scoring.store.encoding import member_from, member_text, standing_from, standing_text
 from shared.db.engine import ReadTx, Tx
 from shared.errors import Busy
@@ -104,9 +105,8 @@ _DUE = text(
 )
 _NEXT = text("select lead_id from lead where lead_id > :after and root_id = lead_id order by lead_id limit :most")
 # Computing accounts is left to their loop: an account that is due commits together with the facts it is due by.
-_SAVE = text(
-    """
-    with due as (insert into account_due (account_id) select id from unnest(:due) as row (id))
+_DUE_TOO = "due as (insert into account_due (account_id) select id from unnest(:due) as row (id))"
+_SAVED = """
     update lead
        set root_id = new.root_id, parent_id = new.parent_id, identity_version = new.identity_version,
            tree_size = new.tree_size, account_id = new.account_id, state = new.state, print = new.print,
@@ -117,8 +117,8 @@ _SAVE = text(
         as new (lead_id, root_id, parent_id, identity_version, tree_size, account_id, state, print, active_us, standing,
                 shown, score_version, recheck_at)
      where lead.lead_id = new.lead_id
-    """
-).bindparams(
+"""
+_COLUMNS = (
     bindparam("due", type_=ARRAY(Uuid)),
     bindparam("lead_ids", type_=ARRAY(Uuid)),
     bindparam("root_ids", type_=ARRAY(Uuid)),
@@ -133,6 +133,10 @@ _SAVE = text(
     bindparam("shown", type_=ARRAY(Text)),
     bindparam("score_versions", type_=ARRAY(Integer)),
     bindparam("rechecks", type_=ARRAY(DateTime(timezone=True))),
+)
+_SAVE = text(f"with {_DUE_TOO} {_SAVED}").bindparams(*_COLUMNS)
+_SAVE_DECIDED = text(f"with {_DUE_TOO}, decided as ({ADDED_DECISIONS}) {_SAVED}").bindparams(
+    *_COLUMNS, *DECISION_COLUMNS
 )
 
 
@@ -161,30 +165,40 @@ async def read_trees(tx: ReadTx, lead_ids: Collection[LeadId]) -> Forest:
     return _forest((await tx.execute(_READ, {"ids": sorted(lead_ids, key=_int_of)})).all())
 
 
-async def save_leads(tx: Tx, rows: Sequence[LeadRow], *, due: Collection[AccountId] = ()) -> None:
-    """Write rows of locked leads; due: accounts that their loop must compute anew, of which none is locked."""
+async def save_leads(
+    tx: Tx,
+    rows: Sequence[LeadRow],
+    *,
+    due: Collection[AccountId] = (),
+    decided: Sequence[StoredDecision] = (),
+) -> None:
+    """Write rows of locked leads, with the decisions about them.
+
+    due: accounts that their loop must compute anew, of which none is locked.
+    """
     if not rows:
         return
     links = [row.member.link for row in rows]
-    await tx.execute(
-        _SAVE,
-        {
-            "due": sorted(due, key=_int_of),
-            "lead_ids": [row.lead_id for row in rows],
-            "root_ids": [row.root_id for row in rows],
-            "parent_ids": [row.parent_id for row in rows],
-            "identity_versions": [row.identity_version for row in rows],
-            "tree_sizes": [row.tree_size for row in rows],
-            "account_ids": [None if link is None else link.account_id for link in links],
-            "states": [member_text(row.member) for row in rows],
-            "prints": [row.print for row in rows],
-            "active": [row.member.sums.last_us for row in rows],
-            "standings": [standing_text(row.standing) for row in rows],
-            "shown": [row.shown for row in rows],
-            "score_versions": [row.score_version for row in rows],
-            "rechecks": [None if row.recheck_us is None else moment(row.recheck_us) for row in rows],
-        },
-    )
+    parameters = {
+        "due": sorted(due, key=_int_of),
+        "lead_ids": [row.lead_id for row in rows],
+        "root_ids": [row.root_id for row in rows],
+        "parent_ids": [row.parent_id for row in rows],
+        "identity_versions": [row.identity_version for row in rows],
+        "tree_sizes": [row.tree_size for row in rows],
+        "account_ids": [None if link is None else link.account_id for link in links],
+        "states": [member_text(row.member) for row in rows],
+        "prints": [row.print for row in rows],
+        "active": [row.member.sums.last_us for row in rows],
+        "standings": [standing_text(row.standing) for row in rows],
+        "shown": [row.shown for row in rows],
+        "score_versions": [row.score_version for row in rows],
+        "rechecks": [None if row.recheck_us is None else moment(row.recheck_us) for row in rows],
+    }
+    if decided:
+        await tx.execute(_SAVE_DECIDED, parameters | decision_columns(decided))
+    else:
+        await tx.execute(_SAVE, parameters)
 
 
 async def due_leads(tx: ReadTx, *, most: int) -> list[LeadId]:

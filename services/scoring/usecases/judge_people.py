@@ -1,4 +1,4 @@
-"""Judges people of locked trees, stores their decisions, emits what changed: once per person and batch."""
+"""Judges people of locked trees, records their decisions, emits what changed: once per person and batch."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,7 +11,9 @@ from services.scoring.domain.judge import Draw, judge
 from services.scoring.domain.person import Person
 from services.scoring.domain.qualify import Outcome, draw_at, draw_of, is_drawable, limit_of
 from services.scoring.store import decisions, history
+from services.scoring.store.decisions import StoredDecision
 from services.scoring.store.leads import Forest, LeadRow
+from services.scoring.store.past import ACTIVITIES_MOST, read_past
 from services.scoring.usecases.pasts import pasts_of
 from services.scoring.usecases.records import (
     Scene,
@@ -49,8 +51,11 @@ class Judged(NamedTuple):
     is_rescan: bool = False
 
 
-async def judge_people(tx: Tx, judged: Judged, ruling: Ruling, *, salt: bytes) -> None:
-    """Judge these people at tx.now; what becomes of them stands in the rows of their roots, which the caller saves."""
+async def judge_people(tx: Tx, judged: Judged, ruling: Ruling, *, salt: bytes) -> list[StoredDecision]:
+    """Judge these people at tx.now; returns the decisions.
+
+    What becomes of them stands in the rows of their roots; the caller saves both.
+    """
     people = await _people(tx, judged, ruling)
     forest, now_us = judged.forest, micros(tx.now)
     due = {
@@ -67,7 +72,9 @@ async def judge_people(tx: Tx, judged: Judged, ruling: Ruling, *, salt: bytes) -
         judgement = judge(person, row.standing, now_us=now_us, rule=ruling.rule, model=ruling.model, draw=draw)
         scenes.append((Scene(person, row.standing, judgement, ruling, row.score_version + 1), row))
         row.standing, row.recheck_us = judgement.verdict.standing, judgement.recheck_us
-    emit(tx, *await _recorded(tx, scenes, ruling, judged.causes, is_rescan=judged.is_rescan))
+    events, decided = await _recorded(tx, scenes, ruling, judged.causes, is_rescan=judged.is_rescan)
+    emit(tx, *events)
+    return decided
 
 
 async def _people(tx: Tx, judged: Judged, ruling: Ruling) -> dict[LeadId, Person]:
@@ -95,15 +102,18 @@ async def _with_counts(
 
 def _is_whole(known: Sequence[Activity], now_us: int) -> bool:
     """Whether these are all activities of a member, as judged until now."""
-    return len(known) < history.EVIDENCE_LOOKED_AT and all(activity.known_us <= now_us for activity in known)
+    return len(known) < ACTIVITIES_MOST and all(activity.known_us <= now_us for activity in known)
 
 
 async def _recorded(
     tx: Tx, scenes: Sequence[tuple[Scene, LeadRow]], ruling: Ruling, causes: Causes, *, is_rescan: bool
-) -> list[Event[Any]]:
-    """Store the decisions and return the events, in the order of the people."""
+) -> tuple[list[Event[Any]], list[StoredDecision]]:
+    """The events in the order of the people, and the decisions behind them."""
     deciding = {scene.lead_id: scene for scene, _ in scenes if scene.outcome is not Outcome.STAY}
-    payloads = await _decisions(tx, deciding, ruling, is_rescan=is_rescan) if deciding else {}
+    payloads: dict[LeadId, Any] = {}
+    kept: list[StoredDecision] = []
+    if deciding:
+        payloads, kept = await _decisions(tx, deciding, ruling, is_rescan=is_rescan)
     events: list[Event[Any]] = []
     for scene, row in scenes:
         cause, payload = causes.get(scene.lead_id), payloads.get(scene.lead_id)
@@ -115,17 +125,17 @@ async def _recorded(
             events.append(_event(tx, payload, scene, cause, id=scene.decision_id))
         if is_changed or payload is not None:
             row.score_version = scene.score_version
-    return events
+    return events, kept
 
 
-async def _decisions(tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling, *, is_rescan: bool) -> dict[LeadId, Any]:
-    """Store the decisions of these people with their facts, evidence and shadow scores; returns what to emit."""
+async def _decisions(
+    tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling, *, is_rescan: bool
+) -> tuple[dict[LeadId, Any], list[StoredDecision]]:
+    """The decisions of these people with their facts, evidence and shadow scores: what to emit, and what to store."""
     undecided = {lead_id: scene.person for lead_id, scene in deciding.items()}
-    members = [member.lead_id for person in undecided.values() for member in person.members]
-    found = await history.evidence_of(tx, members)
-    evidence = {lead_id: found.get(lead_id, []) for lead_id in members}
-    people = await _with_counts(tx, undecided, evidence)
-    pasts = {} if is_rescan else await pasts_of(tx, people.values(), evidence, ruling)
+    read = await read_past(tx, [member.lead_id for person in undecided.values() for member in person.members])
+    people = await _with_counts(tx, undecided, read.activities)
+    pasts = {} if is_rescan else await pasts_of(tx, people.values(), read, ruling)
     payloads, kept = {}, []
     for lead_id, scene in deciding.items():
         crossed_us = now_us = micros(tx.now)
@@ -135,11 +145,10 @@ async def _decisions(tx: Tx, deciding: Mapping[LeadId, Scene], ruling: Ruling, *
                 pasts[lead_id], scene.before, verdict, now_us=now_us, rule=ruling.rule, model=ruling.model
             )
         full = scene._replace(person=people[lead_id], crossed_us=crossed_us)
-        payload = decision_payload(full, evidence=chosen_evidence(full, evidence), shadows=ruling.shadows)
+        payload = decision_payload(full, evidence=chosen_evidence(full, read.activities), shadows=ruling.shadows)
         payloads[lead_id] = payload
         kept.append(stored(full, payload, decided_at=tx.now))
-    await decisions.add_decisions(tx, kept)
-    return payloads
+    return payloads, kept
 
 
 def _event(

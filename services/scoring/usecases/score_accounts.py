@@ -22,10 +22,11 @@ from services.scoring.domain.criteria import FIRMOGRAPHIC
 from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.happened import crossed_us, steps_for
 from services.scoring.domain.person import Person, known_attributes, person_of
-from services.scoring.store import accounts, decisions, history, leads
+from services.scoring.store import accounts, decisions, leads
 from services.scoring.store.accounts import AccountRow
 from services.scoring.store.decisions import StoredDecision
 from services.scoring.store.leads import Forest
+from services.scoring.store.past import read_past
 from services.scoring.usecases.judge_people import SOURCE
 from services.scoring.usecases.pasts import pasts_of
 from services.scoring.usecases.ruling import Ruling
@@ -135,7 +136,7 @@ async def _crossed_us(
     if not steps_max:
         return micros(tx.now)
     members = [member.lead_id for person in people for member in person.members]
-    pasts = await pasts_of(tx, people, await history.evidence_of(tx, members), ruling)
+    pasts = await pasts_of(tx, people, await read_past(tx, members), ruling)
 
     def holds(until_us: int, at_us: int) -> bool:
         then = [past.person_at(until_us) for past in pasts.values()]

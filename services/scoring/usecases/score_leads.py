@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.scoring.domain.decay import micros
 from services.scoring.domain.facts import HUMAN_LEAST, Activity
-from services.scoring.store import accounts, decisions, history, leads, terms
+from services.scoring.store import accounts, history, leads, terms
 from services.scoring.store.appending import append
 from services.scoring.usecases.changes import Changes, activity_of, changes_of
 from services.scoring.usecases.judge_people import Judged, judge_people
@@ -61,14 +61,13 @@ async def fold_events(tx: Tx, received: Sequence[Event[Any]], *, desk: Desk) -> 
     put_records(forest, changes)
     before = [forest.rows[lead_id].root_id for lead_id in changes.causes]
     taken_over = [takeover(root, came_from, at=tx.now) for root, came_from in move(forest, changes)]
-    await decisions.add_decisions(tx, taken_over)
     causes: dict[LeadId, Event[Any]] = {}
     for lead_id, event in changes.causes.items():
         causes[forest.rows[lead_id].root_id] = event
     left = [root_id for root_id in dict.fromkeys(before) if root_id not in causes and _is_root(forest, root_id)]
     judged = Judged(forest, [*causes, *left], customers, causes)
-    await judge_people(tx, judged, ruling, salt=desk.salt)
-    await leads.save_leads(tx, list(forest.rows.values()), due=linked | accounts_of(forest))
+    decided = [*taken_over, *await judge_people(tx, judged, ruling, salt=desk.salt)]
+    await leads.save_leads(tx, list(forest.rows.values()), due=linked | accounts_of(forest), decided=decided)
     if desk.wake is not None:
         tx.after_commit.append(desk.wake)
 
@@ -124,8 +123,8 @@ async def _score_again(
     customers = await accounts.customers_among(tx, accounts_of(forest))
     wanted = [row.lead_id for row in forest.rows.values() if row.root_id == row.lead_id and is_wanted(row)]
     judged = Judged(forest, wanted, customers, causes={}, is_rescan=is_rescan)
-    await judge_people(tx, judged, ruling, salt=desk.salt)
-    await leads.save_leads(tx, list(forest.rows.values()))
+    decided = await judge_people(tx, judged, ruling, salt=desk.salt)
+    await leads.save_leads(tx, list(forest.rows.values()), decided=decided)
 
 
 def _is_root(forest: leads.Forest, lead_id: LeadId) -> bool:
