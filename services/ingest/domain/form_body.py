@@ -9,13 +9,11 @@ from typing import Final, cast
 from urllib.parse import parse_qsl
 
 from services.ingest.domain.body import DEPTH_MAX, KEYS_MAX, utf8
+from services.ingest.domain.multipart import text_fields
 from shared.errors import Unreadable
 
 __all__ = ["form_of", "pairs_of", "parts_of"]
 
-_BOUNDARY: Final = re.compile(r"boundary=\"?([^\";,\s]{1,70})", re.ASCII)
-_PART_NAME: Final = re.compile(rb'(?:^|;)\s*name="([^"\r\n]{0,256})"')
-_HAS_FILE: Final = re.compile(rb";\s*filename\*?=")
 _KEY_PARTS: Final = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -32,23 +30,7 @@ def pairs_of(body: bytes, content_type: str = "") -> list[tuple[str, str]]:
 
 def parts_of(body: bytes, content_type: str) -> list[tuple[str, str]]:
     """The text fields of a multipart form, files left out. Raises Unreadable."""
-    found = _BOUNDARY.search(content_type)
-    if found is None:
-        raise Unreadable("The multipart form names no boundary.", slug="not_a_form")
-    sections = body.split(b"--" + found[1].encode())
-    if len(sections) > KEYS_MAX:
-        raise Unreadable("The form has too many fields.", slug="not_a_form")
-    pairs = []
-    for section in sections[1:-1]:
-        head, _, content = section.partition(b"\r\n\r\n")
-        disposition = next(
-            (line for line in head.split(b"\r\n") if line.lower().startswith(b"content-disposition:")), b""
-        )
-        name = _PART_NAME.search(disposition)
-        if name is None or _HAS_FILE.search(disposition):
-            continue
-        pairs.append((_text(name[1]), _text(content.removesuffix(b"\r\n"))))
-    return pairs
+    return [(name, _text(content)) for name, content in text_fields(body, content_type)]
 
 
 def form_of(body: bytes, content_type: str = "") -> Mapping[str, object]:
