@@ -96,7 +96,7 @@ LEDGER: tuple[LedgerCheck, ...] = (
     LedgerCheck(
         "clocks",
         "escalations are the levels fired, the last one at a breach",
-        # A touch that came after the due instant, and before the clock could fire it, breaches without the last rung.
+        # An act that came after the due instant, and before the clock could fire, breaches without the last rung.
         """
         select c.id::text from clock c
           left join lateral (select max(e.level) as level, coalesce(bool_or(e.is_last), false) as has_last
@@ -105,7 +105,7 @@ LEDGER: tuple[LedgerCheck, ...] = (
             or (fired.has_last and c.state <> 'breached' and not c.is_late_evidence)
             or (c.state = 'breached' and not fired.has_last and not exists (
                   select from handoff_event f
-                   where f.handoff_id = c.handoff_id and f.kind = 'Touch' and f.verdict = 'ok'
+                   where f.handoff_id = c.handoff_id and f.kind <> 'Fire' and f.verdict = 'ok'
                      and f.effects @> jsonb_build_array(jsonb_build_object(
                            'effect', 'ClockEnded', 'state', 'breached', 'clock',
                            jsonb_build_object('number', c.number)))))

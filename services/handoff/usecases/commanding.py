@@ -238,7 +238,8 @@ async def _finish(
 
 
 async def _decide(work: Work, held: Held, event: inputs.Input, *, command_id: UUID) -> Commanded:
-    decision = apply(work, held.handoff.id, event, cause=Cause(command_id))
+    pressed_at = event.pressed_at if isinstance(event, inputs.Reject) else None
+    decision = apply(work, held.handoff.id, event, cause=Cause(command_id), at=pressed_at)
     return Commanded(decision, held, work)
 
 

@@ -4,9 +4,11 @@ New clocks get their instants here, assignments their rows, people their notices
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import ClockState, Decision, Handoff, Verdict, decide, inputs
 from services.handoff.domain.lifecycle.effects import (
     Announce,
@@ -36,6 +38,9 @@ from shared.ids import HandoffId, derived_id
 
 __all__ = ["Cause", "apply", "open_cycle"]
 
+# A rung knows that it is due, a touch says by itself whether it came in time.
+_TELLS_ITSELF = (inputs.Fire, inputs.Touch, inputs.LateEvidence, inputs.Reschedule)
+
 
 def open_cycle(work: Work, latest: Handoff | None, event: inputs.Qualify, times: Times, *, cause: Cause) -> Decision:
     """Open a cycle after `latest` of its scope, under the agreement in force."""
@@ -56,12 +61,21 @@ def apply(
     event: inputs.Input,
     *,
     cause: Cause,
+    at: datetime | None = None,
     activity_id: UUID | None = None,
     attached_lead_id: UUID | None = None,
 ) -> Decision:
-    """Put one input through the machine; a verdict other than ok leaves only its line in the audit."""
+    """Put one input through the machine; a verdict other than ok leaves only its line in the audit.
+
+    at: when it was done, where that was not now.
+    """
     held = work.held[handoff_id]
     before = held.handoff
+    if not isinstance(event, _TELLS_ITSELF):
+        done_at = at or work.now
+        due = {clock.number: held.clocks[clock.number].timing.due_at for clock in before.clocks}
+        if missed := tuple(number for number, due_at in due.items() if due_at < done_at):
+            event = replace(event, missed=missed)
     decision = decide(before, event, held.terms.policy(before.tier))
     _audit(work, held, event, before, decision)
     if decision.verdict is Verdict.OK and decision.handoff is not None:

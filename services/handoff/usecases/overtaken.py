@@ -36,7 +36,7 @@ def move_by_result(work: Work, held: Held, result: Result, cause: Cause) -> None
         return
     if held.handoff.state in {State.ASSIGNED, State.ACCEPTED, State.WORKING}:
         deal = inputs.Dispose(by=None, how="opportunity", actor=_CRM)
-        apply(work, held.handoff.id, deal, cause=cause)
+        apply(work, held.handoff.id, deal, cause=cause, at=result.occurred_at)
     version = result.version or 1 + max((deal.version for deal in held.handoff.deals if deal.id is None), default=0)
     event = inputs.CrmResult(
         result=cast("CrmWord", result.result),

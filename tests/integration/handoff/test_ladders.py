@@ -46,6 +46,24 @@ async def _attempted(world: World, state: str, outcome: str, status: int | None)
         )
 
 
+async def test_an_offer_taken_between_its_due_instant_and_the_firing_was_missed(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"), identified("lee"), qualified("lee"))
+        kim, lee = await world.handoff_of(lead_id("kim")), await world.handoff_of(lead_id("lee"))
+        due_at = (await world.clock(kim.id, "accept")).due_at
+        await world.at(due_at)
+        assert (await world.accept(kim.id, kim.owner_id)).is_ok
+        await world.at(due_at + timedelta(milliseconds=1))
+        assert (await world.accept(lee.id, lee.owner_id)).is_ok
+        assert await world.fire() == 0
+        kept, missed = await world.clock(kim.id, "accept"), await world.clock(lee.id, "accept")
+        assert (kept.state, kept.cause) == ("met", None)
+        assert (missed.state, missed.cause) == ("breached", "rep")
+        assert (await world.handoff(lee.id)).state == "accepted"
+        assert await world.gaps() == []
+
+
 async def test_an_unanswered_offer_climbs_and_goes_to_the_next_rep(database_of: DatabaseOf) -> None:
     async with world_of(database_of) as world:
         await _three(world)

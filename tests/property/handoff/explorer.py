@@ -21,6 +21,7 @@ from services.handoff.domain.lifecycle.effects import (
 )
 from services.handoff.domain.lifecycle.states import (
     CLOSED,
+    PROMISES,
     Clock,
     ClockKind,
     ClockState,
@@ -159,6 +160,7 @@ def _messages(handoff: Handoff) -> Iterator[inputs.Input]:
     yield inputs.Supersede()
     yield inputs.Reschedule(why="calendar")
     yield inputs.Dispose(by=None, how="opportunity")
+    yield from _too_late(handoff)
     for number in range(max(1, handoff.clocks_made - 3), handoff.clocks_made + 1):
         yield inputs.LateEvidence(number=number)
     yield inputs.CrmResult(result="won", version=1)
@@ -166,6 +168,18 @@ def _messages(handoff: Handoff) -> Iterator[inputs.Input]:
     yield inputs.CrmResult(result="open", version=3)
     yield inputs.CrmResult(result="lost", version=1, deal_id=DEAL)
     yield inputs.CrmResult(result="moved", version=2, deal_id=DEAL)
+
+
+def _too_late(handoff: Handoff) -> Iterator[inputs.Input]:
+    """Acts after the due instants of all that is armed, before the clocks could fire."""
+    missed = tuple(clock.number for clock in handoff.clocks)
+    token = handoff.token
+    yield inputs.Accept(token=token, by=ANNA, missed=missed)
+    yield inputs.Pull(token=token, rep_id=ANNA, missed=missed)
+    yield inputs.Reject(token=token, by=ANNA, reason=inputs.Reason(code="wrong_rep"), missed=missed)
+    yield inputs.Dispose(token=token, by=ANNA, how="opportunity", missed=missed)
+    yield inputs.Dispose(by=None, how="opportunity", missed=missed)
+    yield inputs.Enrol(token=token, missed=missed)
 
 
 def _commands(token: int) -> Iterator[inputs.Input]:
@@ -249,7 +263,7 @@ def _follow(node: Node, event: inputs.Input, decision: Decision) -> tuple[Node, 
 def _ladder_finding(event: inputs.Input, decision: Decision, fired: set[tuple[int, int]]) -> str:
     """What the ledger says of clocks that end: their level is the last rung fired, a breach has the last of all.
 
-    But for a touch that was too late and came before the clock could fire.
+    But for an act that was too late and came before the clock could fire.
     """
     last = {effect.number for effect in decision.effects if isinstance(effect, Escalate) and effect.is_last}
     is_late_touch = isinstance(event, inputs.Touch) and not event.is_in_time
@@ -259,7 +273,12 @@ def _ladder_finding(event: inputs.Input, decision: Decision, fired: set[tuple[in
         clock = effect.clock
         if clock.level != max((level for number, level in fired if number == clock.number), default=clock.level_at_arm):
             return "a clock ended at a level that did not fire"
-        if (effect.state is ClockState.BREACHED) != (clock.number in last or (is_late_touch and _is_stopped(clock))):
+        must_breach = clock.number in last or (is_late_touch and _is_stopped(clock))
+        may_breach = clock.number in event.missed and clock.kind in PROMISES
+        if effect.state is ClockState.MET and may_breach:
+            return "a promise was kept after its due instant"
+        is_breach = effect.state is ClockState.BREACHED
+        if (must_breach and not is_breach) or (is_breach and not must_breach and not may_breach):
             return "a breach without its last rung, or a last rung without its breach"
     return ""
 

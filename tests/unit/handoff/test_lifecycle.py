@@ -329,6 +329,39 @@ def test_a_touch_after_the_due_instant_leaves_the_breach() -> None:
     assert decision.handoff.state is State.WORKING
 
 
+@pytest.mark.parametrize(
+    ("state", "event", "kind"),
+    [
+        ("assigned", inputs.Accept(by=ANNA), ClockKind.ACCEPT),
+        ("assigned", inputs.Reject(by=ANNA, reason=reason("no_need")), ClockKind.ACCEPT),
+        ("queued", inputs.Pull(rep_id=BERT), ClockKind.QUEUE),
+        ("accepted", inputs.Dispose(by=None, how="opportunity"), ClockKind.TOUCH),
+        ("working", inputs.Dispose(by=ANNA, how="opportunity"), ClockKind.DISPOSE),
+        ("nurture", inputs.Enrol(), ClockKind.ENROL),
+    ],
+)
+def test_an_act_after_the_due_instant_does_its_work_and_leaves_the_breach(
+    state: str, event: inputs.Step, kind: ClockKind
+) -> None:
+    handoff = in_state(state)
+    in_time = decide(handoff, event, POLICY)
+    late = decide(handoff, replace(event, missed=tuple(each.number for each in handoff.clocks)), POLICY)
+    assert in_time.handoff is not None
+    assert late.handoff is not None
+    assert _ended(in_time.effects)[kind] is ClockState.MET
+    assert _ended(late.effects)[kind] is ClockState.BREACHED
+    assert late.handoff.state is in_time.handoff.state
+    assert announced(late) == announced(in_time)
+    assert broken(late.handoff) == []
+
+
+def test_a_touch_missed_by_an_act_that_came_too_late_may_still_be_learned() -> None:
+    handoff = in_state("accepted")
+    number = handoff.clocks[0].number
+    won = run(handoff, inputs.Dispose(by=None, how="opportunity", missed=(number,)))
+    assert announced(decide(won, inputs.LateEvidence(number=number), POLICY)) == ["retracted", "touched"]
+
+
 def test_late_evidence_takes_a_missed_touch_back_once() -> None:
     accepted = in_state("accepted")
     number = accepted.clocks[0].number

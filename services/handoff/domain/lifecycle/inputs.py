@@ -49,6 +49,7 @@ __all__ = [
 class _Base:
     actor: Actor = SYSTEM
     token: int | None = None
+    missed: tuple[int, ...] = ()  # armed clocks whose due instant lies before the act: it cannot meet them any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,14 @@
 No time, no I/O, no randomness. Only a verdict of ok changes the handoff.
 """
 
-from typing import assert_never
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TypeGuard, assert_never
 
 from services.handoff.domain.lifecycle import closing, firing, inputs, taking, working
 from services.handoff.domain.lifecycle.change import invalid, stale
-from services.handoff.domain.lifecycle.effects import Decision
-from services.handoff.domain.lifecycle.states import Handoff, Policy
+from services.handoff.domain.lifecycle.effects import ClockEnded, Decision, Effect, Verdict
+from services.handoff.domain.lifecycle.states import PROMISES, ClockKind, ClockState, Handoff, Policy
 
 __all__ = ["decide"]
 
@@ -30,7 +32,26 @@ def decide(handoff: Handoff | None, event: inputs.Input, policy: Policy) -> Deci
         return invalid(None, "no_such_handoff")
     if event.token is not None and event.token != handoff.token:
         return stale(handoff, "token_gone")
-    return _answer(handoff, event, policy)
+    return _kept_too_late(_answer(handoff, event, policy), event.missed)
+
+
+def _kept_too_late(decision: Decision, missed: Collection[int]) -> Decision:
+    """An act after the due instant does what it does, but meets no promise: the clock just had not fired yet."""
+    if not missed or decision.handoff is None or decision.verdict is not Verdict.OK:
+        return decision
+    late = [effect for effect in decision.effects if _would_meet(effect, missed)]
+    if not late:
+        return decision
+    effects = tuple(replace(each, state=ClockState.BREACHED) if each in late else each for each in decision.effects)
+    touches = tuple(each.clock.number for each in late if each.clock.kind is ClockKind.TOUCH)
+    handoff = decision.handoff  # an earlier touch may still be learned
+    return Decision(replace(handoff, missed_touches=(*handoff.missed_touches, *touches)), effects)
+
+
+def _would_meet(effect: Effect, missed: Collection[int]) -> TypeGuard[ClockEnded]:
+    if not isinstance(effect, ClockEnded) or effect.state is not ClockState.MET:
+        return False
+    return effect.clock.number in missed and effect.clock.kind in PROMISES
 
 
 def _answer(handoff: Handoff, event: inputs.Step, policy: Policy) -> Decision:

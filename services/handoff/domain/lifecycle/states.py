@@ -18,6 +18,7 @@ __all__ = [
     "MAY_HAVE_A_DEAL",
     "OPEN",
     "OWNED",
+    "PROMISES",
     "REVOCABLE",
     "Carried",
     "Clock",
@@ -54,6 +55,12 @@ class ClockKind(StrEnum):
     ENROL = "enrol"
     COOLOFF = "cooloff"
     RESUME = "resume"
+
+
+# What somebody has to do by the due instant. The others only remind, take back, or end a rest.
+PROMISES = frozenset(
+    {ClockKind.ROUTE, ClockKind.QUEUE, ClockKind.ACCEPT, ClockKind.TOUCH, ClockKind.DISPOSE, ClockKind.ENROL}
+)
 
 
 class ClockState(StrEnum):
