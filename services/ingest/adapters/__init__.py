@@ -13,7 +13,7 @@ from services.ingest.domain.observation import Parsed, Refusal
 from services.ingest.domain.source import SourceSettings
 from shared.senders import InboundRequest, SenderAdapter
 
-__all__ = ["ADAPTERS", "COLLECTING", "Adapter", "CollectionAdapter", "Outline"]
+__all__ = ["ADAPTERS", "COLLECTING", "Adapter", "CollectionAdapter", "Outline", "shown_once"]
 
 
 class Outline(NamedTuple):
@@ -44,6 +44,15 @@ class CollectionAdapter(Adapter, Protocol):
     """Path to the method it takes there. Senders may share a path: then the key's source says whose request it is."""
     HAS_CREDENTIALS: bool
     """Whether its browser library sends cookies along: browsers then want that allowed in so many words."""
+
+
+def shown_once(adapter: Adapter, request: InboundRequest) -> tuple[str, bytes] | None:
+    """(token, what is delivered under it) of senders whose signature covers a token alone, which is good for one body.
+
+    Such an adapter has a function `once`; None for all others.
+    """
+    read = getattr(adapter, "once", None)
+    return None if read is None else cast("tuple[str, bytes] | None", read(request))
 
 
 def _discovered() -> dict[str, Adapter]:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
-from services.ingest.adapters import Adapter
+from services.ingest.adapters import Adapter, shown_once
 from shared import clock
 from shared.senders import InboundRequest
 
@@ -28,8 +28,7 @@ class ShownOnce:
 
     def is_forged(self, adapter: Adapter, request: InboundRequest, source_id: UUID) -> bool:
         """Whether a proven request shows what was shown with another body; remembers what it shows."""
-        read_once = getattr(adapter, "once", None)
-        shown = None if read_once is None else read_once(request)
+        shown = shown_once(adapter, request)
         if shown is None:
             return False
         self._turn()

@@ -70,7 +70,7 @@ async def test_nothing_forged_is_kept_and_wrong_unsigned_and_unknown_look_alike(
             answers.append(await post(door, right, address=UNKNOWN))
             answers += [await post(door, signed_now(name, seconds=away)) for away in _too_far(name)]
             odd = {(one.status_code, one.content) for one in answers} - {(401, expected)}
-            assert all(status in {400, 401, 403} for status, _ in odd), name  # 403: a subscription that is refused
+            assert all(status in {400, 401, 403} for status, _ in odd), (name, odd)  # 403: a refused subscription
             assert len(odd) <= 1, name
         assert await door.records() == []
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import httpx2
@@ -167,9 +166,7 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[socket]))
         try:
-            transport = httpx2.AsyncHTTPTransport(socket_options=[(IPPROTO_TCP, TCP_NODELAY, 1)])  # else 40 ms a body
-            base_url = f"http://127.0.0.1:{port}"
-            async with httpx2.AsyncClient(base_url=base_url, timeout=20, transport=transport) as client:
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
                 yield Door(port, client, directory)
         finally:
             server.drain()

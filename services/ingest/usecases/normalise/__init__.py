@@ -43,7 +43,7 @@ from services.ingest.usecases.normalise.recording import (
     record,
     rejudged,
 )
-from services.ingest.usecases.normalise.repeats import candidates_of, fresh_of, remember
+from services.ingest.usecases.normalise.repeats import candidates_of, fresh_of, refuse_forged, remember
 from shared.contracts.envelope import Event, Payload
 from shared.db.engine import Tx
 from shared.stream.handlers import RawEvent
@@ -67,6 +67,7 @@ async def normalise_deliveries(tx: Tx, received: Sequence[RawEvent], *, hashed: 
         read_delivery(event, request, settings.get(request.source_id, NO_SETTINGS), was_parked=event.id in parked)
         for event, request in zip(received, requests, strict=True)
     ]
+    await refuse_forged(tx, deliveries)
     await handle(tx, deliveries, hashed=hashed, unknown_means=unknown_means)
 
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from services.ingest.adapters import ADAPTERS
+from services.ingest.adapters import ADAPTERS, Adapter, shown_once
 from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import Timed, occurred
 from services.ingest.domain.fetching import asked
-from services.ingest.domain.fields import mapping_of, text_of
+from services.ingest.domain.fields import fingerprint_of, mapping_of, text_of
 from services.ingest.domain.keys import Key, keys_of
 from services.ingest.domain.observation import Fetch, Observation, Operation, Parsed, Refusal
 from services.ingest.domain.source import SourceSettings
@@ -59,6 +59,8 @@ class Delivery:
     settings: SourceSettings = NO_SETTINGS
     items: list[Item] = field(default_factory=list)
     refusals: tuple[Refusal, ...] = ()
+    shown: tuple[UUID, int] | None = None
+    """(id, hash of what it delivers) of a token that is good for one body alone."""
 
     @property
     def is_verified(self) -> bool:
@@ -103,7 +105,14 @@ def read_delivery(
         parsed = adapter.parse(inbound, settings)
     except AppError as error:
         raise ParkError(error.detail, error.problem, is_ours=False, source=source) from error
-    return _delivery(event, request, settings, parsed)
+    delivery = _delivery(event, request, settings, parsed)
+    delivery.shown = _shown(adapter, inbound, request.source_id)
+    return delivery
+
+
+def _shown(adapter: Adapter, inbound: InboundRequest, source_id: UUID) -> tuple[UUID, int] | None:
+    found = shown_once(adapter, inbound)
+    return None if found is None else (derived_id(source_id, "once", found[0]), fingerprint_of(found[1]))
 
 
 def _delivery(event: RawEvent, request: DeliveryRequest, settings: SourceSettings, parsed: Parsed) -> Delivery:

@@ -4,9 +4,10 @@ One statement does both where a batch has one span of memory, as nearly all have
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
-from services.ingest.domain.observation import Operation
+from services.ingest.domain.observation import Operation, Refusal
 from services.ingest.store import memory
 from services.ingest.store.identity import KeyPair, KeyRow
 from services.ingest.store.memory import Remembered
@@ -15,7 +16,28 @@ from services.ingest.usecases.normalise.reading import Delivery, Item
 from services.ingest.usecases.normalise.recognising import Claim
 from shared.db.engine import Tx
 
-__all__ = ["candidates_of", "fresh_of", "remember"]
+__all__ = ["candidates_of", "fresh_of", "refuse_forged", "remember"]
+
+_FORGED: Final = Refusal(0, "token_reused", detail="Its token was shown before with another body; the first counts.")
+
+
+async def refuse_forged(tx: Tx, deliveries: Sequence[Delivery]) -> None:
+    """Empty the deliveries that show a token which another body was delivered under (SENDERS 3.6): the first wins.
+
+    The door has refused most of them; it forgets sooner, and other doors do not know what this one saw.
+    """
+    first: dict[UUID, int] = {}
+    for delivery in deliveries:
+        if delivery.shown is not None:
+            first.setdefault(*delivery.shown)
+    if not first:
+        return
+    reused = (await memory.remember(tx, "server", first)).reused
+    for delivery in deliveries:
+        if delivery.shown is not None and (
+            delivery.shown[0] in reused or first[delivery.shown[0]] != delivery.shown[1]
+        ):
+            delivery.items, delivery.refusals = [], (_FORGED,)
 
 
 def candidates_of(deliveries: Sequence[Delivery], found: dict[UUID, ResultRow]) -> dict[str, dict[UUID, Item]]:
