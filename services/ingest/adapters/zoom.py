@@ -32,6 +32,7 @@ KINDS: Mapping[str, str] = {
     "webinar.participant_joined": "webinar_attended",
 }
 STATUSES: tuple[str, ...] = ("webinar.participant_left", "webinar.started", "webinar.ended", "endpoint.url_validation")
+IS_HANDSHAKE_SIGNED: Final = True
 _SIGNATURE, _TIMESTAMP = "x-zm-signature", "x-zm-request-timestamp"
 _VALIDATION: Final = "endpoint.url_validation"
 _START: Final = "v0="

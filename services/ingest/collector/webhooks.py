@@ -38,7 +38,7 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
     if adapter is None or adapter.PROOF == "key":  # a key has its own paths
         raise desk.unproven(_UNPROVEN)
     check_encoding(headers)
-    body = await read_body(receive, headers, bytes_max=WEBHOOK_BYTES_MAX)
+    body = await read_body(receive, headers, bytes_max=getattr(adapter, "BODY_BYTES_MAX", WEBHOOK_BYTES_MAX))
     request = request_of(scope, headers, body, public_url=desk.public_url)
     desk.in_flight.take(len(body))
     try:
@@ -46,13 +46,16 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
         source = _source(desk, sender, address, now)
         secrets = _valid_secrets(source, now)
         shaken = adapter.handshake(request, [secret.value for secret in secrets])
-        if shaken is not None and source is not None:
+        is_signed = getattr(adapter, "IS_HANDSHAKE_SIGNED", False)  # then it is as fresh as a delivery must be
+        if shaken is not None and source is not None and not is_signed:
             return Response.of(shaken)
         proof = await _proof(desk, adapter, request, source, secrets, now=now.timestamp())
         if proof is None or request.method != "POST" or desk.once.is_forged(adapter, request, proof.source.id):
             raise desk.unproven(_UNPROVEN)
         rate = proof.source.settings.rate_per_second or desk.default_rates.server_key
         desk.rates.take("source", str(proof.source.id), per_second=rate)
+        if shaken is not None:
+            return Response.of(shaken)
         await desk.certificates.confirm(adapter, request)
         outline = await outlined(adapter, request)
         if outline.events:
