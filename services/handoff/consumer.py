@@ -1,5 +1,6 @@
 """Which use case takes which event; all types of a topic go to one, so that a batch is one call."""
 
+from services.handoff.domain.evidence import names_no_actor
 from services.handoff.usecases.agreeing import take_agreements
 from services.handoff.usecases.knowing import take_leads
 from services.handoff.usecases.qualifying import take_scores
@@ -23,4 +24,5 @@ HANDLERS = Handlers(
         **dict.fromkeys((OutcomeRecorded, OpportunityChanged, DisputeRuled, ConnectorAdvanced), take_outcomes),
         AgreementPublished: take_agreements,
     },
+    skips={ActivityRecorded: names_no_actor},  # page views, of which there are a hundred a touch
 )

@@ -1,6 +1,7 @@
 """Reads fetched records: which use case an event goes to, its id, and what is wrong with it. Pure.
 
-A type without a use case is skipped; a record that is no event of ours keeps its flaw and is parked by the flow.
+A type without a use case is skipped, and so is what a consumer need not read; a record that is no event of ours keeps
+its flaw and is parked by the flow.
 """
 
 from collections.abc import Sequence
@@ -54,7 +55,7 @@ def receive(handlers: Handlers, record: Fetched, *, place: str) -> Received:
     event_type = ""
     try:
         event_type = headers["ce_type"].decode()
-        usecase = handlers.by_type.get(event_type)
+        usecase = handlers.usecase_of(event_type, record.value)
         if usecase is None:
             return Received(record, id_of(headers["ce_id"]), event_type, None, None)
         model = MODELS.get(event_type)

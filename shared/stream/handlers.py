@@ -51,15 +51,24 @@ class Handlers:
     """One consumer: its name (its group is `baton-<name>`, its rows in progress and inbox carry it) and its table.
 
     table maps payload models, or the type's name where there is no model, to use cases. Map all hot types of a topic
-    to ONE use case, so that a batch is one call. Raises KeyError at start for a type without a row in the catalog.
+    to ONE use case, so that a batch is one call. skips: of a type that is mostly none of ours, whether a record's value
+    is none; such records are skipped unread. Raises KeyError at start for a type without a row in the catalog.
     """
 
     consumer: str
     table: Mapping[type[Payload] | str, UseCase]
+    skips: Mapping[type[Payload], Callable[[bytes], bool]] = field(default_factory=dict)
     by_type: Mapping[str, UseCase] = field(init=False)
     topics: tuple[str, ...] = field(init=False)
+    _skips: Mapping[str, Callable[[bytes], bool]] = field(init=False)
 
     def __post_init__(self) -> None:
         by_type = {key if isinstance(key, str) else key.TYPE: usecase for key, usecase in self.table.items()}
         object.__setattr__(self, "by_type", by_type)
         object.__setattr__(self, "topics", tuple(sorted({event_row(name).topic for name in by_type})))
+        object.__setattr__(self, "_skips", {kind.TYPE: is_skipped for kind, is_skipped in self.skips.items()})
+
+    def usecase_of(self, event_type: str, value: bytes | None) -> UseCase | None:
+        """Where a record goes; None when it is skipped."""
+        is_skipped = self._skips.get(event_type)
+        return None if is_skipped is not None and is_skipped(value or b"") else self.by_type.get(event_type)

@@ -14,7 +14,7 @@ from shared.contracts.activities import ActivityRecorded
 from shared.contracts.kinds import ActivityKind, Direction
 from shared.ids import UserId
 
-__all__ = ["is_touch", "served_by"]
+__all__ = ["is_touch", "names_no_actor", "served_by"]
 
 _TRIES = frozenset(
     {
@@ -37,6 +37,11 @@ def is_touch(activity: ActivityRecorded) -> bool:
         and activity.kind in _TRIES
         and activity.human >= 0.5
     )
+
+
+def names_no_actor(recorded: bytes) -> bool:
+    """Whether an activity, as it stands in the log, names nobody who did it for Sales: then it is no touch."""
+    return b'"actor_user_id":' not in recorded
 
 
 def served_by(

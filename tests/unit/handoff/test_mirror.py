@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.handoff.domain.evidence import is_touch, served_by
+from services.handoff.domain.evidence import is_touch, names_no_actor, served_by
 from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState, inputs
 from services.handoff.domain.mirror import consented, erased, identified, linked, moved, new_lead, scored, view_of
 from services.handoff.domain.record import StoredClock, Times
@@ -123,7 +123,14 @@ def _activity(**fields: object) -> ActivityRecorded:
     ],
 )
 def test_only_a_human_try_of_sales_is_a_touch(fields: dict[str, object], *, counts: bool) -> None:
-    assert is_touch(_activity(**fields)) is counts
+    activity = _activity(**fields)
+    assert is_touch(activity) is counts
+    assert not (counts and names_no_actor(activity.to_json()))
+
+
+def test_an_activity_of_nobody_in_sales_is_told_from_its_bytes() -> None:
+    assert names_no_actor(_activity(kind="page_view", actor_user_id=None).to_json())
+    assert not names_no_actor(_activity().to_json())
 
 
 def _times() -> Times:
