@@ -41,6 +41,7 @@ def form_of(body: bytes, content_type: str = "") -> Mapping[str, object]:
     """
     form: dict[str, object] = {}
     for name, value in pairs_of(body, content_type):
+        name = name.replace("\x00", "")  # noqa: PLW2901 - the same name, sound
         head, _, rest = name.partition("[")
         path = [head, *_KEY_PARTS.findall(f"[{rest}")] if rest.endswith("]") else [name]
         if len(path) > DEPTH_MAX:
