@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -56,6 +57,7 @@ PATHS: Mapping[str, str] = {f"/{name}{end}": "POST" for name in _NAMES for end i
 HAS_CREDENTIALS: bool = False
 
 _ID_BYTES_MAX: Final = 256
+_KEYS_LOOKED_FOR: Final = 10  # events of an array that may say the key, should the first be unreadable
 _PERSON_GROUPS: Final = ("company", "organization", "account")
 """Kinds of groups that are a person's company; of other groups we know nothing."""
 _OPERATIONS: Final = {one.value: one for one in (Operation.IDENTIFY, Operation.GROUP, Operation.ALIAS)}
@@ -139,9 +141,8 @@ def _first(query: str, name: str) -> str | None:
 
 
 def _key(beside: Mapping[str, object], raws: Sequence[bytes]) -> str | None:
-    """The project key: beside the batch, in a single event, or among the properties of the first one."""
-    first = _plainly(raws[0]) if raws else beside
-    for said in (beside, first):
+    """The project key: beside the batch, in a single event, or among the properties of the first that can be read."""
+    for said in chain((beside,), (_plainly(raw) for raw in raws[:_KEYS_LOOKED_FOR])):
         properties = mapping_of(said.get("properties"))
         key = text_of(said.get("api_key")) or text_of(said.get("token")) or text_of(properties.get("token"))
         if key:
@@ -151,6 +152,10 @@ def _key(beside: Mapping[str, object], raws: Sequence[bytes]) -> str | None:
 
 def _plainly(raw: bytes) -> Mapping[str, object]:
     """An event that may be refused, only to find its key: who sent it is told why."""
+    try:
+        return bodies.read_event(raw)
+    except Unreadable:
+        pass
     try:
         return mapping_of(orjson.loads(raw))
     except orjson.JSONDecodeError:

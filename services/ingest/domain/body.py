@@ -165,7 +165,7 @@ def split_batch(body: bytes) -> Batch:
     """A `{"batch": […]}` body as raw events. Raises Unreadable when it is no such object."""
     try:
         outline = _BATCH.decode(body)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         return _split_slowly(body)
     fields = {"sentAt": outline.sent_at, "writeKey": outline.write_key, "context": outline.context}
     events = tuple(bytes(event) for event in outline.batch)
@@ -176,7 +176,7 @@ def split_array(body: bytes) -> tuple[bytes, ...]:
     """A JSON array as raw elements. Raises Unreadable when it is none."""
     try:
         return tuple(bytes(event) for event in _ARRAY.decode(body))
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         value = _loads(body)
         if not isinstance(value, list):
             raise Unreadable("The body must be a JSON array of events.", slug="not_an_array") from None
@@ -188,7 +188,7 @@ def split_under(body: bytes, name: str) -> tuple[bytes, ...]:
     try:
         found = _OBJECT.decode(body).get(name)
         return tuple(bytes(event) for event in _ARRAY.decode(bytes(found or b"")))
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         value = _loads(body)
         events = value.get(name) if isinstance(value, dict) else None
         if not isinstance(events, list):
@@ -201,7 +201,7 @@ def split_object(body: bytes) -> Mapping[str, bytes]:
     """A JSON object as raw fields, none of them decoded. Raises Unreadable when it is none."""
     try:
         return {name: bytes(raw) for name, raw in _OBJECT.decode(body).items()}
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         value = _loads(body)
         if not isinstance(value, dict):
             raise Unreadable("The body must be a JSON object.", slug="not_an_object") from None
@@ -273,7 +273,10 @@ def _finite(text: str) -> float | None:
 
 def _dumped(value: object) -> bytes:
     """The bytes of one event of a body that only the slow parser could read; escapes keep lone surrogates apart."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    try:
+        return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError as error:
+        raise Unreadable("The JSON is nested too deeply.", slug="too_deep") from error
 
 
 def _sound(value: object) -> object:

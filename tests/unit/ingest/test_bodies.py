@@ -4,6 +4,8 @@ import gzip
 import io
 import json
 from base64 import b64encode
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -234,3 +236,14 @@ def test_times_keys_and_headers_are_read_strictly() -> None:
 )
 def test_what_is_no_json_is_named_as_what_it_seems_to_be(raw: bytes, seen: str) -> None:
     assert f"The body {seen}" in bodies.not_json(raw)
+
+
+@pytest.mark.parametrize("depth", [40, 900, 1000, 1100, 5000, 100_000])
+@pytest.mark.parametrize("read", [bodies.split_batch, bodies.split_object, bodies.split_array, bodies.read_event])
+def test_what_is_nested_too_deeply_for_any_reader_is_refused_or_left_raw(
+    read: Callable[[bytes], object], depth: int
+) -> None:
+    nested = b"[" * depth + b"]" * depth
+    for body in (nested, b'{"batch":[' + nested + b"]}", b'{"a":' + nested + b"}", b'[{"a":' + nested + b"}]"):
+        with suppress(Unreadable):
+            read(body)

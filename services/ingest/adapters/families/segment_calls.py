@@ -115,7 +115,7 @@ def _key_of(raw: bytes) -> str | None:
     """The write key in an event that is refused: who sent it is told why."""
     try:
         return text_of(_OUTLINE.decode(raw).write_key)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         return None
 
 
