@@ -99,7 +99,10 @@ class Gatherer:
         if not queue.is_under_way:
             self._ready[queue] = None
             self._linger()
-        self._due.setdefault(deadline_seconds, deque()).append(record)
+        line = self._due.get(deadline_seconds)
+        if line is None:
+            line = self._due[deadline_seconds] = deque()
+        line.append(record)
         if due < self._looks_at:
             self._look_at(due)
         return record.acked

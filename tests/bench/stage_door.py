@@ -57,7 +57,7 @@ def run(rounds: int) -> list[Figure]:
 async def _rounds(servers: Rig, rounds: int) -> list[dict[str, float]]:
     key = await _prepare(servers)
     bare = servers.start("bare", "tests.bench.lean.bare", variables={})
-    ours = servers.start("ingest", "services.ingest.app", "--role", "api,directory", variables=_variables(servers))
+    ours = servers.start("ingest", "services.ingest.app", "--role", "api", variables=_variables(servers))
     ports = {name: servers.api_ports[name] for name in ("bare", "ingest")}
     plain, event = _plain(), _events(key)
     for name, bodies in (("bare", plain), ("ingest", event)):
@@ -103,6 +103,7 @@ def _variables(servers: Rig) -> dict[str, str]:
         "BATON_INGEST_DATABASE_URL": f"{servers.postgres.url}{DATABASE}",
         "BATON_KAFKA_BOOTSTRAP_SERVERS": servers.kafka.address,
         "BATON_INGEST_SERVER_KEY_RATE": "1000000",
+        "BATON_INGEST_DOOR_FOLDER": str(servers.folder / "door"),
     }
 
 

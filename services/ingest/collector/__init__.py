@@ -25,7 +25,7 @@ from services.ingest.collector.spool import Spool
 from services.ingest.collector.wire import InFlight, headers_of, linger
 from shared import clock
 from shared.errors import Busy
-from shared.telemetry import announce, count
+from shared.telemetry import announce, count, is_watched
 
 __all__ = [
     "Collector",
@@ -71,7 +71,8 @@ class Collector:
         added: tuple[Header, ...] = (VARY,) if scope["method"] == "GET" else ()
         if origin and self._desk.directory.is_listed(origin):
             added = cors_headers(origin, scope["path"], is_preflight=scope["method"] == "OPTIONS")
-        await announce("accept:before_reply")
+        if is_watched():
+            await announce("accept:before_reply")
         await _send(send, receive, response, added)
 
     async def _answer(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:

@@ -95,7 +95,8 @@ def _answer(adapter: Adapter, outline: Outline) -> Response:
 
 def _adapter_of(takers: tuple[CollectionAdapter, ...], proof: Proof) -> CollectionAdapter:
     """The adapter of the key's own sender when it takes this path, else the one whose API it is."""
-    return next((one for one in takers if proof.source.sender == one.SENDER), takers[0])
+    first, sender = takers[0], proof.source.sender
+    return first if sender == first.SENDER else next((one for one in takers if sender == one.SENDER), first)
 
 
 def _header_key(headers: Mapping[str, str]) -> str | None:

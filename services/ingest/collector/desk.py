@@ -12,17 +12,19 @@ from services.ingest.collector.answers import Refused
 from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.directory import Proof, SourceDirectory
 from services.ingest.collector.keep import Keeper
+from services.ingest.collector.lane import seconds_to_wait
 from services.ingest.collector.once import ShownOnce
 from services.ingest.collector.rates import Rates
 from services.ingest.collector.wire import InFlight
 from shared import clock
 from shared.errors import FieldError, TooLarge, Unreadable
+from shared.ids import jitter
 from shared.senders import InboundRequest
 
 __all__ = ["Desk", "DoorRates", "check_encoding", "outlined", "request_of", "status_of"]
 
 _THREAD_FROM_BYTES: Final = 256 * 1024  # smaller bodies are read faster than a thread is woken
-_STALE_SECONDS: Final = 5
+_STALE_FILL: Final = 0.2  # waits as at a spool that is a fifth full: a reading takes longer than a probe
 _TOO_LARGE: Final = frozenset({"event_too_large", "text_too_long", "too_many_keys"})
 
 
@@ -52,7 +54,8 @@ class Desk:
     def unproven(self, detail: str, *errors: FieldError) -> Refused:
         """401 when we are sure, 503 while the directory is stale: we never say "unknown" while we cannot know."""
         if not self.directory.is_fresh(clock.monotonic()):
-            return Refused(503, "directory_stale", "We cannot check it now; send it again.", retry_after=_STALE_SECONDS)
+            wait = seconds_to_wait(_STALE_FILL, jitter=jitter())
+            return Refused(503, "directory_stale", "We cannot check it now; send it again.", retry_after=wait)
         return Refused(401, "not_proven", detail, errors=errors)
 
     def keep(

@@ -33,6 +33,7 @@ class SourceDirectory:
 
     def __init__(self) -> None:
         self._keys: dict[bytes, Proof] = {}
+        self._proven: dict[str, Proof] = {}  # by the key itself, of keys that came: hashing one costs as much as a rate
         self._addresses: dict[tuple[str, str], Source] = {}
         self._origins: frozenset[str] = frozenset()
         self._decoys: dict[str, str] = {}
@@ -47,6 +48,7 @@ class SourceDirectory:
             for key in keys
             if key.source_id in by_id
         }
+        self._proven = {}
         self._addresses = {(source.sender, source.address): source for source in by_id.values()}
         self._origins = frozenset(origin for source in by_id.values() for origin in source.settings.origins)
         self._decoys = {source.sender: source.secrets[0].value for source in by_id.values() if source.secrets}
@@ -67,9 +69,12 @@ class SourceDirectory:
 
     def by_key(self, key: str) -> Proof | None:
         """What a write key proves that is valid now, of a source not deleted; a look-up by hash tells no time."""
-        found = self._keys.get(key_hash(key))
-        if found is None or found.source.deleted_at is not None:
-            return None
+        found = self._proven.get(key)
+        if found is None:
+            found = self._keys.get(key_hash(key))
+            if found is None or found.source.deleted_at is not None:
+                return None
+            self._proven[key] = found
         return None if found.valid_until is not None and found.valid_until <= clock.now() else found
 
     def by_app(self, sender: str, app: str, *, origin: str, host: str) -> Proof | None:

@@ -21,7 +21,7 @@ from shared.contracts.envelope import Headers
 from shared.errors import Busy
 from shared.ids import jitter, new_id_text
 from shared.stream.producer import Unacked
-from shared.telemetry import announce, count, counter
+from shared.telemetry import announce, count, counter, is_watched
 
 __all__ = ["TOPIC", "Keeper", "Sending", "partition_key", "record_headers"]
 
@@ -72,7 +72,8 @@ class Keeper:
         """Write one record under a given id. Raises Busy when neither Kafka nor the spool took it."""
         headers, lane = record_headers(delivery_id, key, request, received_at), self._lane
         if self._producer.is_started and (not lane.is_straight or self._is_probe()):
-            await announce("accept:before_send")
+            if is_watched():
+                await announce("accept:before_send")
             try:
                 await self._producer.send(TOPIC, key, body, headers)
             except Unacked:
@@ -81,7 +82,8 @@ class Keeper:
             else:
                 if lane.is_straight:
                     lane.acked(clock.monotonic())
-                await announce("accept:after_ack")
+                if is_watched():
+                    await announce("accept:after_ack")
                 _count_kept()
                 return
         await self._spool_it(Spooled(str(delivery_id), key, headers, body))

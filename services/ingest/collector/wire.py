@@ -13,6 +13,8 @@ from typing import Any, Final
 from starlette.types import Receive, Scope
 
 from services.ingest.collector.answers import Refused
+from services.ingest.collector.lane import seconds_to_wait
+from shared.ids import jitter
 
 __all__ = ["BATCH_BYTES_MAX", "WEBHOOK_BYTES_MAX", "InFlight", "client_network", "headers_of", "linger", "read_body"]
 
@@ -35,7 +37,8 @@ class InFlight:
     def take(self, length: int) -> None:
         """Hold one request of this many bytes, to be given back. Raises Refused 503 when there is no room."""
         if self._requests >= self._requests_max or self._bytes + length > self._bytes_max:
-            raise Refused(503, "busy", "Too much is in flight; send it again.", retry_after=1)
+            wait = seconds_to_wait(0, jitter=jitter())
+            raise Refused(503, "busy", "Too much is in flight; send it again.", retry_after=wait)
         self._requests += 1
         self._bytes += length
 
@@ -48,9 +51,10 @@ class InFlight:
 def headers_of(scope: Scope) -> Mapping[str, str]:
     """The headers by lower-case name, doubled ones joined. Raises Refused 431 above the bounds."""
     raw: list[tuple[bytes, bytes]] = scope["headers"]
-    if len(raw) > _HEADERS_MAX or sum(map(len, chain.from_iterable(raw))) > _HEADER_BYTES_MAX:
+    joined = b"\n".join(chain.from_iterable(raw))  # all at once: no header holds one
+    if len(raw) > _HEADERS_MAX or len(joined) - 2 * len(raw) >= _HEADER_BYTES_MAX:
         raise Refused(431, "headers_too_large", "Send at most 100 headers of 16 KiB together.")
-    texts = b"\n".join(chain.from_iterable(raw)).decode("latin-1").split("\n")  # all at once: no header holds one
+    texts = joined.decode("latin-1").split("\n")
     headers = dict(zip(texts[::2], texts[1::2], strict=False))
     if len(headers) == len(raw) and len(texts) == 2 * len(raw):
         return headers

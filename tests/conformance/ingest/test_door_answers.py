@@ -116,7 +116,7 @@ async def test_too_fast_is_429_with_the_seconds_to_wait(kafka: str, topic_prefix
 async def test_no_room_is_503_not_a_longer_queue(kafka: str, topic_prefix: str) -> None:
     async with door_before(kafka, topic_prefix, requests_max=0) as door:
         answer = await door.post("/v1/batch", BATCH)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (answer.status_code, answer.headers["retry-after"] in {"1", "2"}) == (503, True)
 
 
 async def test_events_are_202_in_all_three_modes(kafka: str, topic_prefix: str) -> None:
