@@ -5,7 +5,7 @@ of attributes. Caps act when reading, never when adding, so sums stay exact (SCO
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from services.scoring.domain.decay import half_life_us
@@ -14,6 +14,7 @@ from shared.contracts.agreement import AccountCriteria, Criteria, EngagementLine
 __all__ = ["NEGATIVE", "Line", "Match", "PointsRule", "Thresholds", "compile_rule"]
 
 NEGATIVE = "negative"
+_UNKNOWN = ""  # of an attribute: no criterion gives points for nothing
 # Attributes of the organisation, not of the person: what an account's own fit is made of (SCORING section 4).
 FIRMOGRAPHIC = frozenset({"is_target_industry", "industry", "staff_band", "is_competitor", "account_country"})
 Signature = tuple[str, str | None, bool | None, str]
@@ -62,6 +63,8 @@ class PointsRule:
     negative_floor: float
     print: str
     _places: Mapping[str, int] = field(compare=False, repr=False)
+    _worth: tuple[tuple[str, Mapping[str, tuple[str, float]]], ...] = field(compare=False, repr=False)
+    _negative: frozenset[str] = field(compare=False, repr=False)
     _matches: dict[Signature, Match] = field(default_factory=dict, compare=False, repr=False)
     _thresholds: dict[str | None, "Thresholds"] = field(default_factory=dict, compare=False, repr=False)
 
@@ -120,12 +123,15 @@ class PointsRule:
     def fit(self, attributes: Mapping[str, str], *, is_account: bool = False) -> tuple[tuple[str, float], ...]:
         """Points of each attribute that has any, as (`fact=value`, points); is_account: firmographic ones alone."""
         found = []
-        for criterion in self.criteria.fit:
-            value = attributes.get(criterion.fact)
-            points = criterion.points.get(value, 0) if value is not None else 0
-            if points and (not is_account or criterion.fact in FIRMOGRAPHIC):
-                found.append((f"{criterion.fact}={value}", float(points)))
+        for fact, worth in self._worth:
+            line = worth.get(attributes.get(fact, _UNKNOWN))
+            if line is not None and (not is_account or fact in FIRMOGRAPHIC):
+                found.append(line)
         return tuple(found)
+
+    def has_negative(self, keys: Collection[str]) -> bool:
+        """Whether any of these lines takes points."""
+        return not self._negative.isdisjoint(keys)
 
     def engagement(self, weights: Iterable[tuple[Line, float]]) -> tuple[tuple[str, float], ...]:
         """Signed contributions of lines with their weights, in the order given, then of the caps that bound them.
@@ -172,6 +178,18 @@ def compile_rule(criteria: Criteria) -> PointsRule:
         groups=tuple((group.group, group.cap) for group in criteria.engagement),
         negative_floor=criteria.negative.floor,
         _places={line.key: place for place, line in enumerate(lines)},
+        _worth=tuple(
+            (
+                one.fact,
+                {
+                    value: (f"{one.fact}={value}", float(points))
+                    for value, points in one.points.items()
+                    if points and value
+                },
+            )
+            for one in criteria.fit
+        ),
+        _negative=frozenset(line.key for line in lines if line.group == last),
         print=hashlib.sha256(repr((keys, kept, raisers)).encode()).hexdigest()[:16],
     )
 

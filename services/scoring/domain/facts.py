@@ -92,12 +92,12 @@ class Sums(NamedTuple):
     @property
     def last_us(self) -> int:
         """When a person last did anything that counts; 0 when never."""
-        return max((tally.last_us for tally in self.tallies.values()), default=0)
+        return max([tally.last_us for tally in self.tallies.values()], default=0)
 
     @property
     def known_us(self) -> int:
         """When we learned of the newest activity that counts; 0 when there is none."""
-        return max((tally.known_us for tally in self.tallies.values()), default=0)
+        return max([tally.known_us for tally in self.tallies.values()], default=0)
 
 
 NO_SUMS = Sums({})

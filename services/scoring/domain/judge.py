@@ -6,7 +6,7 @@ in the replay of the history. Who may not be scored has no score: counted, not s
 
 from typing import NamedTuple
 
-from services.scoring.domain.criteria import NEGATIVE, PointsRule, Thresholds
+from services.scoring.domain.criteria import PointsRule, Thresholds
 from services.scoring.domain.crossing import HORIZON_US, course_of, next_below, next_qualifying
 from services.scoring.domain.decay import DAY_US
 from services.scoring.domain.person import Person
@@ -91,15 +91,15 @@ def _ruled(
 
 def _case(person: Person, score: Score, now_us: int, rule: PointsRule) -> Case:
     return Case(
-        score=score.score,
-        fit=score.fit,
-        engagement=score.engagement,
-        now_us=now_us,
-        hard_rules=person.hard_rules(rule.hard_rules),
-        ask=person.sums.ask,
-        evidence_known_us=person.sums.known_us,
-        is_known=person.known_since_us > 0,
-        has_open_handoff=person.has_open_handoff,
+        score.score,
+        score.fit,
+        score.engagement,
+        now_us,
+        person.hard_rules(rule.hard_rules) if person.hits else (),
+        person.sums.ask,
+        person.sums.known_us,
+        person.known_since_us > 0,
+        person.has_open_handoff,
     )
 
 
@@ -146,7 +146,7 @@ def _fall(
 def _rise(
     person: Person, case: Case, standing: Standing, thresholds: Thresholds, *, rule: PointsRule, from_us: int
 ) -> int | None:
-    has_negative = any(NEGATIVE in key for key in person.sums.tallies)
+    has_negative = rule.has_negative(person.sums.tallies)
     is_waiting = from_us > case.now_us and case.score >= thresholds.qualify
     if not (has_negative or is_waiting) or case.hard_rules or case.evidence_known_us <= standing.closed_us:
         return None

@@ -20,6 +20,7 @@ _FINAL_STATE = "disqualified"
 # Told by the member who came first; a later visit never renames where somebody came from.
 _FIRST_TOUCH = frozenset({"entry_channel", "traffic_source", "medium", "campaign"})
 _WITHDRAWN = "withdrawn"
+_NO_HITS: frozenset[str] = frozenset()
 
 
 class Person(NamedTuple):
@@ -58,14 +59,19 @@ def person_of(members: Sequence[Member], *, customers: Collection[AccountId] = (
     may_be_scored, is_suppressed, may_be_contacted = _permissions(members)
     is_customer = attributes.get("is_customer") == "true" or _has_bought(members)
     has_open, closed_us, is_final = _handoffs(members)
-    told = (
-        ("suppressed", is_suppressed),
-        ("no_consent", not (may_be_scored and may_be_contacted)),
-        ("competitor", attributes.get("is_competitor") == "true"),
-        ("customer", is_customer or (account_id is not None and account_id in customers)),
-        ("open_handoff", has_open),
-        (_FINAL_STATE, is_final),
-    )
+    hits = []
+    if is_suppressed:
+        hits.append("suppressed")
+    if not (may_be_scored and may_be_contacted):
+        hits.append("no_consent")
+    if attributes.get("is_competitor") == "true":
+        hits.append("competitor")
+    if is_customer or (account_id is not None and account_id in customers):
+        hits.append("customer")
+    if has_open:
+        hits.append("open_handoff")
+    if is_final:
+        hits.append(_FINAL_STATE)
     return Person(
         members,
         members[0].sums if is_alone else join([member.sums for member in members]),
@@ -76,7 +82,7 @@ def person_of(members: Sequence[Member], *, customers: Collection[AccountId] = (
         is_customer,
         has_open,
         closed_us,
-        frozenset([name for name, is_hit in told if is_hit]),
+        frozenset(hits) if hits else _NO_HITS,
     )
 
 
@@ -120,6 +126,8 @@ def _own_attributes(member: Member) -> Mapping[str, str]:
 def _account_of(members: Sequence[Member]) -> AccountId | None:
     """The account of the newest link; between equals the root's."""
     links = [member.link for member in members if member.link is not None]
+    if len(links) == 1:
+        return links[0].account_id
     return max(links, key=lambda link: link.known_us).account_id if links else None
 
 

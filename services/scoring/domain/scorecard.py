@@ -115,8 +115,8 @@ def rounded(parts: Sequence[tuple[str, float]]) -> list[tuple[str, int]]:
     floors = [floor(points) for _, points in parts]
     spare = shown(fsum([points for _, points in parts])) - sum(floors)
     if spare:
-        by_rest = sorted(range(len(parts)), key=lambda index: (floors[index] - parts[index][1], index))
-        for index in by_rest[:spare]:
+        rests = sorted([(below - parts[index][1], index) for index, below in enumerate(floors)])
+        for _, index in rests[:spare]:
             floors[index] += 1
     return [(name, points) for (name, _), points in zip(parts, floors, strict=True)]
 
@@ -134,8 +134,11 @@ def clamp(points: int) -> int:
 def top_reasons(lines: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
     """The lines that weigh most, either way; of equals the first of the agreement. Where all start is no reason."""
     own = [line for line in lines if not line[0].startswith(_OF_ALL)]
-    order = sorted(range(len(own)), key=lambda index: (-abs(own[index][1]), index))
-    return tuple([own[index] for index in order[:REASONS_SHOWN]])
+    return tuple(sorted(own, key=_by_size)[:REASONS_SHOWN])
+
+
+def _by_size(line: tuple[str, int]) -> int:
+    return -abs(line[1])
 
 
 def _weights_at(sums: Sums, now_us: int, rule: PointsRule) -> list[tuple[Line, float]]:

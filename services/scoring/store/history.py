@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, DateTime, Double, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Boolean, DateTime, Double, Integer, Text, Uuid, bindparam, text
 
 from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.facts import HUMAN_LEAST, Activity, KindCount
@@ -49,22 +49,31 @@ class Correction:
     recorded_us: int
 
 
+# Many activities of a batch are of one kind, content and proof: what they share is sent once (`shape` names it).
 ADDED_ACTIVITIES = """
-    insert into activity (activity_id, lead_id, kind, content, is_hard, verified_by, human, occurred_at, recorded_at)
-    select * from unnest(:activity_ids, :lead_ids, :kinds, :contents, :hard, :verified, :human, :occurred, :recorded)
+    insert into activity (activity_id, lead_id, occurred_at, recorded_at, kind, content, is_hard, verified_by, human)
+    select own.activity_id, own.lead_id, own.occurred_at, own.recorded_at,
+           shared.kind, shared.content, shared.is_hard, shared.verified_by, shared.human
+      from unnest(:activity_ids, :lead_ids, :occurred, :recorded, :shapes)
+           with ordinality as own (activity_id, lead_id, occurred_at, recorded_at, shape, ordinal)
+      join unnest(:numbers, :kinds, :contents, :hard, :verified, :human)
+           as shared (number, kind, content, is_hard, verified_by, human) on shared.number = own.shape
+     order by own.ordinal
     on conflict do nothing
     returning activity_id
 """
 ACTIVITY_COLUMNS = (
     bindparam("activity_ids", type_=ARRAY(Uuid)),
     bindparam("lead_ids", type_=ARRAY(Uuid)),
+    bindparam("occurred", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("shapes", type_=ARRAY(Integer)),
+    bindparam("numbers", type_=ARRAY(Integer)),
     bindparam("kinds", type_=ARRAY(Text)),
     bindparam("contents", type_=ARRAY(Text)),
     bindparam("hard", type_=ARRAY(Boolean)),
     bindparam("verified", type_=ARRAY(Text)),
     bindparam("human", type_=ARRAY(Double)),
-    bindparam("occurred", type_=ARRAY(DateTime(timezone=True))),
-    bindparam("recorded", type_=ARRAY(DateTime(timezone=True))),
 )
 _ADD_CORRECTIONS = text(
     """
@@ -117,18 +126,26 @@ _DROP = text(
 
 
 def activity_columns(recorded: Sequence[ActivityRecorded]) -> dict[str, list[Any]]:
-    """The parameters of ADDED_ACTIVITIES. In id order, so that two batches never wait for each other."""
+    """The parameters of ADDED_ACTIVITIES, at least one. In id order, so that two batches never wait for each other."""
     ordered = sorted(recorded, key=_ID_OF)
+    shapes: dict[Any, int] = {}
+    numbers = [
+        shapes.setdefault((each.kind, each.content, each.is_hard, each.verified_by, each.human), len(shapes))
+        for each in ordered
+    ]
+    kinds, contents, hard, verified, human = map(list, zip(*shapes, strict=True))
     return {
         "activity_ids": [each.activity_id for each in ordered],
         "lead_ids": [each.member_id for each in ordered],
-        "kinds": [each.kind for each in ordered],
-        "contents": [each.content for each in ordered],
-        "hard": [each.is_hard for each in ordered],
-        "verified": [each.verified_by for each in ordered],
-        "human": [each.human for each in ordered],
         "occurred": [each.occurred_at for each in ordered],
         "recorded": [each.recorded_at for each in ordered],
+        "shapes": numbers,
+        "numbers": list(shapes.values()),
+        "kinds": kinds,
+        "contents": contents,
+        "hard": hard,
+        "verified": verified,
+        "human": human,
     }
 
 
