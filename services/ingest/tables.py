@@ -92,6 +92,7 @@ Table(
     at("updated_at"),
     at("active_at"),
     at("erased_at", null=True),
+    words("first_referrer", null=True),
 )
 Table(
     "identity_key",

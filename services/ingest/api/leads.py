@@ -123,6 +123,7 @@ class LeadShown(Answered):
     traffic_source: str | None
     medium: str | None
     campaign: str | None
+    first_referrer: str | None
     first_page: str | None
     consents: dict[str, str]
     external: list[ExternalShown]

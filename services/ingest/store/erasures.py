@@ -40,7 +40,8 @@ _FORGET = tuple(
         "update consent_statement set wording = null where lead_id = any(:ids)",
         """
         update lead set erased_at = baton_now(), updated_at = baton_now(), title_level = null, department = null,
-               country = null, language = null, time_zone = null, first_page = null where id = any(:ids)
+               country = null, language = null, time_zone = null, first_page = null,
+               first_referrer = null where id = any(:ids)
         """,
         # Answers kept for repeats show the person; emptied, a repeat still has no second effect.
         """

@@ -74,6 +74,7 @@ class LeadRow:
     traffic_source: str | None
     medium: str | None
     campaign: str | None
+    first_referrer: str | None
     first_page_at: datetime | None
     first_page: str | None
     account_id: UUID | None

@@ -164,7 +164,7 @@ def _origin(tree: Sequence[Any]) -> dict[str, Any]:
 
     return (
         earliest("entered_at", "entry_channel")
-        | earliest("first_touch_at", "traffic_source", "medium", "campaign")
+        | earliest("first_touch_at", "traffic_source", "medium", "campaign", "first_referrer")
         | earliest("first_page_at", "first_page")
     )
 

@@ -179,7 +179,9 @@ VISITS: Sequence[dict[str, object]] = (
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-async def test_a_direct_first_visit_is_never_filled_by_a_later_ad(counter: Counter, order: tuple[int, ...]) -> None:
+async def test_case_21_a_direct_first_visit_is_never_filled_by_a_later_ad(
+    counter: Counter, order: tuple[int, ...]
+) -> None:
     stage = counter.stage
     for index in order:
         await stage.handle(
@@ -190,6 +192,34 @@ async def test_a_direct_first_visit_is_never_filled_by_a_later_ad(counter: Count
     assert "gclid=AbC-9_x" in await stage.one("select url from activity_text where url like '%gclid%'")
     touched = await stage.rows("select payload from outbox where payload like '%page_view%' order by id")
     assert sorted('"traffic_source":"ads"' in row[0] for row in touched) == [False, True]
+
+
+async def test_case_21_merge_split_and_replay_leave_the_first_touch_as_it_was(counter: Counter) -> None:
+    stage, origin = counter.stage, ("traffic_source", "medium", "campaign", "first_referrer", "first_page")
+    later = page(
+        "https://www.example.test/pricing?utm_source=ads&utm_medium=cpc&utm_campaign=june",
+        at=AT + timedelta(days=3),
+        userId="late",
+    )
+    first = page("https://www.example.test/blog/one", at=AT, userId="early", message_id="first")
+    context = {"page": {"url": "https://www.example.test/blog/one", "referrer": "https://news.example/story?x=1"}}
+    await stage.send({**first, "context": context}, later, received_at=AT + timedelta(days=4))
+
+    async def shown(kind: str) -> tuple[object, ...]:
+        lead = await counter.get(f"/v1/leads/{await stage.lead_of('user', kind)}")
+        return tuple(lead[name] for name in origin)
+
+    early, late = await shown("early"), await shown("late")
+    assert early == ("news.example", "referral", None, "news.example", "/blog/one")
+    assert late == ("ads", "cpc", "june", None, "/pricing")
+    moving, staying = await stage.lead_of("user", "late"), await stage.lead_of("user", "early")
+    await counter.call("POST", f"/v1/leads/{moving}/merge", json={"into_lead_id": str(staying)})
+    assert await shown("early") == early, "the first of the whole person"
+    again = page("https://www.example.test/?utm_source=mail", at=AT + timedelta(days=5), userId="early")
+    await stage.send({**first, "context": context}, later, again, received_at=AT + timedelta(days=6))
+    assert await shown("early") == early, "what comes again or later changes nothing"
+    await counter.call("POST", f"/v1/leads/{moving}/split")
+    assert (await shown("early"), await shown("late")) == (early, late)
 
 
 # ------------------------------------------------------------------ 23: a file and a withdrawal

@@ -1,11 +1,11 @@
 """Attribution: who gets credit, by the stated definition of a touchpoint; shares sum to the amount."""
 
-from services.feedback.domain.attribution import credits_of, even_shares, touchpoints
+from services.feedback.domain.attribution import MODELS, credits_of, even_shares, touchpoints
 from tests.support.builders.feedback import days, hours, touch
 
 
-def test_an_ad_click_days_later_never_takes_the_first_touch_from_a_direct_visit() -> None:
-    """Case 21: an empty first source is direct, not unset."""
+def test_case_21_an_ad_click_days_later_never_takes_the_first_touch_from_a_direct_visit() -> None:
+    """An empty first source is direct, not unset."""
     points = touchpoints(
         [
             touch("a1", days(0)),
@@ -20,6 +20,7 @@ def test_an_ad_click_days_later_never_takes_the_first_touch_from_a_direct_visit(
     assert first[0].touchpoint == points[0]
     assert last[0].touchpoint == points[1]
     assert [each.amount_minor for each in credits_of(9_999, points, "linear")] == [5_000, 4_999]
+    assert all(sum(each.amount_minor for each in credits_of(9_999, points, model)) == 9_999 for model in MODELS)
 
 
 def test_pages_of_one_visit_are_one_touchpoint_and_a_return_is_another() -> None:

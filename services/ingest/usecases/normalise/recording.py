@@ -178,7 +178,7 @@ def _enter(draft: Draft, member_id: UUID, item: Item, kind: str, fields: Mapping
     if has_origin and (lead.first_touch_at is None or at < lead.first_touch_at):
         lead.first_touch_at = at
         lead.traffic_source, lead.medium = fields["traffic_source"], fields["medium"]
-        lead.campaign = fields["campaign"]
+        lead.campaign, lead.first_referrer = fields["campaign"], fields["referrer_host"]
     if kind in _PAGES and fields["page_path"] and (lead.first_page_at is None or at < lead.first_page_at):
         lead.first_page_at, lead.first_page = at, fields["page_path"]
     if at - lead.active_at >= _ACTIVE_STEP:
