@@ -75,7 +75,6 @@ class Gate:
             url = f"{self.upstream}{request.path}{'?' if request.query else ''}{request.query}"
             passed = await self.client.request(request.method, url, headers=headers, content=request.body)
         except httpx2.TransportError:
-            self.is_up.clear()
             async with asyncio.timeout(WAIT_SECONDS):
                 await self.is_up.wait()
             return 503, [(b"retry-after", b"1")], b""

@@ -78,6 +78,7 @@ class Stand:
 
     async def kill(self) -> None:
         """End ingest as the kernel would, start it again, and wait until it is ready."""
+        self.gate.is_up.clear()
         self.process.kill()
         await asyncio.to_thread(self.process.wait)
         self.process = _started(self.environment)

@@ -30,7 +30,7 @@ from services.ingest.domain.fields import (
 )
 from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal, Texts, Touch
 from services.ingest.domain.source import SourceSettings
-from shared.errors import Unreadable
+from shared.errors import TooLarge, Unreadable
 from shared.senders import InboundRequest, Proof, Reply
 
 SENDER: str = "cloudevents"
@@ -65,7 +65,7 @@ def hint(request: InboundRequest) -> str | None:
     """The person of a single event."""
     try:
         events = _events(request)
-    except Unreadable:
+    except (Unreadable, TooLarge):
         return None
     data = mapping_of(events[0].get("data")) if len(events) == 1 else {}
     return text_of(data.get("email")) or text_of(data.get("user_id")) or text_of(data.get("anonymous_id"))

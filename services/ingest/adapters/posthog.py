@@ -31,7 +31,7 @@ from services.ingest.domain.fields import (
 )
 from services.ingest.domain.observation import Company, Observation, Operation, Parsed, Person, Refusal, Texts, Touch
 from services.ingest.domain.source import SourceSettings
-from shared.errors import Unreadable
+from shared.errors import TooLarge, Unreadable
 from shared.senders import InboundRequest, Proof, Reply
 
 SENDER: str = "posthog"
@@ -70,7 +70,7 @@ def hint(request: InboundRequest) -> str | None:
     """The person of a single event."""
     try:
         return outline(request).hint
-    except Unreadable:
+    except (Unreadable, TooLarge):
         return None
 
 

@@ -20,7 +20,7 @@ from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, mapping_of, profile_of, text_of, unix_millis_moment
 from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal, Texts, Touch
 from services.ingest.domain.source import SourceSettings
-from shared.errors import Unreadable
+from shared.errors import TooLarge, Unreadable
 from shared.senders import InboundRequest, Proof, Reply
 
 _PIXEL: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -63,7 +63,7 @@ def hint(request: InboundRequest) -> str | None:
     """The person of a single event."""
     try:
         return outline(request).hint
-    except Unreadable:
+    except (Unreadable, TooLarge):
         return None
 
 

@@ -7,6 +7,7 @@ libraries drop a whole batch on any 4xx. `track` goes through the table of names
 
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -24,7 +25,7 @@ from services.ingest.domain.fields import (
 )
 from services.ingest.domain.observation import Company, Observation, Operation, Parsed, Person, Refusal, Texts, Touch
 from services.ingest.domain.source import SourceSettings
-from shared.errors import Unreadable
+from shared.errors import TooLarge, Unreadable
 from shared.senders import InboundRequest, Reply
 
 __all__ = ["BATCH_ENDS", "KEPT_HEADERS", "KINDS", "handshake", "hint", "outline", "parse", "verify"]
@@ -60,7 +61,7 @@ def hint(request: InboundRequest) -> str | None:
     """The person of a single event; a batch names several."""
     try:
         return outline(request).hint
-    except Unreadable:
+    except (Unreadable, TooLarge):
         return None
 
 
@@ -83,7 +84,8 @@ def outline(request: InboundRequest) -> Outline:
     refusals = [
         refusal for index, raw in enumerate(batch.events) if (refusal := _refusal(raw, index, None)) is not None
     ]
-    return Outline(len(batch.events), tuple(refusals), key=text_of(batch.field("writeKey")))
+    key = text_of(batch.field("writeKey")) or (_asked_key(request.query) if request.query else None)
+    return Outline(len(batch.events), tuple(refusals), key=key)
 
 
 def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa: ARG001 - the protocol's form
@@ -99,6 +101,14 @@ def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa:
 
 def _plain(request: InboundRequest) -> bytes:
     return bodies.plain(request.body, encoding=request.headers.get("content-encoding", ""))
+
+
+def _asked_key(query: str) -> str | None:
+    """The write key in the query, where a browser puts it that leaves a page and can set no header."""
+    try:
+        return next(iter(parse_qs(query, max_num_fields=100).get("writeKey", ())), None)
+    except ValueError:
+        return None
 
 
 def _outline_single(plain: bytes, path: str) -> Outline:
