@@ -25,6 +25,12 @@ _LABELS: dict[str, dict[str, str]] = {
         "suppressed": "Suppressed",
         "merged": "Merged",
     },
+    "proof": {
+        "key": "Brings a key of ours",
+        "signature": "Signs what it sends",
+        "shared_secret": "Sends a secret along",
+        "address": "Known by its address",
+    },
     "tier": {"hand_raiser": "Hand-raiser", "scored": "Scored", "list": "List"},
     "clock": {
         "route": "Route",
@@ -168,6 +174,7 @@ _LINE_SENTENCES: dict[str, str] = {
     "roi_calculator": "Used the ROI calculator",
     "case_study": "Read a case study",
     "comparison": "Read a comparison",
+    "review": "Read a review",
     "blog": "Reads the blog",
     "careers": "Looked at careers",
     "webinar_attended": "Attended a webinar",

@@ -107,6 +107,7 @@ DEFAULT_PAGES: Final[Sequence[tuple[str, str]]] = (
     ("*/customers/*", "case_study"),
     ("*/compar*", "comparison"),
     ("*-vs-*", "comparison"),
+    ("*/review*", "review"),
     ("*white*paper*", "white_paper"),
     ("*/blog*", "blog"),
     ("*/careers*", "careers"),
