@@ -10,7 +10,21 @@ from services.console.commands.leaving import send_due
 from services.console.commands.owners import Owners
 from services.console.commands.profiles import Profiles
 from services.console.consumer import HANDLERS
-from services.console.pages import actions, agreement, board, funnel, leads, parked, queue, sign_in, stream
+from services.console.pages import (
+    actions,
+    agreement,
+    board,
+    connecting,
+    connections,
+    funnel,
+    importing,
+    leads,
+    parked,
+    parking,
+    queue,
+    sign_in,
+    stream,
+)
 from services.console.pages.headers import SecurityHeaders
 from services.console.pages.problems import add_problem_pages
 from services.console.pages.rendering import STATIC_FOLDER
@@ -28,7 +42,8 @@ from shared.web.auth import ServiceTokens
 
 __all__ = ["build", "site"]
 
-_PAGES = (sign_in, queue, board, leads, funnel, agreement, parked, actions, stream)
+_OF_SOURCES = (connections, connecting, importing, parked, parking)
+_PAGES = (sign_in, queue, board, leads, funnel, agreement, *_OF_SOURCES, actions, stream)
 
 
 def site(

@@ -76,8 +76,9 @@ PERMISSIONS_OF_ROLE: Mapping[Role, frozenset[Permission]] = {
     },
     "revops": _EVERYBODY
     | {
-        "leads:write", "sources:read", "sources:manage", "agreements:draft", "agreements:sign", "models:train",
-        "models:approve", "connectors:manage", "simulate", "parked:act", "handoffs:manage", "outcomes:write",
+        "leads:write", "activities:write", "sources:read", "sources:manage", "agreements:draft", "agreements:sign",
+        "models:train", "models:approve", "connectors:manage", "simulate", "parked:act", "handoffs:manage",
+        "outcomes:write",
     },
     "admin": _EVERYBODY
     | {"admin", "users:manage", "endpoints:manage", "privacy:act", "sources:read", "sources:manage", "parked:act",

@@ -3,7 +3,7 @@
 Every call has a deadline; a service that does not answer is Busy, never an unknown exception.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -59,7 +59,7 @@ class ServiceClient:
         *,
         principal: Principal | None = None,
         json: object = None,
-        content: bytes | None = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,

@@ -66,6 +66,7 @@ class Reach:
 
 
 _ALL = frozenset(Role)
+_SOURCES = frozenset({Role.MARKETER, Role.REVOPS, Role.ADMIN})
 _NARROW = frozenset({Role.REP, Role.MANAGER})  # the roles that see some rows only
 
 PAGES = (
@@ -74,6 +75,8 @@ PAGES = (
     Page("leads", "/leads", "Leads", "l", "Work", _ALL),
     Page("funnel", "/funnel", "Funnel", "f", "Together", _ALL),
     Page("agreement", "/agreement", "Agreement", "a", "Together", _ALL),
+    Page("connections", "/connections", "Connections", "c", "Operate", _SOURCES),
+    Page("imports", "/imports", "Imports", "i", "Operate", frozenset({Role.MARKETER, Role.REVOPS})),
     Page("parked", "/parked", "Parked", "p", "Operate", frozenset({Role.REVOPS, Role.ADMIN})),
 )
 _HOME = {
