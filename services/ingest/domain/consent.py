@@ -7,9 +7,8 @@ since of each voice the newest counts (ties withdraw); a withdrawal of one membe
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.contracts.kinds import Consent
 
@@ -38,8 +37,7 @@ OWN_ACTS: Final[dict[str, Consent]] = {
 _WEIGHT: Final = {Consent.WITHDRAWN: 2, Consent.GRANTED: 1, Consent.UNKNOWN: 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """Somebody said this about one purpose at this time; `voice` is own, other or source."""
 
     consent: Consent
@@ -47,8 +45,7 @@ class Statement:
     voice: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What each voice said last about one lead and purpose; None = it never spoke."""
 
     own: Statement | None = None
@@ -72,7 +69,7 @@ def stated(standing: Standing, statement: Statement) -> tuple[Standing, bool]:
     """The standing after a statement, and whether it conflicts: somebody else says granted against a withdrawal."""
     former: Statement | None = getattr(standing, statement.voice)
     newer = former is None or (statement.at, _WEIGHT[statement.consent]) > (former.at, _WEIGHT[former.consent])
-    after = replace(standing, **{statement.voice: statement}) if newer else standing
+    after = standing._replace(**{statement.voice: statement}) if newer else standing
     is_conflict = (
         statement.voice == "other" and statement.consent is Consent.GRANTED and after.consent is Consent.WITHDRAWN
     )

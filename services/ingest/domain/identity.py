@@ -90,6 +90,8 @@ class Identities:
         `is_verified` is false for public browser keys: these may name a person, never join two known ones.
         """
         assert keys, "a claim names at least one key"
+        if (own := self._owner_of_all(keys)) is not None:  # nearly every claim: nothing is new
+            return Resolution(own, self._root(own))
         strong = [key for key in keys if key.kind in _STRONG]
         anonymous = next((key for key in keys if key.kind is KeyKind.ANONYMOUS), None)
         merges: list[Merge] = []
@@ -130,6 +132,14 @@ class Identities:
             merges=tuple(merges),
             moved=moved,
         )
+
+    def _owner_of_all(self, keys: Sequence[Key]) -> UUID | None:
+        """The one lead that owns all these keys and is as known as they make it; None when there is none."""
+        own = self.owners.get(keys[0])
+        if own is None or any(self.owners.get(key) != own for key in keys[1:]):
+            return None
+        is_settled = self.members[own].is_known or all(key.kind is KeyKind.ANONYMOUS for key in keys)
+        return own if is_settled else None
 
     def join(self, lead_id: UUID, into_lead_id: UUID, *, reason: str) -> Merge:
         """Move root `lead_id` with its tree under root `into_lead_id`; the caller has checked the bound."""

@@ -5,9 +5,8 @@ two spellings of one identifier give one key, and what could break out of a mail
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import phonenumbers
 
@@ -33,8 +32,7 @@ class KeyKind(StrEnum):
     ANONYMOUS = "anonymous"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """One identifier in its one spelling."""
 
     kind: KeyKind

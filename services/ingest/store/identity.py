@@ -3,7 +3,7 @@
 The order of locks is keys, then leads by id; commands take leads alone, in the same order, so no two of them deadlock.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
@@ -34,6 +34,7 @@ __all__ = [
     "new_leads",
     "roots_of",
     "suppressed",
+    "values_of",
 ]
 
 TREE_GREW: Final = "A tree of leads grew while it was being locked; run it again."
@@ -85,10 +86,6 @@ class LeadRow:
     active_at: datetime
     erased_at: datetime | None
 
-    def copy(self) -> "LeadRow":
-        """The same row, to be compared with what becomes of this one."""
-        return LeadRow(*_VALUES_OF(self))
-
     def as_member(self) -> Member:
         """The lead as a member of its tree."""
         return Member(
@@ -102,7 +99,8 @@ class LeadRow:
 
 
 _COLUMNS: Final = tuple(field.name for field in fields(LeadRow))
-_VALUES_OF: Final = attrgetter(*_COLUMNS)
+values_of: Final[Callable[[LeadRow], tuple[Any, ...]]] = attrgetter(*_COLUMNS)
+"""All values of a lead, in the order of its fields: what it was, to be compared with what becomes of it."""
 _SELECT: Final = ", ".join(f"lead.{name}" for name in _COLUMNS)
 CLAIM: Final = """
     insert into identity_key (kind, value_hmac, lead_id, seen_at)

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.ingest.domain.identity import Identities
 from services.ingest.domain.observation import Operation
 from services.ingest.store import accounts, consents, fetches, identity, memory, people, results, sources
+from services.ingest.store.identity import values_of
 from services.ingest.store.results import RefusalRow, ResultRow
 from services.ingest.store.statements import save_together
 from services.ingest.usecases.normalise.asking import set_aside
@@ -238,10 +239,10 @@ async def _name_externals(tx: Tx, draft: Draft) -> None:
 
 
 async def _save(tx: Tx, draft: Draft) -> None:
-    before = draft.before
+    before, leads = draft.before, draft.leads
     pending = (
-        identity.new_leads([row for lead_id, row in draft.leads.items() if lead_id not in before]),
-        identity.changed_leads([row for lead_id, row in draft.leads.items() if row != before.get(lead_id, row)]),
+        identity.new_leads([row for lead_id, row in leads.items() if lead_id not in before]),
+        identity.changed_leads([leads[one] for one, values in before.items() if values_of(leads[one]) != values]),
         people.changed_profiles({lead_id: draft.profiles[lead_id] for lead_id in draft.changed_profiles}),
         consents.changed_consents([draft.consents[key] for key in sorted(draft.changed_consents)]),
         consents.new_statements(draft.statements),

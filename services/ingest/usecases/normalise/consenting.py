@@ -1,7 +1,7 @@
 """Applies statements of consent to the leads of a batch, and tells each member of a tree what holds for all of it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from uuid import UUID
 
 from services.ingest.domain.consent import OWN_ACTS, Standing, Statement, folded, is_allowed, stated
@@ -18,6 +18,7 @@ __all__ = ["apply_statements", "claim_consent", "consent_changes", "consent_even
 
 _PROFILING, _CONTACT, _SHARING = (purpose.value for purpose in ConsentPurpose)
 _BOTH = (_PROFILING, _CONTACT)
+_OPEN = ("", Consent.UNKNOWN.value)  # not told yet; or told as what a setting gives its meaning
 
 
 def apply_statements(draft: Draft, member_id: UUID, item: Item, kind: str | None) -> None:
@@ -50,7 +51,11 @@ def consent_of_tree(draft: Draft, lead_id: UUID, purpose: str = _PROFILING) -> C
 
 def consent_changes(draft: Draft) -> Iterator[Event[Payload]]:
     """One event per lead and purpose whose tree's consent, or whose result, is not what was told last."""
+    changed = {lead_id for lead_id, _ in draft.changed_consents}
+    changed |= {merge.lead_id for merge, _ in draft.merges} | {one for left in draft.splits for one in left[:2]}
     for tree in draft.trees_touched():
+        if _is_as_told(draft, tree, changed):  # nearly every tree
+            continue
         purposes = {_PROFILING} | {
             purpose for purpose in (_CONTACT, _SHARING) for lead_id in tree if (lead_id, purpose) in draft.consents
         }
@@ -58,6 +63,17 @@ def consent_changes(draft: Draft) -> Iterator[Event[Payload]]:
         item = next(draft.touched[lead_id] for lead_id in members if lead_id in draft.touched)
         for purpose in sorted(purposes):
             yield from _told(draft, members, purpose, item)
+
+
+def _is_as_told(draft: Draft, tree: Iterable[UUID], changed: Collection[UUID]) -> bool:
+    """Whether nothing was said of this tree since it was told last; what unknown means may have changed."""
+    for lead_id in tree:
+        if lead_id in changed or (lead_id, _PROFILING) not in draft.consents:
+            return False
+        rows = [draft.consents.get((lead_id, purpose)) for purpose in (_PROFILING, _CONTACT, _SHARING)]
+        if any(row is not None and row.told in _OPEN for row in rows):
+            return False
+    return True
 
 
 def _told(draft: Draft, tree: list[UUID], purpose: str, item: Item) -> Iterator[Event[Payload]]:

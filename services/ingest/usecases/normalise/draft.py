@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from services.ingest.domain.identity import Identities, Merge
@@ -12,7 +13,7 @@ from services.ingest.domain.machine import Verdict
 from services.ingest.domain.observation import Company
 from services.ingest.domain.profile import Stated
 from services.ingest.store.consents import ConsentRow, StatementRow
-from services.ingest.store.identity import LeadRow
+from services.ingest.store.identity import LeadRow, values_of
 from services.ingest.store.people import TextRow
 from services.ingest.store.results import RefusalRow, ResultRow
 from services.ingest.store.statements import Pending
@@ -53,7 +54,8 @@ class Draft:
     profiles: dict[UUID, dict[str, Stated]] = field(default_factory=dict)
     externals: dict[UUID, list[tuple[str, str]]] = field(default_factory=dict)
     consents: dict[tuple[UUID, str], ConsentRow] = field(default_factory=dict)
-    before: dict[UUID, LeadRow] = field(default_factory=dict)
+    before: dict[UUID, tuple[Any, ...]] = field(default_factory=dict)
+    """The values of the leads as they were loaded."""
     touched: dict[UUID, Item] = field(default_factory=dict)
     companies: dict[UUID, list[Company]] = field(default_factory=dict)
     stated: list[tuple[UUID, Mapping[str, str], Item]] = field(default_factory=list)
@@ -78,7 +80,7 @@ class Draft:
     """Observations whose consent stands against a withdrawal: one conflict each, however many purposes it names."""
 
     def __post_init__(self) -> None:
-        self.before = {lead_id: row.copy() for lead_id, row in self.leads.items()}
+        self.before = {lead_id: values_of(row) for lead_id, row in self.leads.items()}
 
     def result(self, item: Item) -> ResultRow:
         """The result of the item's delivery."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from uuid import UUID
 
 from services.ingest.domain.accounts import AccountKey, Linked, account_keys, link, staff_band
@@ -34,6 +34,7 @@ __all__ = [
 _RANK: Mapping[str | None, int] = {"command": 3, "domain": 2, "crm": 1, "company_name": 0, None: -1}
 _SHOWN = ("is_known", *PROFILE_ATTRIBUTES)
 _SHOWN_OF = attrgetter(*_SHOWN)
+_SHOWN_AT = itemgetter(*(tuple(LeadRow.__dataclass_fields__).index(name) for name in _SHOWN))
 
 
 def take_identity(draft: Draft, resolution: Resolution, item: Item) -> None:
@@ -99,7 +100,7 @@ def leads_shown_anew(draft: Draft) -> list[UUID]:
 
 def _is_shown_anew(draft: Draft, lead_id: UUID) -> bool:
     before = draft.before.get(lead_id)
-    return before is None or _SHOWN_OF(draft.leads[lead_id]) != _SHOWN_OF(before)
+    return before is None or _SHOWN_OF(draft.leads[lead_id]) != _SHOWN_AT(before)
 
 
 def identified_event(lead: LeadRow, externals: list[tuple[str, str]]) -> LeadIdentified:

@@ -1,10 +1,11 @@
 """Makes activities of observations: kind, channel, place, verdict; the personal part beside; the events that leave."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from operator import attrgetter
 from uuid import UUID
 
-from services.ingest.domain.activity import channel_of, kind_of, placed
+from services.ingest.domain.activity import Placed, channel_of, kind_of, placed
 from services.ingest.domain.consent import OWN_ACTS, is_tied_to_person
 from services.ingest.domain.machine import MailActivity, Verdict, at_first_sight, judged, user_agent_family
 from services.ingest.domain.observation import Observation
@@ -28,6 +29,12 @@ ASKING = frozenset(
 _MAIL = frozenset({"email_delivered", "email_open", "email_click"})
 _PAGES = frozenset({"page_view", "pricing_viewed"})
 _TEXT_MAX = 256
+_PLACED = tuple(Placed.__slots__)
+_PLACES_OF: Callable[[Placed], tuple[str | None, ...]] = attrgetter(*_PLACED)
+# An enum's own look-up by value is a call; every activity asks for three.
+_KIND_OF = {kind.value: kind for kind in ActivityKind}
+_DIRECTION_OF = {direction.value: direction for direction in Direction}
+_CHANNEL_OF = {channel.value: channel for channel in Channel}
 _ACTIVE_STEP = timedelta(days=1)  # retention counts days; a write for every page view would be for nothing
 
 
@@ -37,8 +44,8 @@ def kind_and_place(item: Item) -> tuple[str, dict[str, str | None]]:
     settings = item.delivery.settings
     place = placed(observation.touch, pages=settings.pages)
     kind = kind_of(observation, names=settings.names, verified_by=request.verified_by, content=place.content)
-    fields = {name: getattr(place, name) for name in place.__slots__}
-    return kind, {name: value[:_TEXT_MAX] if value else None for name, value in fields.items()}
+    values = zip(_PLACED, _PLACES_OF(place), strict=True)
+    return kind, {name: value[:_TEXT_MAX] if value else None for name, value in values}
 
 
 def record(draft: Draft, member_id: UUID, item: Item, kind: str, fields: dict[str, str | None]) -> None:
@@ -125,9 +132,9 @@ def _payload(draft: Draft, one: PendingActivity, verdict: Verdict) -> ActivityRe
         activity_id=item.activity_id,
         lead_id=draft.identities.members[one.member_id].root_id,
         member_id=one.member_id,
-        kind=ActivityKind(one.kind),
+        kind=_KIND_OF[one.kind],
         name=observation.name[:_TEXT_MAX] if one.kind == "custom" and observation.name else None,
-        direction=Direction(observation.direction if item.delivery.is_verified else "marketing"),
+        direction=_DIRECTION_OF[observation.direction] if item.delivery.is_verified else Direction.MARKETING,
         actor_user_id=_actor(item),
         recorded_at=item.delivery.received_at,
         occurred_at=item.timed.occurred_at,
@@ -136,7 +143,7 @@ def _payload(draft: Draft, one: PendingActivity, verdict: Verdict) -> ActivityRe
         verified_by=request.verified_by,
         source_id=request.source_id,
         sender=request.sender,
-        channel=Channel(channel_of(one.kind)),
+        channel=_CHANNEL_OF[channel_of(one.kind)],
         asset=touch.asset[:_TEXT_MAX] if touch.asset else None,
         message_key=one.message_key,
         is_hard=touch.is_hard,
