@@ -18,6 +18,7 @@ from shared.clock import monotonic, sleep
 from shared.contracts.envelope import Headers
 from shared.errors import Fatal
 from shared.ids import jitter
+from shared.stream.cut_off import cut_off
 from shared.stream.flow import back_off_seconds
 from shared.stream.gatherer import Gatherer, NotAcked, partition_of
 from shared.telemetry import Step, announce, count, is_watched, log
@@ -123,12 +124,16 @@ class Producer:
             self._must_rebuild.set()
 
     async def stop(self) -> None:
-        """Flush and leave, at most STOP_SECONDS; doing it twice is fine."""
+        """Flush and leave, at most STOP_SECONDS, then give up what is left; doing it twice is fine."""
         kafka, self._kafka = self._kafka, None
-        if kafka is not None:
-            await self._end(kafka)
-        if self._gathering is not None:
-            self._gathering.cancel()
+        gathering, self._gathering = self._gathering, None
+        try:
+            if kafka is not None:
+                await self._end(kafka)
+        finally:
+            if gathering is not None:
+                gathering.cancel()
+                await asyncio.wait([gathering])
 
     @staticmethod
     async def _end(kafka: Any) -> None:  # noqa: ANN401 - the client has no types
@@ -137,6 +142,7 @@ class Producer:
                 await kafka.stop()
         except (TimeoutError, KafkaError, OSError):
             log.warning("producer_left_late")
+            await cut_off(kafka, within_seconds=STOP_SECONDS)
 
     async def _wait_for_rebuild(self) -> None:
         while not self._must_rebuild.is_set():
