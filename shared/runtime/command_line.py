@@ -18,8 +18,9 @@ from shared.telemetry import log, places_of
 __all__ = ["EXIT_FATAL", "main"]
 
 EXIT_WRONG_USE = 2
-# A batch makes tens of thousands of objects and drops them again: looking for rings among each 700 costs a tenth.
-YOUNG_OBJECTS = 10_000
+# A batch makes tens of thousands of objects and drops them again: looking for rings among each 700 costs a half of
+# reading it, among each 10,000 a tenth. Many more would hold the loop for over 5 ms.
+YOUNG_OBJECTS = 50_000
 
 
 def main(build: Callable[[], Runtime]) -> None:
