@@ -23,6 +23,7 @@ from shared.db.engine import Database, transaction
 from shared.ids import derived_id
 from shared.stream.producer import Producer
 from shared.stream.topics import create_topics
+from tests.bench.anchor import bare_microseconds, beside_bare
 from tests.bench.figures import Figure, of_rounds
 from tests.bench.rig import Rig, rig, wait_for
 
@@ -41,17 +42,14 @@ def run(rounds: int) -> list[Figure]:
         measured = [asyncio.run(_round(servers, number)) for number in range(rounds)]
     note = f"{EVENTS} page views of {PEOPLE} known people, one a delivery, browser key, 4 partitions"
 
-    def figure(name: str, key: str, gate: float | None = None, aim: float | None = None) -> Figure:
-        values = [one[key] for one in measured]
-        return of_rounds(
-            "normaliser", name, "us", values, is_better="lower", gate=gate, aim=aim, note=note if gate else ""
-        )
+    def of(key: str) -> list[float]:
+        return [one[key] for one in measured]
 
     return [
-        figure("CPU a page view, ours", "ours"),
-        figure("CPU a page view, PostgreSQL", "postgres"),
-        figure("CPU a page view in all", "all", gate=60, aim=35),
-        of_rounds("normaliser", "page views a second", "1/s", [one["rate"] for one in measured], is_better="higher"),
+        of_rounds("normaliser", "CPU a page view, ours", "us", of("ours"), is_better="lower"),
+        of_rounds("normaliser", "CPU a page view, PostgreSQL", "us", of("postgres"), is_better="lower"),
+        *beside_bare("normaliser", "CPU a page view in all", of("all"), of("bare"), gate=60, aim=35, note=note),
+        of_rounds("normaliser", "page views a second", "1/s", of("rate"), is_better="higher"),
     ]
 
 
@@ -116,6 +114,7 @@ async def _source(url: str) -> UUID:
 
 
 async def _round(servers: Rig, number: int) -> dict[str, float]:
+    bare = await bare_microseconds(servers)
     prefix = f"normaliser{number}."
     url = await servers.database(f"bench_normaliser_{number}", "ingest")
     source_id = await _source(url)
@@ -164,4 +163,4 @@ async def _round(servers: Rig, number: int) -> dict[str, float]:
         await connection.close()
     count = 2 * PEOPLE + EVENTS - first
     ours, postgres = ((after[name] - before[name]) / count * 1e6 for name in ("ours", "postgres"))
-    return {"ours": ours, "postgres": postgres, "all": ours + postgres, "rate": count / seconds}
+    return {"bare": bare, "ours": ours, "postgres": postgres, "all": ours + postgres, "rate": count / seconds}

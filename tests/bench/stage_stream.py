@@ -17,6 +17,7 @@ from shared.db.migrate import migrate
 from shared.ids import derived_id
 from shared.stream.producer import Producer
 from shared.stream.topics import create_topics
+from tests.bench.anchor import bare_microseconds, beside_bare
 from tests.bench.figures import Figure, of_rounds
 from tests.bench.lean.tally import TABLE
 from tests.bench.rig import Rig, rig, wait_for
@@ -32,18 +33,12 @@ def run(rounds: int) -> list[Figure]:
         asyncio.run(_fill(servers))
         measured = [asyncio.run(_round(servers, number)) for number in range(rounds)]
     note = f"{EVENTS} events of {LEADS} leads, batches of at most 500, 4 partitions"
+    in_all = [one["ours"] + one["postgres"] for one in measured]
     return [
         of_rounds("stream", "CPU an event, ours", "us", [one["ours"] for one in measured], is_better="lower"),
         of_rounds("stream", "CPU an event, PostgreSQL", "us", [one["postgres"] for one in measured], is_better="lower"),
-        of_rounds(
-            "stream",
-            "CPU an event in all",
-            "us",
-            [one["ours"] + one["postgres"] for one in measured],
-            is_better="lower",
-            gate=27,
-            aim=19,
-            note=note,
+        *beside_bare(
+            "stream", "CPU an event in all", in_all, [one["bare"] for one in measured], gate=27, aim=19, note=note
         ),
         of_rounds("stream", "events a second", "1/s", [one["rate"] for one in measured], is_better="higher"),
     ]
@@ -88,6 +83,7 @@ def _event(number: int) -> Event[ActivityRecorded]:
 
 
 async def _round(servers: Rig, number: int) -> dict[str, float]:
+    bare = await bare_microseconds(servers)
     database = f"bench_stream_{number}"
     admin = await asyncpg.connect(f"{servers.postgres.url}postgres")
     await admin.execute(f'create database "{database}"')
@@ -125,6 +121,7 @@ async def _round(servers: Rig, number: int) -> dict[str, float]:
         await connection.close()
     events = EVENTS - first
     return {
+        "bare": bare,
         "ours": (after["ours"] - before["ours"]) / events * 1e6,
         "postgres": (after["postgres"] - before["postgres"]) / events * 1e6,
         "rate": events / seconds,
