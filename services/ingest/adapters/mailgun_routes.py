@@ -126,7 +126,4 @@ def _headers(fields: Mapping[str, str]) -> dict[str, str]:
         name, value = pair if isinstance(pair, list) and len(pair) == 2 else (None, None)
         if isinstance(name, str) and isinstance(value, str):
             found.setdefault(name.lower(), value)
-    references = found.get("references", "").split()
-    if not found.get("in-reply-to") and references:
-        found["in-reply-to"] = references[-1]
     return found

@@ -4,7 +4,8 @@ Source: the public documentation of Amazon SES (event data, notification content
 RSA over the canonical fields, SHA-1 in version 1 and SHA-256 in version 2, certificate from the SNS host of the
 region). The source's secret is the ARN of the topic; another topic is refused. SNS sends a notice again with the time
 it had first, so its time is no proof of freshness; its message id, which is signed, makes it count once. A notice that
-names several recipients is one activity each.
+names several recipients is one activity each. A mail that SES received is an answer, with its text when the receipt
+rule's SNS action publishes the content.
 """
 
 import re
@@ -17,10 +18,12 @@ from services.ingest.adapters import Outline
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import mapping_of, moment_of, text_of
 from services.ingest.domain.mail import MailEvent, first_text, mail_address, mail_observation
+from services.ingest.domain.mime import mail_of
 from services.ingest.domain.observation import Observation, Parsed
+from services.ingest.domain.reply import reply_observation
 from services.ingest.domain.source import SourceSettings
 from shared.errors import AppError, Unreadable
-from shared.senders import Digest, InboundRequest, Proof, Reply, is_rsa_signed, is_same
+from shared.senders import Digest, InboundRequest, Proof, Reply, decoded_base64, is_rsa_signed, is_same
 
 SENDER: str = "ses"
 TITLE: str = "Amazon SES"
@@ -28,6 +31,7 @@ SETUP: tuple[str, ...] = (
     "In AWS: create an SNS topic (Standard) and give Baton its ARN as secret.",
     "Create an HTTPS subscription of it to {url}, without raw message delivery; Baton confirms it by itself.",
     "In SES: publish the events of your configuration set to that topic.",
+    "For answers: add an SNS action with that topic to the receipt rule of the address your mails carry as Reply-To.",
 )
 PROOF: Proof = "signature"
 REPLY: Reply = Reply()
@@ -39,6 +43,7 @@ KINDS: Mapping[str, str] = {
     "Click": "email_click",
     "Complaint": "email_spam",
     "Bounce": "email_bounce",
+    "Received": "email_replied",
 }
 STATUSES: tuple[str, ...] = ("Reject", "Rendering Failure", "DeliveryDelay")
 CONFIRMATION: Final = "SubscriptionConfirmation"
@@ -59,6 +64,7 @@ _RECIPIENTS: Final[Mapping[str, tuple[str, str]]] = {
     "Delivery": ("delivery", "recipients"),
     "DeliveryDelay": ("deliveryDelay", "delayedRecipients"),
 }
+_RECEIVED: Final = "Received"
 _RECIPIENTS_MAX: Final = 100  # SES allows 50 in one mail
 
 
@@ -120,6 +126,8 @@ def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa:
     name = first_text(message.get("eventType"), message.get("notificationType"))
     if envelope.get("Type") != _NOTIFICATION or name is None:
         return Parsed(())
+    if name == _RECEIVED:
+        return Parsed((_answer(message, envelope),))
     return Parsed(tuple(_observations(envelope, message, name)))
 
 
@@ -161,6 +169,29 @@ def _observations(envelope: Mapping[str, object], message: Mapping[str, object],
             metadata=_tags(mapping_of(mail.get("tags"))),
         )
         yield mail_observation(event, raw=raw, index=index)
+
+
+def _answer(message: Mapping[str, object], envelope: Mapping[str, object]) -> Observation:
+    """A mail that came in; what the notice says of its headers counts where the content was not sent along."""
+    mail, action = mapping_of(message.get("mail")), mapping_of(mapping_of(message.get("receipt")).get("action"))
+    content = text_of(message.get("content")) or ""
+    raw = decoded_base64(content) if action.get("encoding") == "BASE64" else content.encode(errors="replace")
+    read, common = mail_of(raw or b""), mapping_of(mail.get("commonHeaders"))
+    rows = mail.get("headers")
+    listed = [mapping_of(one) for one in rows] if isinstance(rows, list) else []
+    told = {name.lower(): value for one in listed if (name := text_of(one.get("name"))) and (value := one.get("value"))}
+    headers: dict[str, object] = {"message-id": common.get("messageId"), **told, **read.headers}
+    destination = mail.get("destination")
+    return reply_observation(
+        headers,
+        name=_RECEIVED,
+        from_address=first_text(headers.get("from"), mail.get("source")),
+        to_address=destination[0] if isinstance(destination, list) and destination else None,
+        subject=first_text(headers.get("subject"), common.get("subject")),
+        text=read.text,
+        timestamp=moment_of(mail.get("timestamp")),
+        raw=(text_of(envelope.get("MessageId")) or "").encode(errors="replace"),
+    )
 
 
 def _detail_name(name: str) -> str:

@@ -16,8 +16,6 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Final
 
-from services.ingest.domain.fields import text_of
-
 __all__ = ["Mail", "decoded", "headers_of", "html_text", "mail_of", "moment_in"]
 
 TEXT_MAX: Final = 100_000
@@ -36,7 +34,7 @@ _LINES: Final = frozenset({"br", "p", "div", "tr", "li", "h1", "h2", "h3"})
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail; header names in lower case, values decoded. An absent In-Reply-To is the last of References."""
+    """One mail; header names in lower case, values decoded."""
 
     headers: Mapping[str, str]
     text: str | None
@@ -47,13 +45,13 @@ def mail_of(raw: bytes) -> Mail:
     start = raw[:MAIL_BYTES_MAX]
     if start.lower().count(b"boundary") <= BOUNDARIES_MAX:
         message = message_from_bytes(start)
-        return Mail(_answering(_headers(message)), _text(message))
+        return Mail(_headers(message), _text(message))
     return Mail(headers_of(start.partition(b"\r\n\r\n" if b"\r\n\r\n" in start else b"\n\n")[0]), None)
 
 
 def headers_of(block: bytes) -> Mapping[str, str]:
     """The headers alone, as a block of lines."""
-    return _answering(_headers(message_from_bytes(block[:HEADER_BYTES_MAX] + b"\r\n\r\n")))
+    return _headers(message_from_bytes(block[:HEADER_BYTES_MAX] + b"\r\n\r\n"))
 
 
 def moment_in(headers: Mapping[str, str]) -> datetime | None:
@@ -92,13 +90,6 @@ def _header(value: str) -> str:
         return str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):
         return value.encode(errors="replace").decode()
-
-
-def _answering(headers: dict[str, str]) -> dict[str, str]:
-    references = headers.get("references", "").split()
-    if not text_of(headers.get("in-reply-to")) and references:
-        headers["in-reply-to"] = references[-1]
-    return headers
 
 
 def _text(message: Message) -> str | None:

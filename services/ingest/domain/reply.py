@@ -42,8 +42,12 @@ def reply_observation(
     raw: bytes,
     index: int = 0,
 ) -> Observation:
-    """What a mail says; header names in lower case. Its Message-ID is its id, In-Reply-To the mail it answers."""
-    own_id, answered = mail_message(headers.get("message-id")), mail_message(headers.get("in-reply-to"))
+    """What a mail says; header names in lower case.
+
+    Its Message-ID is its id, In-Reply-To (else the last of References) the mail it answers.
+    """
+    own_id, references = mail_message(headers.get("message-id")), (text_of(headers.get("references")) or "").split()
+    answered = mail_message(headers.get("in-reply-to")) or mail_message(references[-1] if references else None)
     said = text_of(text)
     return Observation(
         operation=Operation.ACTIVITY,
