@@ -7,6 +7,7 @@ from services.handoff.dispatches import DispatchLoop, destinations_of, wrapping_
 from services.handoff.settings import Settings
 from services.handoff.store.attempts import DISPATCH_LEDGER
 from services.handoff.store.dispatches import dispatches_standing, prune_dispatches
+from services.handoff.store.handoffs import prune_changes
 from services.handoff.store.ledger import LEDGER
 from services.handoff.store.results import prune_results
 from services.handoff.store.tries import prune_tries
@@ -48,6 +49,7 @@ def build() -> Runtime:
     destinations = destinations_of(settings, ingest=ingest, wrapping=wrapping)
     runtime.loop("dispatches", DispatchLoop(worker, destinations).run)
     runtime.every(PRUNE_SECONDS, "prune_dispatches", prune_dispatches, database=worker)
+    runtime.every(PRUNE_SECONDS, "prune_changes", prune_changes, database=worker)
     runtime.every(PRUNE_SECONDS, "prune_tries", prune_tries, database=worker)
     runtime.every(PRUNE_SECONDS, "prune_results", prune_results, database=worker)
     runtime.every(ACTIVATION_SECONDS, "activate_agreement", activate_agreement, database=worker)

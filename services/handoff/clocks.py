@@ -4,6 +4,7 @@ The table is the truth and a wake-up only a hint; between polls a low-water mark
 way. Sleeps until the next due instant, at most a second. Two of these may run: the claim waits for nobody.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,10 @@ HELD_UP_SECONDS = 0.05
 # A way in which reps act beats this often: three may be missed before it is an outage.
 WAY_BEAT_SECONDS = 20.0
 _MOVED_AT_ONCE = 20
+# From so many on the next batch is claimed while the last one is written: below, a look costs more than it brings.
+_OVERLAPPED_FROM = 8
+# Then the loop looks up again: it must beat, sweep and follow reps also while a backlog lasts.
+_BATCHES_A_TURN = 8
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,6 +56,19 @@ class _Mark:
     is_catching_up: bool = False
     is_held_up: bool = False  # what is due is locked by somebody who stops or moves it
     seen: "_Seen | None" = None  # by the end of the last turn, when only rungs were due: the next need not look again
+
+
+class _Batch:
+    """One claim on its way: whether all of it is decided and only to be written, and how many it claimed."""
+
+    def __init__(self) -> None:
+        self.is_decided = asyncio.Event()
+        self.claimed = 0
+
+    def decided(self, claimed: int) -> None:
+        """Let the next one begin."""
+        self.claimed = claimed
+        self.is_decided.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +118,7 @@ class ClockLoop:
             return seen.following
         await self._follow_moves(seen)
         limit = CATCH_UP_AT_ONCE if mark.is_catching_up else self._at_once
-        async with transaction(self._database, "clocks") as tx:
-            fired = await fire_due(tx, low_water=low_water, limit=limit)
+        fired = await self._fire(low_water, limit=limit)
         if fired >= limit:
             return _EVER
         mark.is_catching_up = False
@@ -114,6 +131,33 @@ class ClockLoop:
         if fired and seen.is_due and not seen.moved and not seen.is_absence_due:
             mark.seen = seen
         return seen.following
+
+    async def _fire(self, low_water: datetime, *, limit: int) -> int:
+        """Fire what is due, and what falls due meanwhile; how many the last claim found.
+
+        While one batch is being written the next one is claimed and decided: two at most are under way.
+        """
+        batches = 1 if self._mark.is_catching_up else _BATCHES_A_TURN
+        written: asyncio.Task[None] | None = None
+        batch = _Batch()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(batches):
+                batch = _Batch()
+                task = group.create_task(self._fire_batch(batch, low_water, limit), name="clocks-batch")
+                await batch.is_decided.wait()
+                if written is not None:
+                    await written
+                if batch.claimed < _OVERLAPPED_FROM:
+                    break
+                written = task
+        return batch.claimed
+
+    async def _fire_batch(self, batch: "_Batch", low_water: datetime, limit: int) -> None:
+        try:
+            async with transaction(self._database, "clocks") as tx:
+                await fire_due(tx, low_water=low_water, limit=limit, decided=batch.decided)
+        finally:
+            batch.is_decided.set()
 
     async def _follow_moves(self, seen: _Seen) -> None:
         if seen.is_absence_due:

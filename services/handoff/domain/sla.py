@@ -30,6 +30,7 @@ __all__ = [
     "next_rung",
     "postponed",
     "rung_at",
+    "rung_due",
 ]
 
 WALL = "wall"
@@ -150,6 +151,15 @@ def next_rung(timing: Timing, calendar: Calendar, level: int) -> tuple[int, date
         if instant > timing.armed_at:
             return each, instant
     return len(timing.fractions) - 1, timing.due_at
+
+
+def rung_due(timing: Timing, calendar: Calendar, level: int) -> int:
+    """The rung of next_rung alone: none is left out where counting began with the arming, which needs no calendar."""
+    is_last = level >= len(timing.fractions) - 1
+    counts_from_arming = timing.used_seconds == 0 and timing.base_at >= timing.armed_at
+    if not is_last and counts_from_arming and round(timing.fractions[level] * timing.total_seconds) > 0:
+        return level
+    return next_rung(timing, calendar, level)[0]
 
 
 def moved(timing: Timing, calendar: Calendar) -> Timing:

@@ -13,12 +13,13 @@ from services.handoff.domain.lifecycle.states import OPEN, Carried, Deal
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.store.clocks import clocks_of
 from services.handoff.store.rows import Put, in_ids
-from services.handoff.tables import assignment, evidence, handoff, handoff_event, note, touch
+from services.handoff.tables import assignment, evidence, handoff, handoff_change, handoff_event, note, touch
 from services.handoff.tables.handoffs import OPEN_SQL
 from shared.db.engine import ReadTx, Tx
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
 
 __all__ = [
+    "CHANGES_KEPT_DAYS",
     "Cycles",
     "Kept",
     "around",
@@ -34,14 +35,20 @@ __all__ = [
     "mark_accepted",
     "owner_of",
     "pool_that_gave",
+    "prune_changes",
     "put_assignments",
     "put_audit",
+    "put_changes",
     "put_evidence",
     "put_handoffs",
     "put_notes",
     "put_touches",
     "waiting_ids",
 ]
+
+# Who asks for what changed earlier reads all handoffs: that is a first copy, not news.
+CHANGES_KEPT_DAYS = 8
+_PRUNE_AT_ONCE = 50_000  # a day's firings of a busy desk, within an hour
 
 # Per person and motion the highest cycle, and how many were opened since an instant.
 Cycles = dict[tuple[LeadId, str], tuple[int, int]]
@@ -225,6 +232,25 @@ def put_handoffs(kept: Iterable[tuple[Handoff, Times, bool]], *, now: datetime) 
         group = 0 if value.state not in OPEN else 1 if was_open else 2
         groups[group].append(_row(value, times, now))
     return [Put(handoff, rows, "whole") for rows in groups if rows]
+
+
+def put_changes(kept: Iterable[tuple[Handoff, Times, bool]], *, now: datetime) -> Put:
+    """That these handoffs changed, for those who ask by time; to be written with them."""
+    return Put(handoff_change, [{"handoff_id": value.id, "changed_at": now} for value, _, _ in kept])
+
+
+async def prune_changes(tx: Tx) -> None:
+    """Forget the oldest changes, a bounded number at once; a use case of `every`."""
+    await tx.execute(
+        text(
+            """
+            delete from handoff_change where ctid = any(array(
+                select ctid from handoff_change where changed_at < baton_now() - make_interval(days => :days)
+                 limit :limit))
+            """
+        ),
+        {"days": CHANGES_KEPT_DAYS, "limit": _PRUNE_AT_ONCE},
+    )
 
 
 def put_assignments(rows: Sequence[Mapping[str, Any]]) -> Put:

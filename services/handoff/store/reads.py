@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
+from services.handoff.store.handoffs import CHANGES_KEPT_DAYS
 from services.handoff.store.rows import Rows, plain_rows
 from shared.db.engine import ReadTx
 
@@ -81,6 +82,7 @@ _CONDITIONS: Mapping[str, str] = {
     "tier": "h.tier = :tier",
     "updated_since": "h.changed_at >= :updated_since",
 }
+_LATELY = "h.id in (select handoff_id from handoff_change where changed_at >= :updated_since)"
 
 
 async def list_handoffs(
@@ -94,6 +96,8 @@ async def list_handoffs(
         if value is not None:
             conditions.append(condition)
             values[name] = value
+    if filters.updated_since is not None and tx.now - filters.updated_since < timedelta(days=CHANGES_KEPT_DAYS):
+        conditions.append(_LATELY)
     if filters.state:
         conditions.append("h.state = any(:states)")
         values["states"] = list(filters.state)

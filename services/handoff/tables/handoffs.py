@@ -27,6 +27,7 @@ __all__ = [
     "deal",
     "evidence",
     "handoff",
+    "handoff_change",
     "handoff_event",
     "kept_result",
     "note",
@@ -102,8 +103,21 @@ handoff = Table(
     Index("handoff_account", "account_id", postgresql_where=text("account_id is not null")),
     Index("handoff_owner", "owner_id", "state", postgresql_where=text("owner_id is not null")),
     Index("handoff_queue", "queue", "opened_at", postgresql_where=text("state = 'queued'")),
-    Index("handoff_changed", "changed_at", "id"),
     postgresql_with={"fillfactor": "60"},
+)
+
+# When each changed, appended: an index on handoff.changed_at would keep its updates from being HOT.
+handoff_change = Table(
+    "handoff_change",
+    METADATA,
+    ident("handoff_id"),
+    at("changed_at"),
+    Index(
+        "handoff_change_at",
+        "changed_at",
+        postgresql_using="brin",
+        postgresql_with={"pages_per_range": 16, "autosummarize": True},
+    ),
 )
 
 assignment = Table(

@@ -34,11 +34,19 @@ POSTPONED_AT_ONCE = 500
 _REFUSED_AGAIN = timedelta(minutes=1)
 
 
-async def fire_due(tx: Tx, *, low_water: datetime, limit: int) -> int:
-    """Fire up to `limit` due rungs, oldest first; how many were claimed."""
+def _unheard(_claimed: int) -> None:
+    """Nobody waits for the decisions alone."""
+
+
+async def fire_due(tx: Tx, *, low_water: datetime, limit: int, decided: Callable[[int], None] = _unheard) -> int:
+    """Fire up to `limit` due rungs, oldest first; how many were claimed.
+
+    decided: called with that number when all is decided and only to be written.
+    """
     claimed = await clocks.claim_due(tx, low_water=low_water, limit=limit)
     await announce("clocks:after_claim")
     if not claimed:
+        decided(0)
         return 0
     work = await begin_work(tx)
     await work.hold(each.handoff_id for each in claimed)
@@ -49,6 +57,7 @@ async def fire_due(tx: Tx, *, low_water: datetime, limit: int) -> int:
     for each in sorted(claimed, key=_in_turn) if turns else claimed:
         _fire(work, each, watermark, turns)
     await settle(work, cause=Cause(claimed[0].id))
+    decided(len(claimed))
     await flush(work)
     return len(claimed)
 
@@ -136,7 +145,7 @@ def _fire(work: Work, claimed: Claimed, watermark: datetime | None, turns: Turns
         return
     if claimed.kind is ClockKind.QUEUE:  # time alone frees a rep at its cap of 30 days: nobody's act would serve it
         work.is_load_freed = True
-    level, _ = sla.next_rung(stored.timing, _calendar(work, held, stored), stored.clock.level)
+    level = sla.rung_due(stored.timing, _calendar(work, held, stored), stored.clock.level)
     is_last = level == len(stored.timing.fractions) - 1
     is_verified = True
     if is_last and claimed.kind is ClockKind.TOUCH:

@@ -68,7 +68,7 @@ class _Writers:
         else:
             kept = (await handoffs.lock_handoffs(tx, [chosen]))[chosen]
             changed = replace(kept.handoff, seq=kept.handoff.seq + 1)
-            await put_rows(tx, *handoffs.put_handoffs([(changed, kept.times, True)], now=tx.now))
+            await _write(tx, changed, kept.times)
         self.open.append(_Open(stack, changed.id, changed.seq, tx.now))
 
     async def commit(self, one: _Open) -> None:
@@ -85,12 +85,17 @@ class _Writers:
             await self.commit(self.random.choice(self.open))
 
 
+async def _write(tx: Tx, changed: Handoff, times: Times, *, was_open: bool = True) -> None:
+    kept = [(changed, times, was_open)]
+    await put_rows(tx, *handoffs.put_handoffs(kept, now=tx.now), handoffs.put_changes(kept, now=tx.now))
+
+
 async def _another(tx: Tx, like: Handoff, times: Times, number: int) -> Handoff:
     lead = LeadId(derived_id("another lead of a test", number))
     opened = replace(
         like, id=HandoffId(derived_id("another handoff", number)), lead_id=lead, root_lead_id=lead, scope_id=lead, seq=1
     )
-    await put_rows(tx, *handoffs.put_handoffs([(opened, replace(times, opened_at=tx.now), False)], now=tx.now))
+    await _write(tx, opened, replace(times, opened_at=tx.now), was_open=False)
     return opened
 
 

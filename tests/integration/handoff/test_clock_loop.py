@@ -11,6 +11,8 @@ from tests.integration.handoff.http import callers
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
 from tests.support.builders.handoff import NOON, identified, lead_id, qualified, rep_id
 
+_BACKLOG, _AT_ONCE = 40, 10
+
 
 async def _kim_is_offered(world: World) -> Any:  # noqa: ANN401 - a row
     await world.reps(*crew("anna", "bert"))
@@ -31,6 +33,27 @@ async def test_a_turn_fires_what_is_due_and_says_what_comes_next(database_of: Da
         async with reading(world.database) as tx:
             standing = await clocks_standing(tx)
         assert (standing.due, standing.next_due_at) == (0, NOON + timedelta(hours=3))
+
+
+async def test_a_turn_fires_a_backlog_batch_over_batch_and_each_rung_once(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        names = ("anna", "bert", "carl")
+        await world.reps(*crew(*names))
+        await world.agreement({"default": [member(rep_id(name), load_max=100) for name in names]})
+        kims = [f"kim{number}" for number in range(_BACKLOG)]
+        await world.take(*(identified(kim) for kim in kims), *(qualified(kim) for kim in kims))
+        loop = ClockLoop(world.database, at_once=_AT_ONCE)
+        await loop.turn()
+        await world.advance(
+            hours=4
+        )  # the last rungs, by one: each sends its handoff to another rep, over the same pool
+        while (await loop.turn() or world.now) <= world.now:
+            pass
+        (fired,) = await world.rows("select count(*) as n, count(distinct clock_id) as clocks from escalation")
+        (left,) = await world.rows("select count(*) as n from assignment where ended_how = 'expired'")
+        assert (fired.clocks, left.n) == (_BACKLOG, _BACKLOG)
+        assert fired.n == _BACKLOG * len(("message_rep", "mail_rep", "flag_manager", "reassign"))
+        assert await world.gaps() == []
 
 
 async def test_a_gap_without_any_loop_is_an_outage_and_gives_time(database_of: DatabaseOf) -> None:

@@ -74,6 +74,18 @@ def test_a_clock_from_the_assignment_skips_the_rungs_that_passed() -> None:
     assert late.due_at == MONDAY + timedelta(seconds=600)
 
 
+@pytest.mark.parametrize("kind", [ClockKind.ACCEPT, ClockKind.TOUCH, ClockKind.DISPOSE, ClockKind.PULL_BACK])
+@pytest.mark.parametrize("tier", ["hand_raiser", "scored", "list"])
+@pytest.mark.parametrize("late", [0, 60, 280, 4000])
+def test_the_rung_that_is_due_is_known_without_its_instant(tier: str, kind: ClockKind, late: int) -> None:
+    begun = sla.begin(TERMS.plan(tier, kind), at=MONDAY + timedelta(seconds=late), calendar=OFFICE, since=MONDAY)
+    paused, resumed = MONDAY + timedelta(seconds=late + 30), MONDAY + timedelta(days=1)
+    carried = sla.carry_on(begun, paused_at=paused, resumed_at=resumed, calendar=OFFICE)
+    for timing in (begun, carried):
+        for level in range(len(timing.fractions)):
+            assert sla.rung_due(timing, OFFICE, level) == sla.next_rung(timing, OFFICE, level)[0]
+
+
 def test_a_pause_stores_no_countdown_but_what_was_used() -> None:
     timing = sla.begin(TERMS.plan("scored", ClockKind.TOUCH), at=MONDAY, calendar=OFFICE)
     paused, resumed = MONDAY + timedelta(hours=1), MONDAY + timedelta(days=1)
