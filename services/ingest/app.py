@@ -23,6 +23,7 @@ from services.ingest.collector import (
     Spool,
 )
 from services.ingest.collector.certificates import Certificates
+from services.ingest.collector.spool_disk import Disk
 from services.ingest.consumer import handlers
 from services.ingest.dispatches import FetchLoop
 from services.ingest.settings import Settings
@@ -85,10 +86,10 @@ def copy_of(settings: Settings) -> DirectoryCopy | None:
     return None if folder is None else DirectoryCopy(folder / "directory.json", settings.wrapping())
 
 
-def spool_of(settings: Settings) -> Spool | None:
+def spool_of(settings: Settings, disk: Disk) -> Spool | None:
     """The spool, where there is a folder for it."""
     folder = settings.door_folder
-    return None if folder is None else Spool(folder / "spool", bytes_max=settings.spool_bytes_max)
+    return None if folder is None else Spool(folder / "spool", bytes_max=settings.spool_bytes_max, disk=disk)
 
 
 def serve_spool(runtime: Runtime, spool: Spool | None, drain: Callable[[Spool], Drain]) -> list[StandingSource]:
@@ -104,8 +105,8 @@ def serve_spool(runtime: Runtime, spool: Spool | None, drain: Callable[[Spool], 
     return [standing]
 
 
-def build() -> Runtime:
-    """The runtime of one process of ingest."""
+def build(*, disk: Disk | None = None) -> Runtime:
+    """The runtime of one process of ingest. disk: what the spool writes to, none for the real one."""
     settings = Settings()
     runtime = Runtime(settings)
     worker, api = runtime.database("worker"), runtime.database("api")
@@ -114,7 +115,7 @@ def build() -> Runtime:
     directory, copy = SourceDirectory(), copy_of(settings)
     refresh = partial(refresh_directory, directory, api, wrapping, copy)
     producer, lane = runtime.producer(), Lane()
-    spool = spool_of(settings)
+    spool = spool_of(settings, disk or Disk())
     keeper = Keeper(producer, hint_key=key, spool=spool, lane=lane)
     client = OutboundClient(settings.guard())
     desk = Desk(

@@ -35,6 +35,7 @@ class Drain:
 
     def __init__(self, spool: Spool, producer: Sending, lane: Lane) -> None:
         self._spool, self._producer, self._lane = spool, producer, lane
+        self._acked: set[str] = set()  # of a window that did not come through whole: they are not sent again
 
     async def run(self, pace: Pacing) -> None:
         """Open the spool and drain it, once a second at least, until asked to end; then for a moment more."""
@@ -56,12 +57,17 @@ class Drain:
             self._spool.measure()
             if not records:
                 return
-            if not await self._are_acked(records, seconds=_PROBE_SEND_SECONDS if is_probe else _SEND_SECONDS):
+            waiting = [one for one in records if one.delivery_id not in self._acked]
+            if waiting and not await self._are_acked(
+                waiting, seconds=_PROBE_SEND_SECONDS if is_probe else _SEND_SECONDS
+            ):
                 self._lane.missed(clock.monotonic())
                 return
-            self._lane.acked(clock.monotonic())
+            if waiting:
+                self._lane.acked(clock.monotonic())
             await announce("spool:drain_after_ack")
             await self._spool.acknowledge()
+            self._acked.difference_update(one.delivery_id for one in records)
 
     async def _are_acked(self, records: list[Spooled], *, seconds: float) -> bool:
         """Send some at once; whether all of them were acknowledged."""
@@ -69,7 +75,9 @@ class Drain:
             self._producer.send(TOPIC, one.key, one.body, one.headers, deadline_seconds=seconds) for one in records
         ]
         ends = await asyncio.gather(*sends, return_exceptions=True)
-        for end in ends:
-            if end is not None and not isinstance(end, Unacked):
+        for one, end in zip(records, ends, strict=True):
+            if end is None:
+                self._acked.add(one.delivery_id)
+            elif not isinstance(end, Unacked):
                 raise end
         return all(end is None for end in ends)
