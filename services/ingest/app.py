@@ -28,7 +28,7 @@ from services.ingest.consumer import handlers
 from services.ingest.dispatches import FetchLoop
 from services.ingest.settings import Settings
 from services.ingest.store import memory
-from services.ingest.store.fetches import fetches_standing
+from services.ingest.store.fetches import FETCH_LEDGER, fetches_standing, forget_fetches
 from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.asked import erase_asked
@@ -146,7 +146,7 @@ def build(*, disk: Disk | None = None) -> Runtime:
         worker,
         routers=[internal_router(parts), parked_router(parts)],
         standing=[*standing, fetches_standing],
-        ledger=LEDGER,
+        ledger=LEDGER + FETCH_LEDGER,
     )
     taking = handlers(hashed)
     runtime.consume(taking, worker, inbox_days=INBOX_DAYS)
@@ -163,6 +163,7 @@ def build(*, disk: Disk | None = None) -> Runtime:
         RETIRE_SECONDS, "retire_visitors", partial(retire_visitors, days=settings.anonymous_days), database=worker
     )
     runtime.every(FORGET_SECONDS, "forget_ids", memory.forget, database=worker)
+    runtime.every(FORGET_SECONDS, "forget_fetches", forget_fetches, database=worker)
     return runtime
 
 

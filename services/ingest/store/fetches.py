@@ -9,15 +9,18 @@ from uuid import UUID
 
 from services.ingest.store.statements import by_columns
 from shared.db.engine import ReadTx, Tx
+from shared.db.ledger import LedgerCheck
 from shared.db.standing import Due
 
 __all__ = [
+    "FETCH_LEDGER",
     "AskedErasure",
     "FetchRow",
     "add_erasures",
     "add_fetches",
     "claim_fetches",
     "fetches_standing",
+    "forget_fetches",
     "parked_before",
     "put_off_fetch",
     "settle_fetch",
@@ -85,6 +88,22 @@ _TOKENS = by_columns(
     """,
     ids="uuid",
 )
+_KEPT_DAYS: Final = 35  # as long as the ids of what they became
+_FORGET_MAX: Final = 5_000  # rows of one delete: a longer one would hold the table's rows too long
+FETCH_LEDGER: Final = (
+    LedgerCheck(
+        "deliveries",
+        "each fetch ends done or failed within three days",
+        "select id::text from fetch_due where state = 'waiting' and created_at < baton_now() - interval '3 days'",
+    ),
+    LedgerCheck(
+        "deliveries",
+        "each erasure that a sender asked for is done within the hour",
+        "select id::text from erasure_due where asked_at < baton_now() - interval '1 hour'",
+    ),
+)
+"""What must hold of what was asked: nothing of it is forgotten."""
+
 _PARKED = by_columns("select event_id from parked where consumer = 'ingest' and event_id = any(:ids)", ids="uuid")
 
 
@@ -148,6 +167,18 @@ async def fetches_standing(tx: ReadTx) -> Due:
     )
     row = rows.one()
     return Due(int(row.due), row.next_at)
+
+
+async def forget_fetches(tx: Tx) -> None:
+    """Delete what was settled long ago."""
+    await tx.execute(
+        """
+        delete from fetch_due where id in (
+               select id from fetch_due
+                where state <> 'waiting' and settled_at < baton_now() - make_interval(days => :days) limit :most)
+        """,
+        {"days": _KEPT_DAYS, "most": _FORGET_MAX},
+    )
 
 
 async def tokens(tx: ReadTx, source_ids: Collection[UUID]) -> dict[UUID, bytes]:

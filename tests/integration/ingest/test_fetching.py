@@ -14,10 +14,11 @@ from services.ingest.consumer import handlers
 from services.ingest.dispatches import FetchLoop
 from services.ingest.domain.fetching import TRIES_MAX
 from services.ingest.store import sources
-from services.ingest.store.fetches import fetches_standing
+from services.ingest.store.fetches import FETCH_LEDGER, fetches_standing, forget_fetches
 from services.ingest.usecases.asked import erase_asked
 from shared.contracts.deliveries import DELIVERY_TYPE
 from shared.db.engine import reading, transaction
+from shared.db.ledger import find_gaps
 from shared.ids import new_id
 from shared.stream import parked
 from shared.stream.decode import receive
@@ -255,3 +256,20 @@ async def test_a_merge_in_the_crm_joins_the_persons(stage: IngestStage) -> None:
     ]
     assert [one.reason for one in of_type(found, "lead.merged")] == ["crm_id", "crm_id"]
     assert await stage.one("select count(distinct root_id) from lead") == 1
+
+
+async def test_what_waits_too_long_is_a_gap_and_what_was_settled_long_ago_is_forgotten(stage: IngestStage) -> None:
+    async with receiving() as receiver:
+        source_id = await source_with_token(stage, receiver)
+        base = receiver.url.removesuffix("/hook")
+        await stage.handle(notice(source_id, f"{base}/v3/orders/1/"), notice(source_id, f"{base}/v3/orders/2/"))
+    async with reading(stage.database) as tx:
+        assert await find_gaps(tx, FETCH_LEDGER) == []
+    await stage.change("update fetch_due set created_at = created_at - interval '4 days'")
+    await stage.change(
+        "update fetch_due set state = 'done', settled_at = baton_now() - interval '36 days' where url like '%/2/%'"
+    )
+    async with transaction(stage.database, "periodic") as tx:
+        await forget_fetches(tx)
+        assert [gap.rows for gap in await find_gaps(tx, FETCH_LEDGER)] == [1]
+    assert await stage.one("select count(*) from fetch_due") == 1
