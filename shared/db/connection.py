@@ -125,10 +125,15 @@ class Connection:
         try:
             await self._driver.close(timeout=_CLOSE_SECONDS)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-            self._driver.terminate()
+            self.abandon()
         except BaseException:
-            self._driver.terminate()
+            self.abandon()
             raise
+
+    def abandon(self) -> None:
+        """Drop the session without a word; the server rolls back."""
+        self.is_cut_off = True
+        self._driver.terminate()
 
     async def _run(self, plan: Plan, values: tuple[Any, ...]) -> _Rows:
         records, described, status = await self._fetched(plan.sql, values)

@@ -52,10 +52,20 @@ class Pool:
         """Take a connection back; what is not committed is rolled back."""
         try:
             if connection.is_usable and connection.is_begun:
-                await _rolled_back(connection)
+                await connection.rollback()
+        except Exception:  # noqa: BLE001, S110 - it is closed then, and the server rolls back
+            pass
+        except BaseException:
+            connection.abandon()
+            self._room.release()
+            raise
+        await self._put(connection)
+
+    async def _put(self, connection: Connection) -> None:
+        try:
             if connection.is_stale:
                 self._renewed_at = monotonic()
-            if connection.is_usable and self._is_young(connection):
+            if connection.is_usable and not connection.is_begun and self._is_young(connection):
                 connection.used_at = monotonic()
                 self._free.append(connection)
             else:
@@ -123,13 +133,3 @@ class Pool:
 async def _probed_when_rested(connection: Connection) -> None:
     if monotonic() - connection.used_at >= _RESTED_SECONDS:
         await connection.probe()
-
-
-async def _rolled_back(connection: Connection) -> None:
-    try:
-        await connection.rollback()
-    except Exception:  # noqa: BLE001 - it is closed then, and the server rolls back
-        connection.is_cut_off = True
-    except BaseException:
-        connection.is_cut_off = True
-        raise

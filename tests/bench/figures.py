@@ -96,17 +96,17 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as people read them."""
-    head = f"{'stage':10}{'what':52}{'median':>12}{'spread':>20}  {'unit':16}{'gate':>8}{'aim':>8}  verdict"
+    head = f"{'stage':12}{'what':52}{'median':>12}{'spread':>20}  {'unit':16}{'gate':>8}{'aim':>8}  verdict"
     lines = [head, "-" * len(head)]
     for one in figures:
         spread = f"{min(one.rounds):.4g} .. {max(one.rounds):.4g}"
         gate = "" if one.gate is None else f"{one.gate:g}"
         aim = "" if one.aim is None else f"{one.aim:g}"
         lines.append(
-            f"{one.stage:10}{one.name:52}{one.value:12.4g}{spread:>20}  {one.unit:16}{gate:>8}{aim:>8}  {one.verdict}"
+            f"{one.stage:12}{one.name:52}{one.value:12.4g}{spread:>20}  {one.unit:16}{gate:>8}{aim:>8}  {one.verdict}"
         )
         if one.note:
-            lines.append(f"{'':10}{one.note}")
+            lines.append(f"{'':12}{one.note}")
     return "\n".join(lines)
 
 
