@@ -15,7 +15,7 @@ from deploy.cli.output import AsJson, show_document, show_pairs, show_table
 from deploy.cli.progress import Progress
 from shared.config import SERVICES
 
-__all__ = ["parked"]
+__all__ = ["many", "parked", "selection"]
 
 _NOT_FOUND, _NO_ID = 404, 422
 _LOOK_SECONDS = 0.2
@@ -112,7 +112,7 @@ def parked_replay_all(
     as_json: AsJson = False,
 ) -> None:
     """Handle many parked deliveries again: a group, a time range, or both."""
-    _many("replay", _selection(source, reason, since, until), rate=rate, because="", wait=not no_wait, as_json=as_json)
+    many("replay", selection(source, reason, since, until), rate=rate, because="", wait=not no_wait, as_json=as_json)
 
 
 @parked.command("discard-all")
@@ -128,8 +128,8 @@ def parked_discard_all(
     as_json: AsJson = False,
 ) -> None:
     """Give many parked deliveries up, with one reason."""
-    chosen = _selection(source, reason, since, until)
-    _many("discard", chosen, rate=rate, because=because, wait=not no_wait, as_json=as_json)
+    chosen = selection(source, reason, since, until)
+    many("discard", chosen, rate=rate, because=because, wait=not no_wait, as_json=as_json)
 
 
 @parked.command("jobs")
@@ -150,7 +150,8 @@ def parked_jobs(
     show_table(f"{len(rows)} jobs", ["job", "does", "state", "of", "done", "still parked"], rows)
 
 
-def _selection(source: str, reason: str, since: str, until: str) -> dict[str, str]:
+def selection(source: str, reason: str, since: str, until: str) -> dict[str, str]:
+    """What a job is over, as ingest's API takes it. Raises WrongUse when nothing is named."""
     chosen = {"source": source, "reason": reason, "since_at": since, "until_at": until}
     found = {name: value for name, value in chosen.items() if value}
     if not found.keys() - {"until_at"}:
@@ -171,7 +172,8 @@ def _moment(text: str, option: str) -> str:
     return moment.isoformat()
 
 
-def _many(action: str, chosen: dict[str, str], *, rate: int, because: str, wait: bool, as_json: bool) -> None:
+def many(action: str, chosen: dict[str, str], *, rate: int, because: str, wait: bool, as_json: bool) -> None:
+    """Begin a job and follow it. Raises DoneInPart when some could not be dealt with."""
     from deploy.cli.sources import source_named  # noqa: PLC0415 - only this needs it
 
     body: dict[str, Any] = {**chosen, "action": action, "rate_per_second": rate}

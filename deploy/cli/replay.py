@@ -1,4 +1,4 @@
-"""`baton replay bpi2012`: the real event log of a loan desk through the doors, measured from Baton's own events."""
+"""`baton replay bpi2012|deliveries`: a recorded log through the doors, or kept deliveries through ingest once more."""
 
 import hashlib
 from pathlib import Path
@@ -62,3 +62,20 @@ def bpi2012(
         show_document(figures)
     else:
         show_pairs([(name, str(value)) for name, value in figures.items()])
+
+
+@replay.command("deliveries")
+def replay_deliveries(
+    *,
+    since: Annotated[str, typer.Option("--from", help="Received at or after, as 2026-06-10T09:00Z.")],
+    until: Annotated[str, typer.Option("--to", help="Received at or before; else now.")] = "",
+    source: Annotated[str, typer.Option(help="Only of this source: its name or id.")] = "",
+    rate: Annotated[int, typer.Option(help="How many a second, at most 500.")] = 200,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Begin the job and do not wait for its end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Handle kept deliveries again, after a rule or mapping got better; what was kept of them adds nothing twice."""
+    from deploy.cli.parked import many, selection  # noqa: PLC0415 - only this needs it
+
+    chosen = selection(source, "", since, until)
+    many("feed", chosen, rate=rate, because="", wait=not no_wait, as_json=as_json)

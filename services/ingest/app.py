@@ -33,6 +33,7 @@ from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.asked import erase_asked
 from services.ingest.usecases.consent_default import tell_unknown
+from services.ingest.usecases.feeding import KeptTopic
 from services.ingest.usecases.mapping import kept_in_the_log
 from services.ingest.usecases.normalise import KeyedHash
 from services.ingest.usecases.replaying import work_off
@@ -153,7 +154,12 @@ def build(*, disk: Disk | None = None) -> Runtime:
     runtime.relay(worker)
     keeping = partial(keep_directory, directory, copy, refresh)
     runtime.loop("directory", keeping, role="api", is_of_world=False, is_early=True)
-    runtime.loop("replays", partial(work_off, worker, taking), role="periodic", is_of_world=False)
+    runtime.loop(
+        "replays",
+        partial(work_off, worker, taking, KeptTopic(settings.kafka_bootstrap_servers, topic)),
+        role="periodic",
+        is_of_world=False,
+    )
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
     runtime.every(TELL_SECONDS, "tell_accounts", tell_account, database=worker)
     runtime.every(TELL_SECONDS, "erase_asked", partial(erase_asked, hashed=hashed), database=worker)

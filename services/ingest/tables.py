@@ -312,4 +312,6 @@ Table(
     words("by"),
     at("created_at", default="now()"),
     at("updated_at", default="now()"),
+    jsonb("places", null=True),
+    jsonb("ends", null=True),
 )

@@ -20,7 +20,18 @@ from shared.stream.decode import Received, receive
 from shared.stream.handlers import Handlers, ParkError
 from shared.telemetry import count, log
 
-__all__ = ["OPEN_MOST", "Parked", "TooManyParked", "discard", "keep", "list_rows", "open_count", "replay", "show_row"]
+__all__ = [
+    "OPEN_MOST",
+    "Parked",
+    "TooManyParked",
+    "apply_again",
+    "discard",
+    "keep",
+    "list_rows",
+    "open_count",
+    "replay",
+    "show_row",
+]
 
 OPEN_MOST = 10_000
 OPEN_PER_SOURCE_MOST = 1_000
@@ -154,20 +165,28 @@ async def replay(database: Database, handlers: Sequence[Handlers], parked_id: UU
             raise Refused(f"No consumer named {row['consumer']} runs in this process: replay it where it does.")
         stored = _Stored(row["offset"], row["key"].encode(), bytes(row["payload"]), headers_from_text(row["headers"]))
         received = receive(table, stored, place=f"{row['topic']}/{row['partition']}")
-        if received.usecase is None:
-            raise Refused(f"It still cannot be applied: {received.flaw or 'no use case reads this type'}.")
-        try:
-            await received.usecase(tx, [received.event])
-        except (ParkError, AppError) as error:
-            if isinstance(error, AppError) and error.retryable:
-                raise
-            raise Refused(f"It still cannot be applied: {error}.") from error
-        except Exception as error:
-            if is_transient(error):
-                raise
-            log.exception("replay_failed", parked_id=str(parked_id))
-            raise Refused(f"It still cannot be applied: our own {type(error).__name__}; the log says more.") from error
+        await apply_again(tx, received)
         await tx.execute(_SETTLE, {"id": parked_id, "state": "replayed", "by": by, "reason": None})
+
+
+async def apply_again(tx: Tx, received: Received) -> None:
+    """Apply an event that was handled or parked before, past the inbox; its use case drops what it knows.
+
+    Raises Refused when it cannot be applied, and whatever says that the same may succeed later.
+    """
+    if received.usecase is None:
+        raise Refused(f"It still cannot be applied: {received.flaw or 'no use case reads this type'}.")
+    try:
+        await received.usecase(tx, [received.event])
+    except (ParkError, AppError) as error:
+        if isinstance(error, AppError) and error.retryable:
+            raise
+        raise Refused(f"It still cannot be applied: {error}.") from error
+    except Exception as error:
+        if is_transient(error):
+            raise
+        log.exception("replay_failed", event_id=str(received.event_id))
+        raise Refused(f"It still cannot be applied: our own {type(error).__name__}; the log says more.") from error
 
 
 async def discard(database: Database, parked_id: UUID, *, by: str, reason: str) -> None:

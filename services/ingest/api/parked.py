@@ -49,12 +49,12 @@ class GroupShown(Answered):
 
 
 class JobAsked(Asked):
-    """Which parked deliveries to replay or to discard; all parts given must fit."""
+    """Which parked deliveries to replay or to discard, or which kept ones to feed again; all parts given must fit."""
 
-    action: Literal["replay", "discard"]
+    action: Literal["replay", "discard", "feed"]
     source_id: UUID | None = Field(None, strict=False)
     reason: str | None = Field(None, min_length=1, max_length=100, description="why they were parked")
-    since_at: datetime | None = Field(None, strict=False, description="parked at or after, with zone")
+    since_at: datetime | None = Field(None, strict=False, description="parked, or of kept ones received, at or after")
     until_at: datetime | None = Field(None, strict=False, description="parked at or before; else now")
     rate_per_second: int = Field(RATE_DEFAULT, ge=1, le=RATE_MAX)
     because: str | None = Field(None, min_length=3, max_length=500, description="why they are discarded; it stays")

@@ -4,6 +4,7 @@ A row is the whole job: whoever locks it goes on where it stands, also after a r
 those of parked events.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,8 +17,11 @@ __all__ = ["Job", "add_job", "job", "jobs", "lock_job", "machine_now", "running"
 SHOWN_MAX: Final = 50
 _COLUMNS: Final = (
     "id, action, source, reason, since_at, until_at, rate_per_second, because, state, place_at, place_id, total, "
-    "done, failed, last_error, by, created_at, updated_at"
+    "done, failed, last_error, by, created_at, updated_at, places, ends"
 )
+
+
+_SAVED: Final = ("id", "state", "place_at", "place_id", "total", "done", "failed", "last_error")
 
 
 @dataclass(slots=True)
@@ -42,6 +46,9 @@ class Job:
     by: str
     created_at: datetime
     updated_at: datetime
+    places: dict[str, int] | None = None
+    """Of a job over kept deliveries: by partition the offset it goes on at; None before it has looked."""
+    ends: dict[str, int] | None = None
 
     @property
     def settler(self) -> str:
@@ -86,10 +93,15 @@ async def save_job(tx: Tx, one: Job) -> None:
     await tx.execute(
         """
         update replay_job set state = :state, place_at = :place_at, place_id = :place_id, done = :done,
-               failed = :failed, last_error = :last_error, updated_at = now()
+               failed = :failed, last_error = :last_error, total = :total, places = cast(:places as jsonb),
+               ends = cast(:ends as jsonb), updated_at = now()
          where id = :id
         """,
-        {name: getattr(one, name) for name in ("id", "state", "place_at", "place_id", "done", "failed", "last_error")},
+        {
+            **{name: getattr(one, name) for name in _SAVED},
+            "places": None if one.places is None else json.dumps(one.places),
+            "ends": None if one.ends is None else json.dumps(one.ends),
+        },
     )
 
 

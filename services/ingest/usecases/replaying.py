@@ -1,4 +1,4 @@
-"""Feeds parked deliveries through again, or discards them, as jobs that a restart does not end.
+"""Feeds parked or kept deliveries through again, or discards parked ones, as jobs that a restart does not end.
 
 A step deals with at most one second's worth of one job and writes its place; each delivery is settled in a transaction
 of its own, so what a killed process did is neither lost nor done twice. Bounds: JOBS_MAX running jobs, RATE_MAX a
@@ -16,6 +16,7 @@ from services.ingest.store import parked as parked_rows
 from services.ingest.store import replays
 from services.ingest.store.parked import Selection
 from services.ingest.store.replays import Job
+from services.ingest.usecases.feeding import KeptTopic, feed_step, until_of
 from shared.clock import monotonic
 from shared.db.engine import Database, Tx, reading, transaction
 from shared.errors import FieldError, NotFound, Refused
@@ -56,7 +57,8 @@ async def begin_job(tx: Tx, asked: Asked, *, by: str) -> UUID:
         raise Refused("Say why they are discarded.", errors=[FieldError("/because", "missing", "give a reason")])
     if len(await replays.running(tx)) >= JOBS_MAX:
         raise Refused(f"{JOBS_MAX} jobs are running; wait for one to end, or stop one.")
-    now = await replays.machine_now(tx)
+    is_fed = asked.action == "feed"  # by when it came in, which is world time; the others by when it was parked
+    now = until_of(None) if is_fed else await replays.machine_now(tx)
     chosen = Selection(min(asked.until_at or now, now), asked.source, asked.reason, asked.since_at)
     job_id = new_id()
     await replays.add_job(
@@ -70,20 +72,20 @@ async def begin_job(tx: Tx, asked: Asked, *, by: str) -> UUID:
             "until_at": chosen.until_at,
             "rate_per_second": asked.rate_per_second,
             "because": asked.because,
-            "total": await parked_rows.count_open(tx, chosen),
+            "total": 0 if is_fed else await parked_rows.count_open(tx, chosen),
             "by": by,
         },
     )
     return job_id
 
 
-async def work_off(database: Database, handlers: Handlers, pace: Pace) -> None:
+async def work_off(database: Database, handlers: Handlers, topic: KeptTopic, pace: Pace) -> None:
     """The loop: one step of each running job a second, until the process is asked to stop."""
     while await pace.until(at_most_seconds=TICK_SECONDS):
-        await step_jobs(database, handlers)
+        await step_jobs(database, handlers, topic)
 
 
-async def step_jobs(database: Database, handlers: Handlers) -> None:
+async def step_jobs(database: Database, handlers: Handlers, topic: KeptTopic) -> None:
     """One step of each running job that no other process works on."""
     async with reading(database) as tx:
         waiting = await replays.running(tx)
@@ -91,7 +93,10 @@ async def step_jobs(database: Database, handlers: Handlers) -> None:
         async with transaction(database, "periodic") as tx:
             job = await replays.lock_job(tx, job_id)
             if job is not None:
-                await _step(tx, job, database=database, handlers=handlers)
+                if job.action == "feed":
+                    await feed_step(job, topic, database=database, handlers=handlers)
+                else:
+                    await _step(tx, job, database=database, handlers=handlers)
                 await replays.save_job(tx, job)
 
 

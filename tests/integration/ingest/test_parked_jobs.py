@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from services.ingest.consumer import handlers
 from services.ingest.domain.source import settings_of
+from services.ingest.usecases.feeding import KeptTopic
 from services.ingest.usecases.normalise.reading import read_delivery, read_request
 from services.ingest.usecases.replaying import JOBS_MAX, step_jobs
 from shared.db.engine import transaction
@@ -22,6 +23,7 @@ from shared.web.auth import Role
 from tests.integration.ingest.counter import Counter, opened
 from tests.integration.ingest.stage import HASHED, IngestStage, batch, page, raw_event
 
+NOWHERE = KeptTopic("127.0.0.1:9", "baton.deliveries")  # jobs over parked deliveries ask no broker
 ORIGIN = "https://landing.example.test"
 
 
@@ -87,7 +89,7 @@ async def test_a_group_is_mended_by_listing_its_origin_and_replayed_whole(counte
 
     group = {"action": "replay", "source_id": str(stage.source_id), "reason": "origin_not_listed"}
     still = await _job(counter, **group)
-    await step_jobs(stage.database, handlers(HASHED))
+    await step_jobs(stage.database, handlers(HASHED), NOWHERE)
     job = await counter.get(f"/internal/replays/{still['id']}", role="revops")
     assert (job["state"], job["done"], job["failed"], job["total"]) == ("done", 0, 7, 7)
     assert "set it aside" in job["last_error"]
@@ -104,7 +106,7 @@ async def test_a_group_is_mended_by_listing_its_origin_and_replayed_whole(counte
     source = f"/v1/sources/{stage.source_id}"
     assert (await counter.call("PATCH", source, json=change, headers={"if-match": '"1"'})).status_code == 200
     again = await _job(counter, **group)
-    await step_jobs(stage.database, handlers(HASHED))
+    await step_jobs(stage.database, handlers(HASHED), NOWHERE)
     job = await counter.get(f"/internal/replays/{again['id']}", role="revops")
     assert (job["state"], job["done"], job["failed"]) == ("done", 7, 0)
     assert await stage.one("select count(*) from lead") == 7
@@ -120,14 +122,14 @@ async def test_a_job_goes_at_its_rate_and_on_where_it_stood(counter: Counter) ->
     job = await _job(counter, action="replay", reason="origin_not_listed", rate_per_second=2)
     seen: list[tuple[str, int]] = []
     while not seen or seen[-1][0] == "running":
-        await step_jobs(stage.database, handlers(HASHED))
+        await step_jobs(stage.database, handlers(HASHED), NOWHERE)
         told = await counter.get(f"/internal/replays/{job['id']}", role="revops")
         seen.append((told["state"], told["done"]))
         if len(seen) == 1:  # a process that was killed after it settled and before it wrote its place
             await stage.change("update replay_job set done = 0, place_at = null, place_id = null")
     assert seen == [("running", 2), ("running", 4), ("done", 5)]
     assert await stage.one("select count(*) from lead") == 5
-    await step_jobs(stage.database, handlers(HASHED))
+    await step_jobs(stage.database, handlers(HASHED), NOWHERE)
     assert await stage.one("select count(*) from parked where state = 'replayed'") == 5
 
 
@@ -148,7 +150,7 @@ async def test_a_time_range_is_discarded_with_its_reason_and_what_lies_outside_s
     refused = await counter.call("POST", "/internal/replays", role="revops", json={"action": "discard", **span})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/because")
     await _job(counter, action="discard", because="a test of ours", **span)
-    await step_jobs(stage.database, handlers(HASHED))
+    await step_jobs(stage.database, handlers(HASHED), NOWHERE)
     rows = await stage.rows("select id, settled_because from parked where state = 'discarded'")
     assert {tuple(row) for row in rows} == {(one, "a test of ours") for one in ids[1:3]}
 
