@@ -18,6 +18,7 @@ from tests.integration.ingest.door import PUBLIC_URL, Door
 __all__ = [
     "Shelf",
     "address_of",
+    "all_sources",
     "post",
     "signed_now",
     "source_id_of",
@@ -71,15 +72,19 @@ def source_of(
     return Source(own_id, sender, sender, address_of(sender), settings or SourceSettings(), kept, deleted_at)
 
 
-def sources_of_all(*, with_secrets: bool = True) -> SourceDirectory:
+def all_sources(*, with_secrets: bool = True) -> list[Source]:
     """One source of each sender, with the secret that its signing module signs with."""
-    directory = SourceDirectory()
     sources = [
         source_of(name, *([one.source_secret] if with_secrets else []), settings=one.settings)
         for name, one in SIGNINGS.items()
     ]
-    sources += [source_of(name) for name in ADAPTERS if name not in SIGNINGS]
-    directory.replace(sources, [], read_at=clock.monotonic())
+    return [*sources, *(source_of(name) for name in ADAPTERS if name not in SIGNINGS)]
+
+
+def sources_of_all(*, with_secrets: bool = True) -> SourceDirectory:
+    """A directory of them, fresh as if it was just read."""
+    directory = SourceDirectory()
+    directory.replace(all_sources(with_secrets=with_secrets), [], read_at=clock.monotonic())
     return directory
 
 
