@@ -111,7 +111,7 @@ class Door:
             said["authorization"] = f"Bearer {key}"
         return await self.client.post(path, content=body, headers=said)
 
-    async def raw(self, request: bytes, *, within_seconds: float = 5) -> bytes:
+    async def raw(self, request: bytes, *, within_seconds: float = PATIENCE_SECONDS) -> bytes:
         """The start of the answer to bytes that no client would send."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request)
@@ -166,7 +166,7 @@ async def listening(sending: Sending, directory: SourceDirectory, **options: Any
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[socket]))
         try:
-            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=90, trust_env=False) as client:
                 yield Door(port, client, directory)
         finally:
             server.drain()
@@ -216,13 +216,13 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def door_before(kafka: str, topic_prefix: str, **options: Any) -> AsyncIterator[Door]:  # noqa: ANN401
-    """A door over a real producer and its own topics."""
+    """A door over a real producer and its own topics, patient: what a test asks is not how busy this machine is."""
     await create_topics(kafka, partitions=2, replication=1, topic_prefix=topic_prefix)
     producer = Producer(kafka, client_id="door", topic_prefix=topic_prefix)
     await producer.start()
     directory = options.pop("directory", None) or directory_of()
     try:
-        async with listening(producer, directory, **options) as door:
+        async with listening(Patient(producer), directory, **options) as door:
             door.bootstrap_servers, door.topic_prefix = kafka, topic_prefix
             yield door
     finally:
