@@ -2,7 +2,8 @@
 
 A request is proven by the secret of the source in one of four ways: `Authorization: Bearer`, `X-Hub-Signature-256:
 sha256=` (hex HMAC-SHA256 of the body), `X-Signature: t=…,v1=…` (hex HMAC-SHA256 of time, dot and body), or Standard
-Webhooks 1.0. The strongest that a request shows decides alone. The body is JSON or a form, one event or a list of them;
+Webhooks 1.0. The strongest that a request shows decides alone; the option `proof` of the source (bearer, hub, dated or
+standard) lets only one of them be taken. The body is JSON or a form, one event or a list of them;
 an address of the source, its `mapping` says where the body holds what: our field to a path like `person.email`,
 `items[0].id`, `tags[*]` or `["odd name"]`; to `{"value": "form_submit"}`, a constant; or to `{"path": "type", "table":
 {"signup": "trial_started"}, "default": "custom"}`, a path whose values are translated. The row `each` names the list of
@@ -60,18 +61,23 @@ def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None: 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:
     """By the strongest proof that is shown: Standard Webhooks, a dated signature, one of the body, a bearer."""
-    headers = request.headers
-    if any(name in headers for name in _STANDARD):
+    headers, shown = request.headers, _shown(request)
+    if shown == "standard":
         return is_standard_webhook(headers, request.body, secret=secret, now=now)
-    dated = next((headers[name] for name in _DATED if name in headers), None)
-    if dated is not None:
+    if shown == "dated":
+        dated = next(headers[name] for name in _DATED if name in headers)
         return is_dated_signed(request.body, dated, secret=secret, now=now)
-    if _HUB in headers:
+    if shown == "hub":
         given = headers[_HUB]
         return given.startswith(_HUB_START) and is_hex_signed(
             request.body, given.removeprefix(_HUB_START), secret=secret
         )
     return bool(secret) and is_same(headers.get("authorization", ""), f"Bearer {secret}")
+
+
+def accepts(request: InboundRequest, settings: SourceSettings) -> bool:
+    """Whether the source takes the way in which the request is proven: any, unless its option `proof` names one."""
+    return settings.options.get("proof") in {None, "", _shown(request)}
 
 
 def outline(request: InboundRequest) -> Outline:
@@ -93,6 +99,16 @@ def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:
         tuple(one for one in found if isinstance(one, Observation)),
         tuple(one for one in found if isinstance(one, Refusal)),
     )
+
+
+def _shown(request: InboundRequest) -> str:
+    """The strongest proof a request shows, by the option's name of it."""
+    headers = request.headers
+    if any(name in headers for name in _STANDARD):
+        return "standard"
+    if any(name in headers for name in _DATED):
+        return "dated"
+    return "hub" if _HUB in headers else "bearer"
 
 
 def _read(event: object, table: Table, settings: SourceSettings, index: int, own: str | None) -> Observation | Refusal:

@@ -50,7 +50,7 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
         if shaken is not None and source is not None and not is_signed:
             return Response.of(shaken)
         proof = await _proof(desk, adapter, request, source, secrets, now=now.timestamp())
-        if proof is None or request.method != "POST" or desk.once.is_forged(adapter, request, proof.source.id):
+        if proof is None or request.method != "POST" or not _is_taken(desk, adapter, request, proof):
             raise desk.unproven(_UNPROVEN)
         rate = proof.source.settings.rate_per_second or desk.default_rates.server_key
         desk.rates.take("source", str(proof.source.id), per_second=rate)
@@ -65,6 +65,13 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
         return Response.of(adapter.REPLY)
     finally:
         desk.in_flight.give_back(len(body))
+
+
+def _is_taken(desk: Desk, adapter: Adapter, request: InboundRequest, proof: Proof) -> bool:
+    """Whether a right proof is also of the kind that its source takes, and no second use of one that counts once."""
+    accepts = getattr(adapter, "accepts", None)
+    is_of_kind = accepts is None or accepts(request, proof.source.settings)
+    return bool(is_of_kind) and not desk.once.is_forged(adapter, request, proof.source.id)
 
 
 async def _proof(

@@ -11,7 +11,17 @@ from typing import Final
 
 from services.ingest.domain.source import SourceSettings
 
-__all__ = ["ASK_PATH", "TRIES_MAX", "answer_path", "answered", "api_base", "asked", "is_worth_a_retry", "next_try_at"]
+__all__ = [
+    "ASK_PATH",
+    "TRIES_MAX",
+    "answer_path",
+    "answered",
+    "api_base",
+    "asked",
+    "is_worth_a_retry",
+    "next_try_at",
+    "rebased",
+]
 
 ASK_PATH: Final = "/fetch/"
 """Paths of deliveries that we make ourselves, which no request from outside can have: ask (again), and the answer."""
@@ -32,6 +42,12 @@ def api_base(settings: SourceSettings, *, default: str) -> str:
     """Scheme and host of the sender's API: the source's option `api_url`, else the sender's own. Never ends in `/`."""
     said = settings.options.get("api_url", "").strip().lower().rstrip("/")
     return said if _BASE.fullmatch(said) else default
+
+
+def rebased(url: str, base: str) -> str:
+    """The same question to another base: what stands behind scheme and host of the old one."""
+    path = url.partition("://")[2].partition("/")[2]
+    return f"{base}/{path}"
 
 
 def answer_path(what: str) -> str:

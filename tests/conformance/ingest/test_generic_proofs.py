@@ -8,10 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from services.ingest.adapters import ADAPTERS
+from services.ingest.adapters import ADAPTERS, generic
+from services.ingest.collector import SourceDirectory
+from services.ingest.domain.source import SourceSettings
+from shared import clock
 from shared.senders import InboundRequest, keyed_hex
 from tests.conformance.ingest.forgeries import forgeries
 from tests.conformance.ingest.signing import NOW, SIGNINGS, Signing, request_to
+from tests.conformance.ingest.webhook_sources import post, source_of, url_of
+from tests.integration.ingest.door import door_before
 from tests.support.material import material
 
 GENERIC = ADAPTERS["generic"]
@@ -68,6 +73,26 @@ def test_a_stronger_proof_that_is_wrong_is_not_helped_by_a_weaker_one_that_is_ri
         both = wrong._replace(headers={**wrong.headers, **bearer})
         assert GENERIC.verify(SCHEMES["bearer"].signed(), DATED.secret, NOW)
         assert not GENERIC.verify(both, DATED.secret, NOW), name
+
+
+def test_a_source_that_names_its_proof_takes_no_other() -> None:
+    for name in SCHEMES:
+        settings = SourceSettings(options={"proof": name})
+        taken = {other for other, one in SCHEMES.items() if generic.accepts(one.signed(), settings)}
+        assert taken == {name}
+        assert generic.accepts(SCHEMES[name].signed(), SourceSettings())
+
+
+async def test_the_door_asks_for_the_proof_that_the_source_names(kafka: str, topic_prefix: str) -> None:
+    directory, now = SourceDirectory(), clock.now().timestamp()
+    settings = SourceSettings(options={"proof": "hub"})
+    directory.replace([source_of("generic", DATED.secret, settings=settings)], [], read_at=clock.monotonic())
+    async with door_before(kafka, topic_prefix, directory=directory) as door:
+        answers = {
+            name: (await post(door, SCHEMES[name].signed(now=now, url=url_of("generic")))).status_code
+            for name in ("hub", "bearer", "dated")
+        }
+    assert answers == {"hub": 200, "bearer": 401, "dated": 401}
 
 
 @pytest.mark.parametrize("file_name", ["standardwebhooks", "x_hub_signature_256", "stripe_style"])

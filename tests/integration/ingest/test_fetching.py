@@ -198,6 +198,27 @@ async def test_a_failed_fetch_is_asked_again_when_it_is_replayed(stage: IngestSt
     assert await stage.one("select state from parked") == "replayed"
 
 
+async def test_a_replay_asks_the_api_that_the_source_has_by_then(stage: IngestStage) -> None:
+    topic, table = Topic(), handlers(HASHED)
+    async with receiving(Reply(410)) as wrong, receiving(Reply(body=json.dumps(ORDER).encode())) as right:
+        source_id = await source_with_token(stage, wrong)
+        await stage.handle(notice(source_id, f"{wrong.url.removesuffix('/hook')}/v3/orders/123/"))
+        loop = loop_of(stage, topic)
+        await loop.once()
+        received = receive(table, topic.records[-1], place="deliveries/0")
+        async with transaction(stage.database, "park") as tx:
+            one = parked.Parked("ingest", "deliveries", 0, received, "fetch_failed", "410", False, str(source_id))
+            assert await parked.keep(tx, one)
+        settings = json.dumps({"consent": "granted", "options": {"api_url": right.url.removesuffix("/hook")}})
+        await stage.change(
+            "update source set settings = cast(:settings as jsonb) where id = :id", settings=settings, id=source_id
+        )
+        await parked.replay(stage.database, [table], await stage.one("select id from parked"), by="kim")
+        assert await loop.once() == 1
+    assert [one.path for one in right.received] == ["/v3/orders/123/?expand=event,attendees"]
+    assert len(wrong.received) == 1
+
+
 async def test_a_source_without_a_token_says_so_and_asks_nobody(stage: IngestStage) -> None:
     topic = Topic()
     async with receiving() as receiver:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.ingest.adapters import ADAPTERS, Adapter, shown_once
 from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import Timed, occurred
-from services.ingest.domain.fetching import asked
+from services.ingest.domain.fetching import api_base, asked, rebased
 from services.ingest.domain.fields import fingerprint_of, mapping_of, text_of
 from services.ingest.domain.keys import Key, keys_of
 from services.ingest.domain.observation import Fetch, Observation, Operation, Parsed, Refusal
@@ -123,17 +123,20 @@ def _delivery(event: RawEvent, request: DeliveryRequest, settings: SourceSetting
 
 
 def _fetch_again(event: RawEvent, request: DeliveryRequest, settings: SourceSettings, *, was_parked: bool) -> Delivery:
-    """The question of a fetch that failed for good: parked with its reason first, and asked anew when replayed."""
-    what = asked(request.path)
+    """The question of a fetch that failed for good: parked with its reason first, and asked anew when replayed.
+
+    It goes to the base that the source has now: a wrong one may be what was mended.
+    """
+    what, own = asked(request.path), getattr(ADAPTERS.get(request.sender), "API_URL", None)
     try:
         body = bodies.read_event(event.value)
     except AppError as error:
         raise ParkError(error.detail, error.problem, source=str(request.source_id)) from error
-    if not was_parked or what is None:
+    if not was_parked or what is None or own is None:
         problem = text_of(body.get("problem")) or "The fetch failed."
         raise ParkError(problem, FETCH_FAILED, is_ours=False, source=str(request.source_id))
     headers = {name: str(value) for name, value in mapping_of(body.get("headers")).items()}
-    fetch = Fetch(what, text_of(body.get("url")) or "", headers)
+    fetch = Fetch(what, rebased(text_of(body.get("url")) or "", api_base(settings, default=own)), headers)
     return _delivery(event, request, settings, Parsed((Observation(operation=Operation.FETCH, fetch=fetch),)))
 
 
