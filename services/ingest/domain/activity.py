@@ -237,6 +237,8 @@ def placed(touch: Touch, *, pages: tuple[tuple[str, str], ...]) -> Placed:
 
 def clicked_source(values: Mapping[str, object]) -> str | None:
     """The network whose click id stands among these values: who came by a paid click came from there."""
+    if not values:  # most addresses have no query
+        return None
     return next((source for name, source in _CLICK_IDS.items() if values.get(name)), None)
 
 
