@@ -31,7 +31,12 @@ class Outline(NamedTuple):
 
 
 class Adapter(SenderAdapter[SourceSettings, Parsed], Protocol):
-    """A sender's module, as ingest uses it."""
+    """A sender's module, as ingest uses it.
+
+    A module may also say, each by its name: `BODY_BYTES_MAX` (a larger body than other webhooks), `API_URL` (the base
+    of the API that it is fetched from with a token of the source), `IS_HANDSHAKE_SIGNED`, `once` (what it shows may be
+    shown once), `accepts` (which of several proofs a source takes).
+    """
 
     def outline(self, request: InboundRequest) -> Outline:
         """The events of a body by number, without decoding. Raises Unreadable or TooLarge for the body as a whole."""
