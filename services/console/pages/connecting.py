@@ -65,6 +65,19 @@ async def change(visit: Visiting, form: Form) -> Response:
     return await draw_source(visit, source_id, told=Told("good", "Saved. The door knows it within ten seconds."))
 
 
+@router.post("/do/source-try", max_body_size=FORM_BYTES_MAX)
+async def try_mapping(visit: Visiting, form: Form) -> Response:
+    """Try the typed mapping on the last deliveries; nothing is changed."""
+    must_open(visit, "connections")
+    source_id = _id(form, "source_id")
+    try:
+        mapping = settings_from({"mapping": form.get("mapping", "")})["mapping"]
+        tried = await _call(visit, "POST", f"/v1/sources/{source_id}/mapping/dry-run", {"mapping": mapping})
+    except (AppError, BadForm) as error:
+        return await draw_source(visit, source_id, told=Told("bad", _words(error)), status=422, form=form)
+    return await draw_source(visit, source_id, form=form, tried=tried["deliveries"])
+
+
 @router.post("/do/source-rotate")
 async def rotate(visit: Visiting, form: Form) -> Response:
     """Make a new key beside the old one."""

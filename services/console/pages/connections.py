@@ -4,7 +4,7 @@ Senders and their steps come from ingest, which found them; this page knows none
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -146,6 +146,7 @@ async def draw_source(
     new_key: Mapping[str, Any] | None = None,
     is_waiting: bool = False,
     form: Mapping[str, str] | None = None,
+    tried: Sequence[Mapping[str, Any]] | None = None,
 ) -> HTMLResponse:
     """One source with its keys, settings and troubles. Raises NotFound when ingest knows none."""
     must_open(visit, "connections")
@@ -175,6 +176,7 @@ async def draw_source(
         keys=[_dated_key(one, drawing.world.now) for one in found["keys"]],
         texts=defaultdict(str, texts_of(found["settings"]) if form is None else form),
         told=told,
+        tried=None if tried is None else [{**one, "at": moment_of(one["received_at"])} for one in tried],
         new_secret=new_key,
         wait={"source_id": source_id, "state": "waiting", "at": None, "last": last, "parked": parked, "looks": 0}
         if is_waiting

@@ -51,7 +51,7 @@ async def show_jobs(visit: Visiting) -> HTMLResponse:
     must_open(visit, "parked")
     async with reading(visit.database) as tx:
         drawing = await frame(visit, tx)
-    return answer("parts/parked_jobs.html", drawing, jobs=await jobs_of(visit))
+    return answer("parts/parked_jobs.html", drawing, jobs=await jobs_of(visit), is_polled=True)
 
 
 @router.get("/parked/deliveries/{parked_id}")
@@ -95,6 +95,7 @@ async def draw_parked(
         "total": len(items) + sum(max(0, group.open - LISTED_MOST) for group in deliveries),
         "deliveries": deliveries,
         "jobs": await jobs_of(visit),
+        "is_polled": is_part,
         "unreachable": [service for service, found in zip(SERVICES, listed, strict=True) if found is None],
         "told": told,
     }

@@ -17,6 +17,8 @@ PAGES = {
     "funnel": ("mark", "/funnel"),
     "agreement": ("mia", "/agreement"),
     "parked": ("robin", "/parked"),
+    "connections": ("robin", "/connections"),
+    "imports": ("mark", "/imports"),
     "not found": ("mia", "/leads/00000000-0000-7000-8000-000000000000"),
 }
 

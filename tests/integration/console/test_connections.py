@@ -78,6 +78,11 @@ ANSWERS: dict[str, Any] = {
     f"PATCH /v1/sources/{SOURCE}": ONE,
     "POST /v1/sources": {**ONE, "keys": [{"id": KEY, "kind": "server_key", "key": "bts_whole_key"}]},
     f"POST /v1/sources/{SOURCE}/rotate": {"id": KEY, "kind": "server_key", "key": "bts_another_key"},
+    f"POST /v1/sources/{SOURCE}/mapping/dry-run": {"deliveries": [
+        {"received_at": AT, "error": "", "refusals": [{"index": 1, "reason": "no_time", "detail": "Give one."}],
+         "events": [{"kind": "form_submit", "identifiers": ["email"], "fields": ["company"], "time_flag": "absent"}]},
+        {"received_at": AT, "error": "The body is no JSON.", "events": [], "refusals": []},
+    ]},
     f"POST /v1/sources/{SOURCE}/keys/{KEY}/revoke": {"id": KEY},
     "GET /internal/parked-groups": {"groups": [GROUP]},
     "GET /internal/replays": {"jobs": [A_JOB]},
@@ -204,6 +209,13 @@ async def test_a_source_is_connected_and_its_key_is_shown_in_the_answer_alone(ma
         )
         assert "Saved." in saved.text
         assert ingest.bodies(f"PATCH /v1/sources/{SOURCE}") == [{"name": "New", "settings": {"time_zone": None}}]
+        typed = {"source_id": SOURCE, "name": "New", "mapping": '{"email": "$.mail"}'}
+        tried = await browser.press("/do/source-try", typed)
+        for words in ("Form submit", "email; fields company; time absent", "The body is no JSON.", "Give one."):
+            assert words in tried.text
+        assert "$.mail" in tried.text, "what was typed stays"
+        assert ingest.bodies(f"POST /v1/sources/{SOURCE}/mapping/dry-run") == [{"mapping": {"email": "$.mail"}}]
+        assert (await browser.press("/do/source-try", {**typed, "mapping": "{"})).status_code == 422
         gone = await browser.press("/do/source-delete", {"source_id": SOURCE})
         assert "There is no such thing" in gone.text  # the table has no answer to it
 
