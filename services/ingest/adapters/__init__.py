@@ -9,11 +9,14 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol, cast
 
+from services.ingest.domain.body import gunzipped
 from services.ingest.domain.observation import Parsed, Refusal
 from services.ingest.domain.source import SourceSettings
 from shared.senders import InboundRequest, SenderAdapter
 
-__all__ = ["ADAPTERS", "COLLECTING", "Adapter", "CollectionAdapter", "Outline", "shown_once"]
+__all__ = ["ADAPTERS", "COLLECTING", "Adapter", "CollectionAdapter", "Outline", "plain_request", "shown_once"]
+
+_ENCODING: Final = "content-encoding"
 
 
 class Outline(NamedTuple):
@@ -49,6 +52,17 @@ class CollectionAdapter(Adapter, Protocol):
     """Path to the method it takes there. Senders may share a path: then the key's source says whose request it is."""
     HAS_CREDENTIALS: bool
     """Whether its browser library sends cookies along: browsers then want that allowed in so many words."""
+
+
+def plain_request(adapter: Adapter, request: InboundRequest) -> InboundRequest:
+    """The request with its body unpacked, as an adapter reads it that does not unpack by itself.
+
+    One that does keeps the header for it. Raises Unreadable or TooLarge as `gunzipped` does.
+    """
+    is_packed = request.headers.get(_ENCODING, "").strip().lower() == "gzip"
+    if not is_packed or _ENCODING in adapter.KEPT_HEADERS:
+        return request
+    return request._replace(body=gunzipped(request.body))
 
 
 def shown_once(adapter: Adapter, request: InboundRequest) -> tuple[str, bytes] | None:

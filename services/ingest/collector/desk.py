@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from services.ingest.adapters import Adapter, Outline
+from services.ingest.adapters import Adapter, Outline, plain_request
 from services.ingest.collector.answers import Refused
 from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.directory import Proof, SourceDirectory
@@ -25,6 +25,7 @@ __all__ = ["Desk", "DoorRates", "check_encoding", "outlined", "request_of", "sta
 
 _THREAD_FROM_BYTES: Final = 256 * 1024  # smaller bodies are read faster than a thread is woken
 _STALE_FILL: Final = 0.2  # waits as at a spool that is a fifth full: a reading takes longer than a probe
+_KEPT_OF_ALL: Final = ("content-encoding",)  # the body is kept as it came
 _TOO_LARGE: Final = frozenset({"event_too_large", "text_too_long", "too_many_keys"})
 
 
@@ -72,7 +73,7 @@ class Desk:
         received_at = clock.now()
         origin = headers.get("origin", "").rstrip("/").lower()
         is_foreign = proof.verified_by == "browser_key" and origin and origin not in proof.source.settings.origins
-        kept = {name: headers[name] for name in adapter.KEPT_HEADERS if name in headers}
+        kept = {name: headers[name] for name in (*adapter.KEPT_HEADERS, *_KEPT_OF_ALL) if name in headers}
         said: dict[str, object] = {
             "source_id": str(proof.source.id),
             "sender": adapter.SENDER,
@@ -113,7 +114,7 @@ async def outlined(adapter: Adapter, request: InboundRequest) -> Outline:
     """The outline of a body, of a large one in a thread. Raises Refused 400 or 413 when it cannot be read whole."""
     try:
         if len(request.body) >= _THREAD_FROM_BYTES or request.headers.get("content-encoding"):
-            return await asyncio.to_thread(adapter.outline, request)
+            return await asyncio.to_thread(lambda: adapter.outline(plain_request(adapter, request)))
         return adapter.outline(request)
     except TooLarge as error:
         raise Refused(413, error.problem, error.detail) from error

@@ -1,11 +1,12 @@
 """Each sender through sockets: its exact answer and one record, nothing for what is forged, and its handshakes."""
 
 import asyncio
+import gzip
 import json
 from collections import Counter
 from datetime import timedelta
 
-from services.ingest.adapters import ADAPTERS
+from services.ingest.adapters import ADAPTERS, plain_request
 from services.ingest.collector import SourceDirectory
 from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.directory import GONE_FOR
@@ -156,6 +157,24 @@ async def test_a_token_of_mailgun_is_good_for_one_body_alone(kafka: str, topic_p
         records = await door.records()
     assert statuses == [200, 200, 401, 200]
     assert {record.value for record in records} == {right.body}
+
+
+async def test_a_packed_body_is_kept_as_it_came_and_one_that_cannot_be_unpacked_is_unreadable(
+    kafka: str, topic_prefix: str
+) -> None:
+    right = signed_now("postmark")
+    packed = right._replace(body=gzip.compress(right.body), headers={**right.headers, "content-encoding": "gzip"})
+    async with door_before(kafka, topic_prefix, directory=sources_of_all()) as door:
+        kept = await post(door, packed)
+        broken = await post(door, packed._replace(body=packed.body[:-4]))
+        other = await post(door, packed._replace(headers={**packed.headers, "content-encoding": "br"}))
+        records = await door.records()
+    assert [one.status_code for one in (kept, broken, other)] == [200, 400, 415]
+    assert {record.value for record in records} == {packed.body}
+    said = json.loads(dict(records[0].headers)["request"])
+    assert said["headers"]["content-encoding"] == "gzip"
+    bare = InboundRequest("POST", right.path, "", said["headers"], records[0].value)
+    assert plain_request(ADAPTERS["postmark"], bare).body == right.body
 
 
 # --------------------------------------------------------------------------------------------------------- Handshakes

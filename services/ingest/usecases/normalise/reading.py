@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from services.ingest.adapters import ADAPTERS, Adapter, shown_once
+from services.ingest.adapters import ADAPTERS, Adapter, plain_request, shown_once
 from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import Timed, occurred
 from services.ingest.domain.fetching import api_base, asked, rebased
@@ -102,6 +102,7 @@ def read_delivery(
         raise ParkError(f"There is no adapter for {request.sender}.", "no_adapter")
     inbound = InboundRequest(request.method, request.path, request.query, request.headers, event.value)
     try:
+        inbound = plain_request(adapter, inbound)
         parsed = adapter.parse(inbound, settings)
     except AppError as error:
         raise ParkError(error.detail, error.problem, is_ours=False, source=source) from error
