@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from deploy.cli import demo, doctor, imports, operate, parked, replay, source_changes, stacks
+from deploy.cli import demo, doctor, imports, operate, parked, privacy, replay, source_changes, stacks
 from deploy.cli.exits import CommandError, Exit
 from deploy.cli.output import say
 from deploy.local.missing import Missing
@@ -26,6 +26,7 @@ app.command()(operate.verify)
 app.command()(operate.explain)
 app.command("replay-decision")(operate.replay_decision)
 app.command()(demo.demo)
+app.command()(privacy.erase)
 app.add_typer(imports.imports, name="import")
 app.add_typer(replay.replay, name="replay")
 app.add_typer(parked.parked, name="parked")
