@@ -69,13 +69,8 @@ async def refresh_directory(
         await copy.save(sources, keys)
 
 
-async def keep_directory(
-    directory: SourceDirectory, copy: DirectoryCopy | None, refresh: Callable[[], Awaitable[None]], pace: Pace
-) -> None:
-    """Begin with the copy, then read them every DIRECTORY_SECONDS; without either the door knows nobody."""
-    known = await copy.load() if copy is not None else None
-    if known is not None and not directory.was_read:
-        directory.replace(*known, read_at=None)
+async def keep_directory(refresh: Callable[[], Awaitable[None]], pace: Pace) -> None:
+    """Read them again every DIRECTORY_SECONDS."""
     await refresh()
     while await pace.until(at_most_seconds=DIRECTORY_SECONDS):
         await refresh()
@@ -85,6 +80,15 @@ def copy_of(settings: Settings) -> DirectoryCopy | None:
     """The copy of the directory, where there is a folder for it."""
     folder = settings.door_folder
     return None if folder is None else DirectoryCopy(folder / "directory.json", settings.wrapping())
+
+
+def directory_of(copy: DirectoryCopy | None) -> SourceDirectory:
+    """The directory as the last process knew it; without a copy the door knows nobody until it was read."""
+    directory = SourceDirectory()
+    known = copy.load() if copy is not None else None
+    if known is not None:
+        directory.replace(*known, read_at=None)
+    return directory
 
 
 def spool_of(settings: Settings, disk: Disk) -> Spool | None:
@@ -113,7 +117,8 @@ def build(*, disk: Disk | None = None) -> Runtime:
     worker, api = runtime.database("worker"), runtime.database("api")
     key = settings.keyed_hash_key()
     hashed, wrapping = KeyedHash(key), settings.wrapping()
-    directory, copy = SourceDirectory(), copy_of(settings)
+    copy = copy_of(settings)
+    directory = directory_of(copy)
     refresh = partial(refresh_directory, directory, api, wrapping, copy)
     producer, lane = runtime.producer(), Lane()
     spool = spool_of(settings, disk or Disk())
@@ -152,8 +157,7 @@ def build(*, disk: Disk | None = None) -> Runtime:
     taking = handlers(hashed)
     runtime.consume(taking, worker, inbox_days=INBOX_DAYS)
     runtime.relay(worker)
-    keeping = partial(keep_directory, directory, copy, refresh)
-    runtime.loop("directory", keeping, role="api", is_of_world=False, is_early=True)
+    runtime.loop("directory", partial(keep_directory, refresh), role="api", is_of_world=False, is_early=True)
     runtime.loop(
         "replays",
         partial(work_off, worker, taking, KeptTopic(settings.kafka_bootstrap_servers, topic)),

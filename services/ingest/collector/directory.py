@@ -58,11 +58,6 @@ class SourceDirectory:
                 self._apps.setdefault(source.sender, []).append(source)
         self._read_at = read_at
 
-    @property
-    def was_read(self) -> bool:
-        """Whether it ever came from the database."""
-        return self._read_at is not None
-
     def is_fresh(self, monotonic_now: float) -> bool:
         """Whether "not in it" means "does not exist"."""
         return self._read_at is not None and monotonic_now - self._read_at < FRESH_SECONDS

@@ -42,9 +42,16 @@ class DirectoryCopy:
         self._file, self._wrapping = file, wrapping
         self._written: bytes | None = None  # digest of the plain content, in this process's memory alone
 
-    async def load(self) -> tuple[Sequence[Source], Sequence[SourceKey]] | None:
-        """What was last written, or None. A secret that cannot be unwrapped is left out."""
-        return await asyncio.to_thread(self._load)
+    def load(self) -> tuple[Sequence[Source], Sequence[SourceKey]] | None:
+        """What was last written, or None. A secret that cannot be unwrapped is left out. It blocks: for the start."""
+        try:
+            found = _FORM.validate_json(self._file.read_bytes())
+            return [self._unwrapped(one) for one in found.sources], [_from_hex(one) for one in found.keys]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError, ValueError) as error:
+            log.error("directory_copy_not_read", reason=type(error).__name__)
+            return None
 
     async def save(self, sources: Sequence[Source], keys: Sequence[SourceKey]) -> None:
         """Write what is new; the same again costs no write."""
@@ -57,16 +64,6 @@ class DirectoryCopy:
             log.error("directory_copy_not_written", reason=error.strerror)
         else:
             self._written = digest
-
-    def _load(self) -> tuple[Sequence[Source], Sequence[SourceKey]] | None:
-        try:
-            found = _FORM.validate_json(self._file.read_bytes())
-            return [self._unwrapped(one) for one in found.sources], [_from_hex(one) for one in found.keys]
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError, ValueError) as error:
-            log.error("directory_copy_not_read", reason=type(error).__name__)
-            return None
 
     def _save(self, copy: _Copy) -> None:
         folder, fresh = self._file.parent, self._file.with_suffix(".new")

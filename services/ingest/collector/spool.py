@@ -54,6 +54,7 @@ class Spool:
         self._disk = disk or Disk()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._lock: int | None = None
+        self._opened = asyncio.Event()
         self._segments: deque[Segment] = deque()  # oldest first; the last one may be open for writing
         self._next_number = 1
         self._waiting: list[_Waiting] = []
@@ -115,6 +116,7 @@ class Spool:
             self._next_number = int(self._segments[-1].file.stem) + 1
             log.warning("spool_found", records=self.records, bytes=self.bytes_held)
         self._lock = held
+        self._opened.set()
         self.measure()
 
     async def close(self) -> None:
@@ -122,6 +124,7 @@ class Spool:
         if self._rounds is not None:
             await asyncio.wait([self._rounds])
         lock, self._lock = self._lock, None
+        self._opened.clear()
         if lock is not None:
             open_ones = [one.descriptor for one in self._segments if one.descriptor is not None]
             for descriptor in (lock, *open_ones):
@@ -131,9 +134,11 @@ class Spool:
 
     # ---- in
     async def append(self, record: Spooled) -> None:
-        """Return when the record lies on the medium. Raises NotSpooled."""
-        if not self.is_usable:
-            raise NotSpooled("spool_broken" if self._is_broken else "spool_off")
+        """Return when the record lies on the medium; what comes while it opens waits for that. Raises NotSpooled."""
+        if not self.is_open:
+            await self._wait_until_open()
+        if self._is_broken:
+            raise NotSpooled("spool_broken")
         data = packed(record)
         if self.bytes_held + self._waiting_bytes + len(data) > self._bytes_max or len(data) > RECORD_BYTES_MAX:
             raise NotSpooled("spool_full")
@@ -148,6 +153,13 @@ class Spool:
                 await one.synced
         except TimeoutError as error:
             raise NotSpooled("spool_slow") from error
+
+    async def _wait_until_open(self) -> None:
+        try:
+            async with asyncio.timeout(APPEND_SECONDS):
+                await self._opened.wait()
+        except TimeoutError as error:
+            raise NotSpooled("spool_off") from error
 
     async def _sync_rounds(self) -> None:
         while self._waiting:

@@ -90,6 +90,14 @@ class DoorTown:
         """The failpoints that have killed it."""
         return {file.name for file in (self.folder / "fired").iterdir()}
 
+    def spooled_bytes(self) -> int:
+        """What the spool holds on disk."""
+        return sum(file.stat().st_size for file in (self.folder / "door" / "spool").glob("*.spool"))
+
+    async def until_drained(self) -> None:
+        """Until the spool holds nothing."""
+        await self._until(lambda: not self.spooled())
+
     def spooled(self) -> list[str]:
         """The segments that lie in the spool."""
         return [file.name for file in (self.folder / "door" / "spool").glob("*.spool")]
@@ -139,6 +147,13 @@ class DoorTown:
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as client, asyncio.TaskGroup() as group:
             for _ in range(CLIENTS):
                 group.create_task(send_some(client))
+
+    async def deliver_for(self, seconds: float, what: str) -> None:
+        """Go on sending for so long."""
+        until, number = monotonic() + seconds, 0
+        while monotonic() < until:
+            await self.deliver([f"{what}-{number}-{n}" for n in range(100)])
+            number += 1
 
     async def ask(self, key: str, message: str = "asked") -> httpx2.Response:
         """One answer of the door, once it listens."""

@@ -1,9 +1,14 @@
-"""Kafka frozen, PostgreSQL stopped, ingest killed at every step of its spool: each message that got 200 counts once."""
+"""Kafka frozen, PostgreSQL stopped, ingest killed at every step of its spool: each message that got 200 counts once.
 
+As short as it can be in `make check`; `make test-faults` keeps each of them away for a minute and prints what it saw.
+"""
+
+import os
 from collections import Counter
 
 import pytest
 
+from shared.clock import monotonic
 from shared.contracts.activities import ActivityRecorded
 from shared.ids import derived_id
 from shared.stream.reader import read_topic
@@ -12,10 +17,11 @@ from tests.e2e.faults.door_town import DoorTown, door_town
 # How often a life reaches a step before it dies there; each kills once.
 KILLS_WHILE_AWAY = {"spool:after_append": 2, "spool:before_sync": 3, "spool:after_sync": 2, "accept:before_reply": 40}
 KILLS_WHILE_HEALING = {"spool:drain_after_ack": 1, "spool:before_delete": 1}
+AWAY_SECONDS = 60 if os.environ.get("BATON_FAULTS") == "full" else 0
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(480)
 async def test_what_the_door_answered_with_200_counts_once_whatever_was_away() -> None:
     async with door_town(kill_at=KILLS_WHILE_AWAY | KILLS_WHILE_HEALING) as town:
         await town.until_ready()
@@ -24,21 +30,27 @@ async def test_what_the_door_answered_with_200_counts_once_whatever_was_away() -
         town.freeze_kafka()
         await town.deliver([f"frozen-{n}" for n in range(300)])
         assert town.fired() >= KILLS_WHILE_AWAY.keys()
+        await town.deliver_for(AWAY_SECONDS, "frozen for long")
         await town.stop_database()
         await town.deliver([f"both-{n}" for n in range(50)])
+        await town.deliver_for(AWAY_SECONDS, "both for long")
         await town.kill_ingest()
         await town.deliver([f"began-without-{n}" for n in range(50)])
         stranger = await town.ask("nobody's key")
         assert stranger.status_code == 503, "a door that cannot know does not say unknown"
         assert 1 <= int(stranger.headers["retry-after"]) <= 30
         await town.start_database()
+        print(f"answers {dict(town.answers)}, spool {town.spooled_bytes()} bytes")  # noqa: T201 - the figures of an outage
+        healed = monotonic()
         town.thaw_kafka()
+        await town.until_drained()
+        print(f"spool empty {monotonic() - healed:.1f} s after Kafka was back")  # noqa: T201
         await town.until_ready()
         await town.until_quiet()
         await town.deliver([f"healed-{n}" for n in range(20)])
         await town.until_quiet()
         assert town.fired() == KILLS_WHILE_AWAY.keys() | KILLS_WHILE_HEALING.keys()
-        assert set(town.answers) <= {200, 503}, town.answers
+        assert set(town.answers) <= {200, 503}, town.answers  # 503: this machine took over a second for a sync
         assert (await town.ask("nobody's key")).status_code == 401
         assert await times_recorded(town) == dict.fromkeys(sorted(town.receipts), 1)
         assert town.spooled() == []
