@@ -14,6 +14,7 @@ from typing import Any, NoReturn, cast
 
 import asyncpg
 import orjson
+from asyncpg.protocol import protocol
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.exc import DBAPIError
@@ -37,6 +38,10 @@ _STALE = (
     asyncpg.exceptions.OutdatedSchemaCacheError,
     asyncpg.exceptions.InternalServerError,
 )
+
+# Of each element of an array the driver asks abstract classes whether it is an array too: more than half of what the
+# element costs, and a batch has thousands. Ours come as lists (`statements` sees to it) or tuples.
+protocol.IterableABC = protocol.SizedABC = (list, tuple)
 
 
 class _Rows(IteratorResult[Any]):

@@ -21,6 +21,7 @@ __all__ = ["DIALECT", "Described", "Parameters", "Plan", "planned", "planned_man
 Parameters = Mapping[str, Any]
 Described = tuple[tuple[str, int], ...]  # a result's columns: name and type's number
 
+_NO_LISTS = frozenset({set, frozenset, type({}.keys()), type({}.values())})  # arrays to us, not to the driver
 _SHAPES_MAX = 2_000  # the statements of a service are a few hundred; one made for one call must not stay for ever
 DIALECT: Any = PGDialect_asyncpg(dbapi=PGDialect_asyncpg.import_dbapi())  # type: ignore[no-untyped-call]  # of its own
 
@@ -44,8 +45,10 @@ class Plan:
     def values(self, given: Parameters) -> tuple[Any, ...]:
         """The values in the driver's order. Raises KeyError for one that is missing."""
         if not self.to_driver and not self.defaults:
-            return tuple([given[name] for name in self.names])
-        return tuple([self._value(name, given) for name in self.names])
+            values = [given[name] for name in self.names]
+        else:
+            values = [self._value(name, given) for name in self.names]
+        return tuple([list(value) if type(value) in _NO_LISTS else value for value in values])
 
     def _value(self, name: str, given: Parameters) -> Any:  # noqa: ANN401 - what the column takes
         value = given[name] if name in given else self.defaults[name]

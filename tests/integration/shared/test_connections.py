@@ -131,6 +131,18 @@ async def test_who_waits_for_a_connection_is_told_whose_are_all_in_use(empty_dat
         await database.close()
 
 
+async def test_whatever_holds_values_is_an_array_and_a_text_is_none(empty_database: str) -> None:
+    texts = {"a": "b", "c": "d"}
+    async with _filled(empty_database) as database, reading(database) as view:
+        for given in (list(texts), tuple(texts), set(texts), frozenset(texts), texts.keys(), texts.values(), []):
+            found = await view.execute("select cast(:given as text[])", {"given": given})
+            assert sorted(found.scalar_one()) == sorted(given)
+        nested = await view.execute("select cast(:given as int[])", {"given": [[1, 2], [3, 4]]})
+        assert nested.scalar_one() == [[1, 2], [3, 4]]
+        with pytest.raises(DBAPIError, match="container expected"):
+            await view.execute("select cast(:given as text[])", {"given": "a text"})
+
+
 async def test_a_change_tells_how_many_rows_it_touched(empty_database: str) -> None:
     async with _filled(empty_database) as database, transaction(database, "command") as tx:
         assert (await tx.execute("update thing set doc = null where id = any(:ids)", {"ids": _IDS[:2]})).rowcount == 2
