@@ -77,27 +77,30 @@ def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:  # noqa:
     zone, dates = said.get("time_zone", ["UTC"])[0], _ORDERS.get(said.get("dates", [""])[0], "iso")
     observations, refusals = [], []
     for record in piece(request):
-        at = local_moment(record.cells.get("occurred_at", ""), zone=zone, dates=dates)
-        kind = _kind_of(record)
-        refusal = refused(record) or _refused(record, kind, at, dates)
-        if refusal is not None:
-            refusals.append(refusal)
-        elif kind is not None and at is not None:
-            observations.append(_observation(record, kind, at))
+        read = _read(record, zone, dates)
+        if isinstance(read, Refusal):
+            refusals.append(read)
+        else:
+            observations.append(read)
     return Parsed(tuple(observations), tuple(refusals))
+
+
+def _read(record: Record, zone: str, dates: Dates) -> Observation | Refusal:
+    known = refused(record)
+    if known is not None:
+        return known
+    kind = _kind_of(record)
+    if kind is None:
+        return Refusal(record.number, "unknown_kind", detail="kind must be one of the kinds of activities.")
+    at = local_moment(record.cells.get("occurred_at", ""), zone=zone, dates=dates)
+    if at is None:
+        return Refusal(record.number, "no_time", detail=_HOW_TO_WRITE[dates])
+    return _observation(record, kind, at)
 
 
 def _kind_of(record: Record) -> str | None:
     said = record.cells.get("kind", "").lower()
     return KINDS.get(said) or _WORDS.get(" ".join(said.replace("_", " ").replace("-", " ").split()))
-
-
-def _refused(record: Record, kind: str | None, at: datetime | None, dates: Dates) -> Refusal | None:
-    if kind is None:
-        return Refusal(record.number, "unknown_kind", detail="kind must be one of the kinds of activities.")
-    if at is None:
-        return Refusal(record.number, "no_time", detail=_HOW_TO_WRITE[dates])
-    return None
 
 
 def _observation(record: Record, kind: str, at: datetime) -> Observation:

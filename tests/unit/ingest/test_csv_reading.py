@@ -93,6 +93,20 @@ def test_an_option_of_another_form_is_refused(said: list[str], fixed: list[str])
         plan_of("leads", said=said, fixed=fixed)
 
 
+@pytest.mark.parametrize(("said", "pointer"), [("Shoe=email", "/map/shoe"), ("Other=email", "/map/email")])
+def test_a_mapping_that_does_not_fit_the_file_is_refused_by_its_column(said: str, pointer: str) -> None:
+    with pytest.raises(Refused) as caught:
+        plan_of("leads", said=[said, "Email=email"], fixed=[]).columns(["email", "other"])
+    assert [one.pointer for one in caught.value.errors] == [pointer]
+
+
+@pytest.mark.parametrize(("first", "sign"), [("sep=;\r\n", ";"), ("sep=\t\n", "\t"), ("sep=|\n", "|"), ("", ";")])
+def test_a_file_may_name_its_delimiter_in_front(first: str, sign: str) -> None:
+    text = f"{first}email{sign}company\r\nkim@acme.example{sign}Acme, Inc.\r\n"
+    (piece,) = cut(io.StringIO(text, newline=""), Plan("leads"))
+    assert piece.text == 'email,company\r\nkim@acme.example,"Acme, Inc."\r\n'
+
+
 @pytest.mark.parametrize(
     ("text", "zone", "dates", "expected"),
     [
@@ -121,3 +135,8 @@ def test_an_option_of_another_form_is_refused(said: list[str], fixed: list[str])
 )
 def test_a_time_means_one_moment_or_none(text: str, zone: str, dates: Dates, expected: datetime | None) -> None:
     assert local_moment(text, zone=zone, dates=dates) == expected
+
+
+def test_a_file_that_says_an_encoding_and_breaks_it_is_unreadable() -> None:
+    with pytest.raises(Unreadable):
+        list(cut(io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00"), encoding="utf-16", newline=""), Plan("leads")))
