@@ -20,7 +20,7 @@ from shared.web.auth import Principal, requires
 from shared.web.pages import PAGE_DEFAULT, Limit, cursor_of, moment_in, number_in, read_place
 from shared.web.times import Moment
 
-__all__ = ["router"]
+__all__ = ["router", "whole_value"]
 
 router = APIRouter(prefix="/v1")
 Reader = Annotated[Principal, Depends(requires("leads:read"))]
@@ -78,21 +78,25 @@ async def show_handoff(request: Request, response: Response, principal: Reader, 
     """One handoff with its clocks, assignments, evidence and touches."""
     async with reading(database_of(request)) as tx:
         await check_in_view(tx, principal, handoff_id)
-        row = (await reads.list_by_ids(tx, [handoff_id]))[0]
-        clocks = await reads.clocks_of_handoffs(tx, [handoff_id])
-        value = row_value(row, clocks.get(handoff_id, []))
-        value |= {
-            "assignments": [dict(each) for each in await reads.assignments_of(tx, handoff_id)],
-            "qualifications": [_evidence(each) for each in await reads.evidence_of(tx, handoff_id)],
-            "touches": [dict(each) for each in await reads.touches_of(tx, handoff_id, limit=_SHOWN)],
-            "notes": [dict(each) for each in await reads.notes_of(tx, handoff_id, limit=_SHOWN)],
-            "routing_decisions": await pools.routing_decisions(tx, handoff_id),
-            "stage": await _stage(tx, handoff_id),
-        }
+        value = await whole_value(tx, handoff_id)
     response.headers["etag"] = value["etag"]
     if request.headers.get("if-none-match") == value["etag"]:
         return Response(status_code=304, headers={"etag": value["etag"]})
     return json_of(value)
+
+
+async def whole_value(tx: ReadTx, handoff_id: UUID) -> dict[str, Any]:
+    """One handoff that exists, with all that belongs to it; whose it is was looked at before."""
+    row = (await reads.list_by_ids(tx, [handoff_id]))[0]
+    clocks = await reads.clocks_of_handoffs(tx, [handoff_id])
+    return row_value(row, clocks.get(handoff_id, [])) | {
+        "assignments": [dict(each) for each in await reads.assignments_of(tx, handoff_id)],
+        "qualifications": [_evidence(each) for each in await reads.evidence_of(tx, handoff_id)],
+        "touches": [dict(each) for each in await reads.touches_of(tx, handoff_id, limit=_SHOWN)],
+        "notes": [dict(each) for each in await reads.notes_of(tx, handoff_id, limit=_SHOWN)],
+        "routing_decisions": await pools.routing_decisions(tx, handoff_id),
+        "stage": await _stage(tx, handoff_id),
+    }
 
 
 @router.get("/handoffs/{handoff_id}/events")

@@ -5,10 +5,11 @@ not eligible carries its reason.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from services.handoff.domain import fairness
+from services.handoff.domain.copies import replace
 from services.handoff.domain.things import Candidate, Member, Need, Pool, Rep
 from shared.ids import HandoffId, UserId
 

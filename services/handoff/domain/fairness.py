@@ -5,9 +5,9 @@ Invariant: the shares of one lead sum to UNIT exactly, so over a pool received -
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.things import Member
 from shared.ids import UserId
 

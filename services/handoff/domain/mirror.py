@@ -4,8 +4,9 @@ Pure: takes the row as stored, gives the row after. What it means for handoffs i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.things import LeadView
 from shared.contracts.kinds import ConsentPurpose
 from shared.contracts.leads import LeadConsentChanged, LeadIdentified, LeadLinked

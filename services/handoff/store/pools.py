@@ -1,13 +1,14 @@
 """Pools with their fairness ledger under the routing lock, queues, and the records of routing decisions."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, select, text
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.sla import Terms
 from services.handoff.domain.things import Member, Pool, Rep, RouteResult
 from services.handoff.store.reps import Busyness, Crew, RepRow, lock_for_routing

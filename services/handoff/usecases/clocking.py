@@ -3,11 +3,11 @@
 Only `deciding.apply` calls these, with the handoff locked; nothing here decides whether a clock may fire.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from services.handoff.domain import sla
 from services.handoff.domain.calendar import ALWAYS
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import Clock, ClockKind, ClockState, Handoff, inputs
 from services.handoff.domain.lifecycle.effects import Escalate
 from services.handoff.domain.record import StoredClock

@@ -4,11 +4,12 @@ Whoever asks (scoring for a lead or an account, a person by hand) asks here, wit
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import Verdict, inputs
 from services.handoff.domain.mirror import Lead, view_of
 from services.handoff.domain.record import Times

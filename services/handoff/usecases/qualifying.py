@@ -5,11 +5,11 @@ repeats and late ones change nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.lifecycle.states import REVOCABLE
 from services.handoff.domain.mirror import Lead, scored

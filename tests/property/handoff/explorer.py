@@ -171,15 +171,24 @@ def _messages(handoff: Handoff) -> Iterator[inputs.Input]:
 
 
 def _too_late(handoff: Handoff) -> Iterator[inputs.Input]:
-    """Acts after the due instants of all that is armed, before the clocks could fire."""
+    """The acts that would meet a promise, after the due instants of all that is armed, before the clocks could fire."""
     missed = tuple(clock.number for clock in handoff.clocks)
     token = handoff.token
-    yield inputs.Accept(token=token, by=ANNA, missed=missed)
-    yield inputs.Pull(token=token, rep_id=ANNA, missed=missed)
-    yield inputs.Reject(token=token, by=ANNA, reason=inputs.Reason(code="wrong_rep"), missed=missed)
-    yield inputs.Dispose(token=token, by=ANNA, how="opportunity", missed=missed)
-    yield inputs.Dispose(by=None, how="opportunity", missed=missed)
-    yield inputs.Enrol(token=token, missed=missed)
+    match handoff.state:
+        case State.QUEUED:
+            yield inputs.Pull(token=token, rep_id=ANNA, missed=missed)
+        case State.ASSIGNED:
+            yield inputs.Accept(token=token, by=ANNA, missed=missed)
+            yield inputs.Reject(token=token, by=ANNA, reason=inputs.Reason(code="wrong_rep"), missed=missed)
+            yield inputs.Dispose(by=None, how="opportunity", missed=missed)
+        case State.ACCEPTED:
+            yield inputs.Dispose(by=None, how="opportunity", missed=missed)
+        case State.WORKING:
+            yield inputs.Dispose(token=token, by=ANNA, how="opportunity", missed=missed)
+        case State.NURTURE:
+            yield inputs.Enrol(token=token, missed=missed)
+        case _:
+            pass
 
 
 def _commands(token: int) -> Iterator[inputs.Input]:

@@ -9,9 +9,9 @@ No time, no I/O, no randomness. Only a verdict of ok changes the handoff.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import TypeGuard, assert_never
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import closing, firing, inputs, taking, working
 from services.handoff.domain.lifecycle.change import invalid, stale
 from services.handoff.domain.lifecycle.effects import ClockEnded, Decision, Effect, Verdict

@@ -5,13 +5,13 @@ Rows (members, reps) are lists in the order of their column names, so a record o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from services.handoff.domain.assignment import Exclusion, Floor
+from services.handoff.domain.copies import replace
 from services.handoff.domain.rules import all_rules
 from services.handoff.domain.things import (
     LeadView,

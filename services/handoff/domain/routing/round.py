@@ -5,10 +5,10 @@ decision record. Invariant: the order of service depends on the needs alone, nev
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from services.handoff.domain.assignment import Choice, Exclusion, Floor, choose, take
+from services.handoff.domain.copies import replace
 from services.handoff.domain.routing.policy import BoundRule, Policy, read_policy
 from services.handoff.domain.routing.record import make_record
 from services.handoff.domain.rules import Assign, Attach, Pass, Refuse, ToPool
