@@ -66,11 +66,11 @@ schemas: setup  ## schema files, compatibility gate, asyncapi.yaml
 
 test: setup  ## architecture, unit, property
 	@$(PYTEST) $(if $(filter tests,$(T)),tests/architecture tests/unit tests/property,$(T))
-test-integration: setup  ## conformance, integration and real client libraries, on real PostgreSQL and Kafka
+test-integration: setup  ## conformance and integration, on real PostgreSQL and Kafka
+	@$(PYTEST) tests/conformance tests/integration
+test-e2e: setup  ## all five services, a browser, and the real client libraries of senders
 	@$(BIN)/python -m tests.support.node
-	@$(PYTEST) tests/conformance tests/integration tests/libraries
-test-e2e: setup  ## all five services, and a browser
-	@$(PYTEST) tests/e2e -m "not faults"
+	@$(PYTEST) tests/e2e tests/libraries -m "not faults"
 test-faults: setup  ## kills every part while deliveries flow; prints its seeds
 	@BATON_FAULTS=full $(PYTEST) tests/e2e -m faults -s
 test-all: test test-integration test-e2e test-faults  ## every tier
@@ -83,7 +83,6 @@ check: setup lint types imports  ## what a change must pass
 	@$(BIN)/python -m deploy.cli.schemas check
 	@$(BIN)/python -m tests.support.browser
 	@$(BIN)/python -m tests.support.node
-	@$(PYTEST) -n 2 --dist loadgroup tests/architecture tests/unit tests/property tests/conformance tests/integration \
-	  tests/libraries
-	@$(PYTEST) tests/e2e -m "not faults"
+	@$(PYTEST) -n 2 --dist loadgroup tests/architecture tests/unit tests/property tests/conformance tests/integration
+	@$(PYTEST) tests/e2e tests/libraries -m "not faults"
 	@$(PYTEST) tests/e2e -m faults

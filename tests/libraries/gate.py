@@ -16,11 +16,12 @@ from starlette.types import Receive, Scope, Send
 from shared.runtime.server import DrainServer, listen
 from shared.senders import InboundRequest
 
-__all__ = ["Gate", "open_gate"]
+__all__ = ["HEAVY", "LIGHT", "Gate", "open_gate"]
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 PASS_SECONDS = 20.0
-_KEPT_AND_REFUSED, _REFUSED, _TOO_FAST = 6, 9, 13  # every so-manieth request of a path
+HEAVY, LIGHT = (6, 9, 13), (20, 30, 50)
+"""Storms: every so-manieth request of a path is kept and answered 503, refused with 503, refused with 429."""
 _OF_ONE_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding"})
 
 
@@ -31,7 +32,7 @@ class Gate:
     client: httpx2.AsyncClient
     upstream: str
     port: int
-    is_stormy: bool = False
+    storm: tuple[int, int, int] | None = None
     is_up: asyncio.Event = field(default_factory=asyncio.Event)
     told: list[InboundRequest] = field(default_factory=list)
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -66,10 +67,11 @@ class Gate:
         self, request: InboundRequest, headers: list[tuple[bytes, bytes]]
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         self.seen[request.path] += 1
-        number = self.seen[request.path] if self.is_stormy else 1
-        if number % _TOO_FAST == 0:
+        kept_and_refused, refused, too_fast = self.storm or (0, 0, 0)
+        number = self.seen[request.path]
+        if too_fast and number % too_fast == 0:
             return 429, [(b"retry-after", b"1")], b""
-        if number % _REFUSED == 0:
+        if refused and number % refused == 0:
             return 503, [(b"retry-after", b"1")], b""
         try:
             url = f"{self.upstream}{request.path}{'?' if request.query else ''}{request.query}"
@@ -78,7 +80,7 @@ class Gate:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self.is_up.wait()
             return 503, [(b"retry-after", b"1")], b""
-        if number % _KEPT_AND_REFUSED == 0:
+        if kept_and_refused and number % kept_and_refused == 0:
             return 503, [(b"retry-after", b"1")], b""
         answered = [(name.lower(), value) for name, value in passed.headers.raw if name.lower() not in _OF_ONE_HOP]
         return passed.status_code, answered, passed.content
@@ -96,15 +98,14 @@ async def _body(receive: Receive) -> bytes:
 @asynccontextmanager
 async def open_gate(upstream: str) -> AsyncIterator[Gate]:
     """A gate that listens on a port of its own."""
-    socket = listen("127.0.0.1", 0)
-    async with httpx2.AsyncClient(trust_env=False, timeout=PASS_SECONDS) as client:
+    client = httpx2.AsyncClient(trust_env=False, timeout=PASS_SECONDS)
+    with listen("127.0.0.1", 0) as socket:
         gate = Gate(client, upstream, socket.getsockname()[1])
         gate.is_up.set()
         server = DrainServer(gate, headers_seconds=PASS_SECONDS, body_seconds=PASS_SECONDS)
-        async with asyncio.TaskGroup() as group:
+        async with client, asyncio.TaskGroup() as group:
             group.create_task(server.serve(sockets=[socket]))
             try:
                 yield gate
             finally:
                 server.drain()
-    socket.close()

@@ -30,7 +30,7 @@ from tests.libraries.gate import Gate, open_gate
 
 __all__ = ["Made", "Stand", "open_stand"]
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 240.0
 _LOOK_SECONDS = 0.05
 
 
@@ -53,6 +53,7 @@ class Stand:
     gate: Gate
     process: subprocess.Popen[bytes]
     made: dict[str, Made] = field(default_factory=dict)
+    _told: dict[str, tuple[dict[str, str | None], int]] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, *, port: str = "API", **options: Any) -> httpx2.Response:  # noqa: ANN401
         headers = {
@@ -125,13 +126,14 @@ class Stand:
         """Activity id to user id of every activity of this library that its requests with 2xx carried."""
         made = self.made[library]
         adapter = self.adapter(made.sender)
-        return {
-            str(derived_id(made.source_id, one.event_id)): one.person.user_id
-            for request in self.gate.told
-            if request.path in adapter.PATHS
-            for one in adapter.parse(request, SourceSettings()).observations
-            if one.operation is Operation.ACTIVITY and (one.person.user_id or "").startswith(f"{library}-")
-        }
+        found, seen = self._told.get(library, ({}, 0))
+        for request in self.gate.told[seen:]:
+            if request.path in adapter.PATHS:
+                for one in adapter.parse(request, SourceSettings()).observations:
+                    if one.operation is Operation.ACTIVITY and (one.person.user_id or "").startswith(f"{library}-"):
+                        found[str(derived_id(made.source_id, one.event_id))] = one.person.user_id
+        self._told[library] = (found, len(self.gate.told))
+        return found
 
 
 def _started(environment: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -5,8 +5,10 @@ origin that no source lists loses nothing either where its library needs no leav
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,11 @@ from starlette.routing import Route
 
 from services.ingest.domain.activity import kind_of
 from services.ingest.domain.source import SourceSettings
+from shared.contracts.activities import ActivityRecorded
 from shared.contracts.leads import LeadLinked
 from shared.ids import new_id
 from shared.runtime.server import DrainServer, listen
+from tests.libraries.gate import LIGHT
 from tests.libraries.stand import Stand, open_stand
 from tests.support.browser import find_browser
 from tests.support.databases import Databases
@@ -43,10 +47,12 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) 
 WHILE_OPEN = {"segment": ("identify", "group"), "snowplow": ("form_submit",)}
 WHEN_LEFT = {"posthog": {"trial_started"}}
 """Events that a library sends by beacon when the page is left."""
-SECONDS = 60
+SECONDS = 120
+CROWD = 200
+CROWD_SECONDS = 300
 _PAGES = Path(__file__).parent / "pages"
 
-pytestmark = [pytest.mark.xdist_group("browser_libraries"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.xdist_group("libraries"), pytest.mark.timeout(600)]
 
 
 @asynccontextmanager
@@ -60,16 +66,19 @@ async def site() -> AsyncIterator[str]:
         file = FILES[request.path_params["name"]]  # type: ignore[attr-defined]  # a request
         return FileResponse(HOME / "node_modules" / file, media_type="text/javascript")
 
-    app = Starlette(routes=[Route("/pricing/{name}", page), Route("/libraries/{name}.js", library)])
-    socket = listen("127.0.0.1", 0)
+    async def people(_: object) -> FileResponse:
+        return FileResponse(_PAGES / "people.js")
+
+    routes = [Route("/pricing/{name}", page), Route("/libraries/{name}.js", library), Route("/pages/people.js", people)]
+    app = Starlette(routes=routes)
     server = DrainServer(app)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve(sockets=[socket]))
-        try:
-            yield f"http://localhost:{socket.getsockname()[1]}"
-        finally:
-            server.drain()
-    socket.close()
+    with listen("127.0.0.1", 0) as socket:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve(sockets=[socket]))
+            try:
+                yield f"http://localhost:{socket.getsockname()[1]}"
+            finally:
+                server.drain()
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -82,10 +91,20 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@dataclass(frozen=True)
+class Visited:
+    """The stand after one visitor of each library, the site they visited, and what was recorded by then."""
+
+    stand: Stand
+    origin: str
+    activities: list[ActivityRecorded]
+    linked: list[LeadLinked]
+
+
 @pytest_asyncio.fixture(scope="module")
-async def stand(
+async def visited(
     postgres_url: str, kafka: str, tmp_path_factory: pytest.TempPathFactory, chromium: Browser
-) -> AsyncIterator[Stand]:
+) -> AsyncIterator[Visited]:
     """Every library's page was opened once by its own visitor, and left again."""
     assert await asyncio.to_thread(install), "npm could not install the libraries; see above"
     databases = Databases(postgres_url)
@@ -99,7 +118,8 @@ async def stand(
         for name in FILES:
             await _visit(opened, chromium, f"{origin}/pricing/{name}?{CAMPAIGN}", name)
         await opened.until_quiet()
-        yield opened
+        linked = [one.payload for one in await opened.events("leads") if isinstance(one.payload, LeadLinked)]
+        yield Visited(opened, origin, await opened.activities(), linked)
     await databases.drop_all()
 
 
@@ -138,9 +158,9 @@ async def _until(wanted: set[str], stand: Stand, before: int, name: str, complai
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_a_visit_arrives_whole_from_its_source_with_where_it_came_from(stand: Stand, name: str) -> None:
-    source = stand.made[f"{name}_browser"].source_id
-    found = [one for one in await stand.activities() if str(one.source_id) == source]
+async def test_a_visit_arrives_whole_from_its_source_with_where_it_came_from(visited: Visited, name: str) -> None:
+    source = visited.stand.made[f"{name}_browser"].source_id
+    found = [one for one in visited.activities if str(one.source_id) == source]
     viewed = [one for one in found if one.kind == "pricing_viewed"]
     asked = [one for one in found if one.kind == "demo_requested"]
     assert (len(viewed), len(asked)) == (1, 1)
@@ -149,6 +169,37 @@ async def test_a_visit_arrives_whole_from_its_source_with_where_it_came_from(sta
     assert (viewed[0].traffic_source, viewed[0].medium, viewed[0].campaign) == ("newsletter", "email", "q4")
     assert viewed[0].page_path == f"/pricing/{name}"
     assert viewed[0].human == 1
-    linked = [one.payload for one in await stand.events("leads") if isinstance(one.payload, LeadLinked)]
-    assert {one.domain for one in linked if one.lead_id == viewed[0].member_id} == {f"{name}-browser.example"}
+    assert {one.domain for one in visited.linked if one.lead_id == viewed[0].member_id} == {f"{name}-browser.example"}
     assert ("trial_started" in {one.kind for one in found}) is (name in WHEN_LEFT), "the beacon of a page that is left"
+
+
+async def test_of_a_crowd_in_a_storm_what_was_told_200_is_stored_once(visited: Visited, chromium: Browser) -> None:
+    """200 people of each library ask for a demo while ingest dies once, and some are told to come again."""
+    stand = visited.stand
+    stand.gate.storm = LIGHT
+    before = len(stand.gate.told)
+    contexts = []
+    for name in FILES:
+        context = await chromium.new_context(user_agent=AGENT)
+        contexts.append(context)
+        page = await context.new_page()
+        key = stand.made[f"{name}_browser"].key
+        await page.goto(f"{visited.origin}/pricing/{name}?{CAMPAIGN}#host={stand.gate.url}&key={key}&crowd={CROWD}")
+    await stand.gate.until_told(before + 100)
+    await stand.kill()
+    try:
+        async with asyncio.timeout(CROWD_SECONDS), stand.gate.moved:
+            await stand.gate.moved.wait_for(
+                lambda: all(len(stand.told(f"{name}_browser")) >= CROWD / 2 for name in FILES)
+            )
+    except TimeoutError as error:
+        raise AssertionError({name: len(stand.told(f"{name}_browser")) for name in FILES}) from error
+    for context in contexts:
+        await context.close()
+    await stand.until_quiet()
+    stored = Counter(str(one.activity_id) for one in await stand.activities())
+    for name in FILES:
+        told = stand.told(f"{name}_browser")
+        print(f"{name}: {len(told)} of {CROWD} told 200")  # noqa: T201 - shown when it fails
+        assert [one for one in told if stored[one] != 1] == []
+    assert max(stored.values()) == 1
