@@ -3,16 +3,20 @@
 Erasing prints ids alone; a name that was asked for is never printed again.
 """
 
+import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from deploy.cli.calls import calling
 from deploy.cli.exits import WrongUse
-from deploy.cli.output import AsJson, show_document, show_pairs
+from deploy.cli.output import AsJson, say, show_document, show_pairs
 
-__all__ = ["erase", "person_of"]
+__all__ = ["erase", "export", "person_of"]
+
+_EXPORT_SECONDS = 60.0  # three other services are asked, each with its own deadline
 
 Email = Annotated[str, typer.Option("--email", help="The person's address.")]
 UserId = Annotated[str, typer.Option("--user-id", help="The id by which your own product knows the person.")]
@@ -50,6 +54,36 @@ def erase(
         print("Nothing to do: nobody is kept under this. Whoever comes with it from now on stays out.")
     else:
         show_pairs([("erasure", made["id"]), *(("erased lead", one) for one in made["lead_ids"])])
+
+
+def export(
+    *,
+    email: Email = "",
+    user_id: UserId = "",
+    phone: Phone = "",
+    anonymous_id: AnonymousId = "",
+    external: External = "",
+    lead_id: LeadId = "",
+    out: Annotated[Path | None, typer.Option(help="Write it here, readable by you alone; else to stdout.")] = None,
+) -> None:
+    """Everything that is kept of one person, as one JSON document.
+
+    Exit codes: 0 done, 2 nobody named or the file is there already, 3 nobody is kept under this, 4 no stack is running.
+    """
+    asked = person_of(
+        email=email, user_id=user_id, phone=phone, anonymous_id=anonymous_id, external=external, lead_id=lead_id
+    )
+    if out is not None and out.exists():
+        raise WrongUse(f"{out} is there already: name another file.")
+    with calling() as calls:
+        made = calls.call("ingest", "POST", "/v1/exports", body=asked)
+        document = calls.call("ingest", "GET", f"/v1/exports/{made['id']}", timeout_seconds=_EXPORT_SECONDS)
+    if out is None:
+        show_document(document)
+        return
+    out.touch(mode=0o600, exist_ok=False)
+    out.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    say(f"  Written to {out}: {len(document['activities'])} activities, {len(document['handoffs'])} handoffs.")
 
 
 def person_of(

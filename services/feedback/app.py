@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.feedback.api import ROUTERS
+from services.feedback.api import INTERNAL_ROUTERS, ROUTERS
 from services.feedback.consumer import HANDLERS
 from services.feedback.settings import Settings
 from services.feedback.store.ledger import LEDGER, agreements_standing, credits_standing
@@ -30,7 +30,12 @@ def build() -> Runtime:
     authenticate = by_service_token(runtime.tokens)
     runtime.serve_api(create_app(settings, ROUTERS, authenticate=authenticate, state=state, body_bytes=BODY_BYTES))
     tuner_standing = TunerStanding(every=timedelta(days=settings.retune_days), outcomes_more=settings.retune_outcomes)
-    runtime.serve_internal(worker, standing=[credits_standing, agreements_standing, tuner_standing], ledger=LEDGER)
+    runtime.serve_internal(
+        worker,
+        routers=INTERNAL_ROUTERS,
+        standing=[credits_standing, agreements_standing, tuner_standing],
+        ledger=LEDGER,
+    )
     runtime.consume(HANDLERS, worker)
     runtime.relay(worker)
     runtime.every(ACTIVATION_SECONDS, "activation", keep_current, database=worker)

@@ -33,6 +33,7 @@ from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.asked import erase_asked
 from services.ingest.usecases.consent_default import tell_unknown
+from services.ingest.usecases.exporting import asking
 from services.ingest.usecases.feeding import KeptTopic
 from services.ingest.usecases.mapping import kept_in_the_log
 from services.ingest.usecases.normalise import KeyedHash
@@ -139,7 +140,8 @@ def build(*, disk: Disk | None = None) -> Runtime:
     )
     topic = f"{settings.topic_prefix}deliveries"
     kept = partial(kept_in_the_log, bootstrap_servers=settings.kafka_bootstrap_servers, topic=topic)
-    parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh, kept)
+    others = {callee: runtime.client(callee, internal=True) for callee in ("scoring", "handoff", "feedback")}
+    parts = Parts(api, hashed, wrapping, keeper.send, settings.door_url, refresh, kept, asking(others))
     app = create_app(
         settings,
         ROUTERS,

@@ -213,6 +213,14 @@ Table(
     words("by"),
     at("at"),
 )
+Table(
+    "export",
+    METADATA,
+    ident("id", key=True),
+    ident("lead_id"),
+    words("by"),
+    at("at", default="baton_now()"),
+)
 for _memory in ("server", "browser", "import"):
     Table(
         f"activity_seen_{_memory}",

@@ -1,8 +1,10 @@
 """HTTP of scoring: scores and decisions explained, for people; examples classified, for feedback's check of a draft."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, ValidationError
 from yaml import YAMLError
@@ -10,13 +12,15 @@ from yaml import YAMLError
 from services.scoring.domain.criteria import compile_rule
 from services.scoring.domain.decay import micros, moment
 from services.scoring.domain.examples import classify
+from services.scoring.domain.facts import Activity
 from services.scoring.domain.sentences import sentence_of
+from services.scoring.store import decisions, history
 from services.scoring.usecases.explain import Explained, explain_account, explain_decision, explain_score
 from services.scoring.usecases.ruling import Terms
 from services.scoring.usecases.simulate import DAYS_MOST, ask_simulation, show_simulation
 from shared.contracts.agreement import Agreement, load_agreement
 from shared.db.engine import Tx, reading
-from shared.errors import FieldError, Refused
+from shared.errors import FieldError, NotFound, Refused
 from shared.ids import AccountId, LeadId
 from shared.web.app_factory import Asked, DatabaseOf
 from shared.web.auth import Principal, requires
@@ -31,10 +35,19 @@ Simulator = Annotated[Principal, Depends(requires("simulate"))]
 At = Annotated[Moment | None, Query(description="as of this moment; now when absent")]
 
 
+MEMBERS_MOST: Final = 50  # of one person (DECISIONS 1)
+
+
 class ClassifyAsked(Asked):
     """A draft whose examples are to be classified."""
 
     document: str = Field(min_length=2, max_length=60_000, description="the agreement, YAML or JSON text")
+
+
+class PersonAsked(Asked):
+    """One person: the root and all members."""
+
+    lead_ids: list[Annotated[UUID, Field(strict=False)]] = Field(min_length=1, max_length=MEMBERS_MOST)
 
 
 class SimulationAsked(Asked):
@@ -106,6 +119,36 @@ async def classify_examples(_: Service, database: DatabaseOf, asked: ClassifyAsk
     async with reading(database) as tx:
         now_us = micros(tx.now)
     return {"products": _classified(asked.document, now_us)}
+
+
+@internal_router.post("/person")
+async def show_person(_: Service, database: DatabaseOf, asked: PersonAsked) -> dict[str, Any]:
+    """What scoring keeps of one person, for ingest's export: the score with its reasons, decisions, activities."""
+    ids = [LeadId(each) for each in asked.lead_ids]
+    async with reading(database) as tx:
+        activities = await history.activities_of(tx, ids, as_of=tx.now)
+        kept = await decisions.newest_decisions(tx, ids, as_of=tx.now)
+        try:
+            score = _score_view(await explain_score(tx, ids[0], terms_kept=Terms(), at=None))
+        except NotFound:  # known to ingest alone, so far
+            score = None
+    return {
+        "score": score,
+        "decisions": [asdict(each) | {"content": orjson.loads(each.content)} for each in kept],
+        "activities": [_activity_view(each) for listed in activities.values() for each in listed],
+    }
+
+
+def _activity_view(activity: Activity) -> dict[str, Any]:
+    return {
+        "activity_id": activity.activity_id,
+        "kind": activity.kind,
+        "content": activity.content,
+        "human": activity.human,
+        "verified_by": activity.verified_by,
+        "occurred_at": moment(activity.occurred_us),
+        "recorded_at": moment(activity.recorded_us),
+    }
 
 
 def _read_draft(document: str) -> Agreement:

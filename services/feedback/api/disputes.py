@@ -43,7 +43,7 @@ async def get_disputes(_: Reader, database: DatabaseOf) -> dict[str, Any]:
     """Disputes, newest first."""
     async with reading(database) as tx:
         rows = await disputes.disputes(tx, most=DISPUTES_MOST)
-    return {"disputes": [_json(row) for row in rows]}
+    return {"disputes": [dispute_json(row) for row in rows]}
 
 
 @router.post("/v1/disputes", status_code=201)
@@ -52,7 +52,7 @@ async def post_dispute(asked: DisputeAsked, request: Request, principal: Opener,
 
     async def run(tx: Tx) -> Answer:
         row = await open_dispute(tx, asked.handoff_id, rep_id=person_of(principal), ground=asked.ground)
-        return Answer(201, _json(row))
+        return Answer(201, dispute_json(row))
 
     return await command(request, database, principal, run)
 
@@ -71,12 +71,13 @@ async def post_ruling(
             is_credited=asked.is_credited,
             ruled_at=tx.now,
         )
-        return Answer(201, _json(await rule_dispute(tx, dispute_id, ruling)))
+        return Answer(201, dispute_json(await rule_dispute(tx, dispute_id, ruling)))
 
     return await command(request, database, principal, run)
 
 
-def _json(row: DisputeRow) -> dict[str, Any]:
+def dispute_json(row: DisputeRow) -> dict[str, Any]:
+    """A dispute as the API shows it."""
     return {
         "dispute_id": row.dispute_id,
         "handoff_id": row.handoff_id,

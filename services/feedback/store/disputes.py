@@ -1,7 +1,7 @@
 """Rows of disputes: ground, evidence as it was then, rulings of both teams."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from shared.db.engine import ReadTx, Tx
 
 _RULINGS = TypeAdapter(tuple[Ruling, ...])
 _LOCK = text("select * from dispute where dispute_id = :dispute_id for update")
+_OF_PEOPLE = text("select * from dispute where lead_id = any(cast(:ids as uuid[])) order by opened_at, dispute_id")
 _ALL = text("select * from dispute order by opened_at desc, dispute_id limit :most")
 _SAVE = text(
     """
@@ -65,6 +66,11 @@ async def lock_dispute(tx: Tx, dispute_id: UUID) -> DisputeRow | None:
 async def disputes(tx: ReadTx, *, most: int) -> list[DisputeRow]:
     """Disputes, newest first."""
     return [_dispute(row) for row in await tx.execute(_ALL, {"most": most})]
+
+
+async def disputes_of(tx: ReadTx, lead_ids: Sequence[UUID]) -> list[DisputeRow]:
+    """All disputes about these leads, oldest first."""
+    return [_dispute(row) for row in await tx.execute(_OF_PEOPLE, {"ids": list(lead_ids)})]
 
 
 def _dispute(row: Any) -> DisputeRow:  # noqa: ANN401 - a row of SQLAlchemy

@@ -7,6 +7,7 @@ from typing import Annotated
 from cryptography.fernet import MultiFernet
 from fastapi import Depends, Request
 
+from services.ingest.usecases.exporting import Ask, nobody_asked
 from services.ingest.usecases.imports import Deliver
 from services.ingest.usecases.mapping import Kept, nothing_kept
 from services.ingest.usecases.normalise import KeyedHash
@@ -19,7 +20,8 @@ __all__ = ["Parts", "PartsOf"]
 class Parts:
     """The parts of the process that routes use.
 
-    `refresh_directory` lets the door know a change at once; `kept` finds the last deliveries of a source.
+    `refresh_directory` lets the door know a change at once; `kept` finds the last deliveries of a source; `ask` asks
+    every other service what it keeps of a person.
     """
 
     database: Database
@@ -29,6 +31,7 @@ class Parts:
     public_url: str
     refresh_directory: Callable[[], Awaitable[None]]
     kept: Kept = nothing_kept
+    ask: Ask = nobody_asked
 
 
 def _parts(request: Request) -> Parts:

@@ -1,19 +1,21 @@
-"""Erasures, and what unknown consent means."""
+"""Erasures, exports of one person, and what unknown consent means."""
 
 from typing import Annotated
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.ingest.api.leads import External
 from services.ingest.api.parts import PartsOf
-from services.ingest.domain.keys import keys_of
+from services.ingest.domain.keys import Key, keys_of
 from services.ingest.domain.observation import Person
 from services.ingest.store import consents, erasures
 from services.ingest.store.consents import DefaultRow
 from services.ingest.usecases.consent_default import answer_default
 from services.ingest.usecases.erasing import erase
+from services.ingest.usecases.exporting import ask_export, document_of, own_part_of
 from shared.db.engine import Tx, reading, transaction
 from shared.errors import FieldError, NotFound, Refused
 from shared.web.app_factory import Answered, Asked
@@ -26,8 +28,8 @@ router = APIRouter(tags=["privacy"])
 Officer = Annotated[Principal, Depends(requires("privacy:act"))]
 
 
-class ErasureAsked(Asked):
-    """Whom to erase: by lead, or by any identifier."""
+class WhoAsked(Asked):
+    """Who is meant: by lead, or by any identifier."""
 
     lead_id: UUID | None = Field(None, strict=False)
     email: str | None = Field(None, max_length=254)
@@ -35,6 +37,23 @@ class ErasureAsked(Asked):
     phone: str | None = Field(None, max_length=32)
     anonymous_id: str | None = Field(None, max_length=256)
     external: External | None = None
+
+    def keys(self) -> tuple[Key, ...]:
+        """The identifiers as keys. Raises Refused when nobody is named."""
+        external = None if self.external is None else (self.external.system, self.external.id)
+        keys = keys_of(
+            Person(
+                anonymous_id=self.anonymous_id,
+                user_id=self.user_id,
+                email=self.email,
+                phone=self.phone,
+                external=external,
+            )
+        )
+        if self.lead_id is None and not keys:
+            error = FieldError("/email", "missing", "give a lead_id or any identifier in its full form")
+            raise Refused("Say who is meant.", errors=[error])
+        return keys
 
 
 class DefaultAsked(Asked):
@@ -52,21 +71,9 @@ class DefaultShown(Answered):
 
 
 @router.post("/v1/erasures", status_code=202)
-async def post_erasure(principal: Officer, parts: PartsOf, request: Request, asked: ErasureAsked) -> Response:
+async def post_erasure(principal: Officer, parts: PartsOf, request: Request, asked: WhoAsked) -> Response:
     """Erase a person: names and texts now, elsewhere within the hour; he stays out."""
-    external = None if asked.external is None else (asked.external.system, asked.external.id)
-    keys = keys_of(
-        Person(
-            anonymous_id=asked.anonymous_id,
-            user_id=asked.user_id,
-            email=asked.email,
-            phone=asked.phone,
-            external=external,
-        )
-    )
-    if asked.lead_id is None and not keys:
-        error = FieldError("/email", "missing", "give a lead_id or any identifier in its full form")
-        raise Refused("Say whom to erase.", errors=[error])
+    keys = asked.keys()
 
     async def run(tx: Tx) -> Answer:
         by = f"{principal.kind}:{principal.id}"
@@ -87,6 +94,29 @@ async def get_erasure(_: Officer, parts: PartsOf, erasure_id: UUID) -> dict[str,
     if row is None:
         raise NotFound("There is no erasure with this id.")
     return {"id": row["id"], "lead_ids": row["lead_ids"], "keys": row["keys"], "at": row["at"], "state": "done"}
+
+
+@router.post("/v1/exports", status_code=202)
+async def post_export(principal: Officer, parts: PartsOf, request: Request, asked: WhoAsked) -> Response:
+    """Ask for all that is kept of one person; fetch it within the hour."""
+    keys = asked.keys()
+
+    async def run(tx: Tx) -> Answer:
+        by = f"{principal.kind}:{principal.id}"
+        export_id, lead_id = await ask_export(tx, lead_id=asked.lead_id, keys=keys, by=by, hashed=parts.hashed)
+        body = {"id": str(export_id), "lead_id": str(lead_id)}
+        return Answer(202, body, {"location": f"/v1/exports/{export_id}"})
+
+    return await command(request, parts.database, principal, run)
+
+
+@router.get("/v1/exports/{export_id}")
+async def get_export(_: Officer, parts: PartsOf, export_id: UUID) -> Response:
+    """The document: identifiers, profile, activities with texts, consents, score, handoffs, recipients, outcomes."""
+    async with reading(parts.database) as tx:
+        own, now = await own_part_of(tx, export_id), tx.now
+    document = document_of(export_id, own, await parts.ask(own.lead_ids), at=now)
+    return Response(orjson.dumps(document, default=str), media_type="application/json")
 
 
 @router.get("/v1/consent-default")
