@@ -50,7 +50,8 @@ async def test_what_the_door_answered_with_200_counts_once_whatever_was_away() -
         await town.deliver([f"healed-{n}" for n in range(20)])
         await town.until_quiet()
         assert town.fired() == KILLS_WHILE_AWAY.keys() | KILLS_WHILE_HEALING.keys()
-        assert set(town.answers) <= {200, 503}, town.answers  # 503: this machine took over a second for a sync
+        # 429: the full version sends as fast as it can. 503: this machine took over a second for a sync.
+        assert set(town.answers) <= {200, 429, 503}, town.answers
         assert (await town.ask("nobody's key")).status_code == 401
         assert await times_recorded(town) == dict.fromkeys(sorted(town.receipts), 1)
         assert town.spooled() == []
