@@ -145,14 +145,16 @@ _DROP = by_columns(
     kinds="text",
     hmacs="bytea",
 )
-# `offset 0`: each tree is looked up by its root, whatever the planner believes of a table it has no figures of.
+# Row by row (`offset 0`), so that a plan made while the table was small never reads a large one whole.
 _LOCK = by_columns(
     f"""
-    select {_SELECT} from lead
-     where id = any(array(
-           select member.id from (select distinct root_id from lead where id = any(:ids)) asked
-            cross join lateral (select id from lead where root_id = asked.root_id offset 0) member))
-     order by id for update
+    select {_SELECT}
+      from (select distinct member.id as member_id
+              from unnest(:ids) as own (id)
+             cross join lateral (select root_id from lead where id = own.id offset 0) asked
+             cross join lateral (select id from lead where root_id = asked.root_id offset 0) member
+             order by 1) tree
+     cross join lateral (select * from lead where id = member_id for update) lead
     """,  # noqa: S608
     ids="uuid",
 )

@@ -20,10 +20,13 @@ _NOTHING = ", ".join(["null"] * (len(COLUMNS) - 2))
 _READ = by_columns(
     f"""
     select {_CONSENT} as what, cast(null as bigint) as number, cast(null as bytea) as hmac, {", ".join(COLUMNS)}
-      from consent where lead_id = any(:ids)
+      from unnest(:ids) as wanted (id)
+     cross join lateral (select {", ".join(COLUMNS)} from consent where lead_id = wanted.id offset 0) said
     union all
     select {_SUPPRESSED}, null, value_hmac, null, kind, {_NOTHING}
-      from suppression join unnest(:kinds, :hmacs) as row (kind, value_hmac) using (kind, value_hmac)
+      from unnest(:kinds, :hmacs) as named (kind, value_hmac)
+     cross join lateral (
+           select from suppression where kind = named.kind and value_hmac = named.value_hmac offset 0) out
     union all
     select {_MEMBERS}, count(*), null, null, null, {_NOTHING}
       from unnest(:roots) as tree (root_id)

@@ -73,22 +73,28 @@ class Forest:
 
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))
-# The asked ones with the members of their trees. Nearly every tree is one lead: then the lateral part reads nothing.
+_COLUMNS_READ = (
+    "lead_id, root_id, parent_id, identity_version, tree_size, state, print, standing, shown, score_version, recheck_at"
+)
+# The asked ones with the members of their trees, in id order. Nearly every tree is one lead: then the last lateral part
+# reads nothing. Row by row, so that a plan made while the table was small never reads a large one whole.
 _IN_TREES = """
-    array(select unnest(:ids)
-          union
-          select member.lead_id
-            from lead asked
-           cross join lateral (
-                 select asked.root_id as lead_id
-                 union all
-                 select lead_id from lead where root_id = asked.root_id and root_id <> lead_id) member
-           where asked.lead_id = any(:ids) and (asked.tree_size > 1 or asked.root_id <> asked.lead_id))
+    select unnest(:ids) as lead_id
+     union
+    select member.lead_id
+      from unnest(:ids) as own (lead_id)
+     cross join lateral (select lead_id, root_id, tree_size from lead where lead_id = own.lead_id offset 0) asked
+     cross join lateral (
+           select asked.root_id as lead_id
+            union all
+           select lead_id from lead where root_id = asked.root_id and root_id <> lead_id) member
+     where asked.tree_size > 1 or asked.root_id <> asked.lead_id
+     order by 1
 """
 _SELECT = f"""
-    select lead_id, root_id, parent_id, identity_version, tree_size, state, print, standing, shown, score_version,
-           recheck_at
-      from lead where lead_id = any({_IN_TREES}) order by lead_id
+    select {_COLUMNS_READ}
+      from (select lead_id as wanted_id from ({_IN_TREES}) trees) wanted
+     cross join lateral (select {_COLUMNS_READ} from lead where lead_id = wanted_id %s) found
 """  # noqa: S608 - our own text
 _MAKE = text(
     """
@@ -96,8 +102,8 @@ _MAKE = text(
     returning lead_id
     """
 ).bindparams(_ids)
-_LOCK = text(_SELECT + " for update").bindparams(_ids)
-_READ = text(_SELECT).bindparams(_ids)
+_LOCK = text(_SELECT % "for update").bindparams(_ids)
+_READ = text(_SELECT % "offset 0").bindparams(_ids)
 _DUE = text(
     """
     select lead_id from lead where recheck_at <= :now and root_id = lead_id order by recheck_at, lead_id limit :most
