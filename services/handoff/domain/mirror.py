@@ -13,7 +13,7 @@ from shared.contracts.leads import LeadConsentChanged, LeadIdentified, LeadLinke
 from shared.contracts.scores import LeadScored
 from shared.ids import AccountId, LeadId
 
-__all__ = ["Lead", "consented", "erased", "identified", "linked", "moved", "new_lead", "scored", "view_of"]
+__all__ = ["Lead", "consented", "erased", "identified", "linked", "moved", "new_lead", "root_of", "scored", "view_of"]
 
 # Without these two a person may be neither scored nor called; `sharing` is about others.
 _ROUTING_PURPOSES = frozenset({ConsentPurpose.PROFILING.value, ConsentPurpose.CONTACT.value})
@@ -105,6 +105,19 @@ def scored(lead: Lead, event: LeadScored) -> Lead:
 def moved(lead: Lead, *, parent_id: LeadId | None, root_id: LeadId, version: int) -> Lead:
     """The member hangs on another lead, or on none (its own root)."""
     return replace(lead, parent_id=parent_id, root_id=root_id, identity_version=version)
+
+
+def root_of(leads: Mapping[LeadId, Lead], lead_id: LeadId) -> LeadId:
+    """The end of a lead's pointers; in a ring, which two moves overtaking each other can make for a while, the least.
+
+    `leads` holds the whole tree.
+    """
+    seen = [lead_id]
+    while (parent_id := leads[seen[-1]].parent_id) is not None and parent_id in leads:
+        if parent_id in seen:
+            return min(seen[seen.index(parent_id) :])
+        seen.append(parent_id)
+    return seen[-1]
 
 
 def view_of(lead: Lead, *, account_facts: Mapping[str, str], more: Mapping[str, str]) -> LeadView:

@@ -22,6 +22,7 @@ __all__ = [
     "CHANGES_KEPT_DAYS",
     "Cycles",
     "Kept",
+    "accounts_of_merged",
     "around",
     "empty_notes",
     "end_assignments",
@@ -182,6 +183,20 @@ async def ids_of_members(tx: ReadTx, lead_ids: Iterable[UUID]) -> list[HandoffId
     """All handoffs opened for these members, whatever their root is now."""
     found = await tx.execute(text("select id from handoff where lead_id = any(:ids)"), {"ids": list(lead_ids)})
     return [HandoffId(each) for each in found.scalars()]
+
+
+async def accounts_of_merged(tx: ReadTx, lead_ids: Iterable[UUID]) -> list[AccountId]:
+    """The accounts in whose scope the handoffs of these leads stood that a merge ended: a split asks for them again."""
+    found = await tx.execute(
+        text(
+            """
+            select distinct scope_id from handoff
+             where lead_id = any(:ids) and state = 'merged' and scope_id = account_id
+            """
+        ),
+        {"ids": list(lead_ids)},
+    )
+    return [AccountId(each) for each in found.scalars()]
 
 
 async def lead_of(tx: ReadTx, handoff_id: UUID) -> LeadId | None:

@@ -3,9 +3,10 @@
 A merge sets pointers, a split clears them; a lower identity_version changes nothing (DECISIONS 1).
 """
 
+from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import Handoff, State, inputs
 from services.handoff.domain.lifecycle.states import OPEN
-from services.handoff.domain.mirror import Lead, moved
+from services.handoff.domain.mirror import Lead, moved, root_of
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.work import Cause, Held, Work
 from shared.contracts.leads import LeadMerged, LeadSplit
@@ -26,29 +27,18 @@ _FURTHER = (
 
 def take_merge(work: Work, payload: LeadMerged, cause: Cause) -> None:
     """The tree of a member hangs under another root: of two open handoffs the further stays."""
-    root_id = LeadId(payload.root_lead_id)
-    members = _move(work, payload, parent_id=LeadId(payload.into_lead_id))
-    for held in [each for each in _held(work) if each.handoff.lead_id in members]:
-        handoff = held.handoff
-        other = _open_other(work, root_id, handoff)
-        if handoff.state in OPEN and other is not None:
-            _end_one(work, held, other, payload, cause)
-        if held.handoff.state is not State.MERGED:
-            _repoint(work, held, root_id, cause)
-    if members:  # what was kept of the member is of the person now
-        work.widened |= {held.handoff.id for held in _held(work) if held.handoff.root_lead_id == root_id}
+    changed = _move(work, payload, parent_id=LeadId(payload.into_lead_id))
+    _follow(work, changed, cause)
+    roots = {work.leads[each].root_id for each in changed}  # what was kept of the member is of the person now
+    work.widened |= {held.handoff.id for held in _held(work) if held.handoff.root_lead_id in roots}
 
 
 def take_split(work: Work, payload: LeadSplit, cause: Cause) -> None:
     """A member left its tree: its handoffs go with it, and one that the merge ended is qualified again."""
-    root_id = LeadId(payload.root_lead_id)
-    members = _move(work, payload, parent_id=None)
-    if not members:
+    changed = _move(work, payload, parent_id=None)
+    if not changed:
         return
-    for held in _held(work):
-        handoff = held.handoff
-        if handoff.lead_id in members and handoff.state is not State.MERGED:
-            _repoint(work, held, root_id, cause)
+    _follow(work, changed, cause)
     for held in _held(work):
         if held.handoff.state is State.MERGED and not held.handoff.is_superseded:
             own, other = work.leads.get(held.handoff.lead_id), _lead_of_stayed(work, held.handoff)
@@ -57,19 +47,32 @@ def take_split(work: Work, payload: LeadSplit, cause: Cause) -> None:
 
 
 def _move(work: Work, payload: LeadMerged | LeadSplit, *, parent_id: LeadId | None) -> set[LeadId]:
-    """Hang a member, and all below it, under another root; who moved, nobody when a later version is known."""
+    """Set or clear a member's pointer and name the roots anew; whose root changed, nobody's under a later version.
+
+    The root that the event names is not trusted: moves of other members may have overtaken this one.
+    """
     lead = work.leads[LeadId(payload.lead_id)]
     if payload.identity_version <= lead.identity_version:
         count("baton_ignored_versions_total")
         return set()
-    root_id = LeadId(payload.root_lead_id)
-    moving = _subtree(work, lead.id)
-    for each in moving:
-        is_itself = each.id == lead.id
-        parent = parent_id if is_itself else each.parent_id
-        version = payload.identity_version if is_itself else each.identity_version
-        work.change_lead(moved(each, parent_id=parent, root_id=root_id, version=version))
-    return {each.id for each in moving}
+    work.change_lead(moved(lead, parent_id=parent_id, root_id=lead.root_id, version=payload.identity_version))
+    roots = {each: root_of(work.leads, each) for each in work.leads}
+    changed = {each for each, root_id in roots.items() if work.leads[each].root_id != root_id}
+    for each in sorted(changed):
+        work.change_lead(replace(work.leads[each], root_id=roots[each]))
+    return changed
+
+
+def _follow(work: Work, changed: set[LeadId], cause: Cause) -> None:
+    """Handoffs of those whose root changed go with them; where two are open for one person now, one ends."""
+    for held in [each for each in _held(work) if each.handoff.lead_id in changed]:
+        handoff = held.handoff
+        root_id = work.leads[handoff.lead_id].root_id
+        other = _open_other(work, root_id, handoff)
+        if handoff.state in OPEN and other is not None:
+            _end_one(work, held, other, root_id, cause)
+        if held.handoff.state is not State.MERGED:
+            _repoint(work, held, root_id, cause)
 
 
 def _lead_of_stayed(work: Work, ended: Handoff) -> Lead | None:
@@ -86,10 +89,10 @@ def _bring_back(work: Work, held: Held, root_id: LeadId, cause: Cause) -> None:
     apply(work, handoff.id, event, cause=cause)
 
 
-def _end_one(work: Work, one: Held, other: Held, payload: LeadMerged, cause: Cause) -> None:
+def _end_one(work: Work, one: Held, other: Held, root_id: LeadId, cause: Cause) -> None:
     """The further state stays, then the older one; the other ends `merged`."""
     stays, ends = sorted((one, other), key=_rank)
-    event = inputs.Merge(into=stays.handoff.id, root_lead_id=LeadId(payload.root_lead_id))
+    event = inputs.Merge(into=stays.handoff.id, root_lead_id=root_id)
     apply(work, ends.handoff.id, event, cause=cause)
 
 
@@ -112,7 +115,7 @@ def _scope(handoff: Handoff, root_id: LeadId) -> LeadId | AccountId:
 def _open_other(work: Work, root_id: LeadId, handoff: Handoff) -> Held | None:
     for held in _held(work):
         other = held.handoff
-        is_same = other.root_lead_id == root_id and other.motion == handoff.motion
+        is_same = work.root_of(other.lead_id, stored=other.root_lead_id) == root_id and other.motion == handoff.motion
         if other.id != handoff.id and is_same and other.state in OPEN:
             return held
     return None
@@ -120,13 +123,3 @@ def _open_other(work: Work, root_id: LeadId, handoff: Handoff) -> Held | None:
 
 def _held(work: Work) -> list[Held]:
     return [work.held[handoff_id] for handoff_id in sorted(work.held)]
-
-
-def _subtree(work: Work, lead_id: LeadId) -> list[Lead]:
-    """A member and all that hang below it, by id."""
-    found = {lead_id}
-    while True:
-        below = {each.id for each in work.leads.values() if each.parent_id in found} - found
-        if not below:
-            return [work.leads[each] for each in sorted(found)]
-        found |= below

@@ -40,10 +40,16 @@ async def take_leads(tx: Tx, received: Sequence[Event[Any]]) -> None:
     """What ingest says of leads."""
     work = await begin_work(tx)
     await work.lock_people(_named(received))
-    await work.lock_accounts(_accounts(received))
+    is_moving = any(isinstance(event.payload, LeadMerged | LeadSplit) for event in received)
+    scopes = await handoffs.accounts_of_merged(tx, work.leads) if is_moving else []
+    await work.lock_accounts({*_accounts(received), *scopes})  # what opens in a scope, and what comes back to it: one
     if any(_concerns_handoffs(event) for event in received):  # most of a batch only says more of people
-        ids = await handoffs.ids_of_people(tx, {lead.root_id for lead in work.leads.values()})
-        if any(isinstance(event.payload, LeadMerged | LeadSplit) for event in received):
+        roots = {lead.root_id for lead in work.leads.values()}
+        if scopes:
+            ids, _ = await handoffs.around(tx, roots, scopes, since=work.now)
+        else:
+            ids = await handoffs.ids_of_people(tx, roots)
+        if is_moving:
             ids += await handoffs.ids_of_members(tx, [each.id for each in work.leads.values()])
         await work.hold(ids)
     await announce("batch:after_locks")

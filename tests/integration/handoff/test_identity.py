@@ -4,9 +4,11 @@ from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.things import Actor, ActorKind
 from shared.contracts.kinds import Consent, ConsentPurpose
 from shared.contracts.leads import LeadConsentChanged, LeadErased, LeadMerged, LeadSplit
-from shared.ids import UserId
+from shared.ids import UserId, derived_id
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
-from tests.support.builders.handoff import demoted, event_of, identified, lead_id, qualified, rep_id
+from tests.support.builders.handoff import demoted, event_of, identified, lead_id, linked, merged, qualified, rep_id
+
+ACME, BETA = (derived_id("account of a test", name) for name in ("acme", "beta"))
 
 
 async def _two(world: World) -> None:
@@ -146,3 +148,38 @@ def _reject(row: object, code: str) -> inputs.Reject:
     owner = UserId(row.owner_id)  # type: ignore[attr-defined]  # a row
     actor = Actor(ActorKind.REP, owner)
     return inputs.Reject(token=row.token, by=owner, actor=actor, reason=inputs.Reason(code=code))  # type: ignore[attr-defined]  # a row
+
+
+async def test_moves_of_two_people_that_overtake_each_other_name_the_true_root(database_of: DatabaseOf) -> None:
+    """Lee joined Kim before Kim joined Max; heard the other way round, the event of Lee still names Kim as root."""
+    async with world_of(database_of) as world:
+        await _two(world)
+        await world.take(qualified("lee"), qualified("max"))
+        lee, top = await world.handoff_of(lead_id("lee")), await world.handoff_of(lead_id("max"))
+        await world.take(merged("kim", "max"), event_of(_merged()))
+        roots = await world.rows("select root_id from lead")
+        assert {row.root_id for row in roots} == {lead_id("max")}
+        lee_after, top_after = await world.handoff(lee.id), await world.handoff(top.id)
+        assert {lee_after.state, top_after.state} == {"merged", "assigned"}
+        assert (lee_after.root_lead_id, top_after.root_lead_id) == (lead_id("max"), lead_id("max"))
+        await world.take(event_of(_split()))
+        assert (await world.handoff(lee.id)).root_lead_id == lead_id("lee")
+        assert {(await world.handoff(each)).state for each in (lee.id, top.id)} == {"assigned"}
+        assert await world.gaps() == []
+
+
+async def test_a_split_brings_nothing_back_into_a_scope_that_was_taken_meanwhile(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _two(world)
+        await world.take(identified("ann"), linked("kim", "acme"), linked("lee", "beta"), linked("ann", "beta"))
+        await world.take(qualified("kim", account_id=ACME), qualified("lee", account_id=BETA))
+        kim, lee = await world.handoff_of(lead_id("kim")), await world.handoff_of(lead_id("lee"))
+        await world.accept(kim.id, kim.owner_id)
+        await world.take(event_of(_merged()))
+        assert (await world.handoff(lee.id)).state == "merged"
+        await world.take(qualified("ann", account_id=BETA))
+        ann = await world.handoff_of(lead_id("ann"))
+        await world.take(event_of(_split()))
+        assert (await world.handoff(lee.id)).state == "merged"
+        assert ((await world.handoff(kim.id)).state, (await world.handoff(ann.id)).state) == ("accepted", "assigned")
+        assert await world.gaps() == []
