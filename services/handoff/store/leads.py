@@ -40,18 +40,20 @@ _MAKE_ACCOUNTS = text(
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 _LOCK_ACCOUNTS = select(account).where(in_ids(account.c.id)).order_by(account.c.id).with_for_update()
 _FACTS = select(account.c.id, account.c.facts).where(in_ids(account.c.id))
-_member = lead.alias("member")
-_LOCK_TREES = (
-    select(_member)
-    .where(_member.c.root_id.in_(select(lead.c.root_id).where(in_ids(lead.c.id))))
-    .order_by(_member.c.id)
-    .with_for_update(of=_member)
-)
-_TREES = text(
-    """
-    select member.id from lead member
-     where member.root_id in (select root_id from lead where id = any(:ids)) order by member.id
-    """
+# Row by row (`offset 0`), so that a plan made while the table was small never reads a large one whole.
+_TREES_SQL = """
+    select distinct member.id as member_id
+      from unnest(:ids) as own (id)
+     cross join lateral (select root_id from lead where id = own.id offset 0) asked
+     cross join lateral (select id from lead where root_id = asked.root_id offset 0) member
+     order by 1
+"""
+_TREES = text(_TREES_SQL).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+_LOCK_TREES = text(
+    f"""
+    select held.* from ({_TREES_SQL}) tree
+     cross join lateral (select * from lead where id = member_id for update) held
+    """  # noqa: S608 - our own constant
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 _READ = select(lead).where(in_ids(lead.c.id))
 # A tree that keeps growing under our hands is given back: the batch runs again.
