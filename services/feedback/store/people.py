@@ -31,9 +31,9 @@ _IDENTIFY = text(
     """
     update lead set profile_version = :version,
                     known_at = case when :is_known then least(known_at, :at) else known_at end,
-                    entry_channel = coalesce(nullif(entry_channel, ''), :entry_channel),
-                    traffic_source = coalesce(nullif(traffic_source, ''), :traffic_source),
-                    campaign = coalesce(nullif(campaign, ''), :campaign)
+                    entry_channel = coalesce(nullif(:entry_channel, ''), entry_channel),
+                    traffic_source = case when :has_origin then :traffic_source else traffic_source end,
+                    campaign = case when :has_origin then :campaign else campaign end
      where lead_id = :lead_id and profile_version < :version
     """
 )
@@ -124,6 +124,8 @@ async def identify(tx: Tx, told: Identified) -> None:
             "entry_channel": told.entry_channel,
             "traffic_source": told.traffic_source,
             "campaign": told.campaign,
+            # Said as one, and newer than what was told before: a visit heard of late may have been the first.
+            "has_origin": bool(told.traffic_source or told.campaign),
         },
     )
 

@@ -52,6 +52,17 @@ async def test_a_later_ad_never_takes_the_first_touch_from_a_direct_visit(desk: 
     } == stored
 
 
+async def test_a_first_visit_heard_of_late_is_the_origin_in_any_order_of_telling(desk: FeedbackDesk) -> None:
+    """Ingest tells an origin anew, with a higher version, when an earlier visit arrives; a campaign goes with it."""
+    told: dict[str, Any] = {"profile_version": 1, "traffic_source": "ads", "campaign": "june"}
+    corrected: dict[str, Any] = {"profile_version": 2, "traffic_source": "direct"}
+    await desk.feed(profile("kim", **told), profile("kim", **corrected), profile("kim", profile_version=3))
+    await desk.feed(profile("lee", **corrected))
+    await desk.feed(profile("lee", **told))
+    rows = await desk.rows("select traffic_source, campaign from lead")
+    assert [tuple(row) for row in rows] == [("direct", "")] * 2
+
+
 async def test_nothing_falls_between_two_runs_of_a_list_by_change_time(desk: FeedbackDesk) -> None:
     """Case 27: equal change times, an inclusive bound, a cursor that goes on after changes, and a late writer."""
     for name in range(5):
