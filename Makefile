@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest -q
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock up down status doctor demo migrate topics schemas fmt lint types imports sizes test \
+.PHONY: help setup lock up down status doctor demo migrate topics schemas docs fmt lint types imports sizes test \
         test-integration test-e2e test-faults test-all bench check deploy-check
 
 help:  ## this list
@@ -63,6 +63,8 @@ sizes: setup  ## module and function sizes beside the field's
 	@$(BIN)/python -m tests.architecture.sizes
 schemas: setup  ## schema files, compatibility gate, asyncapi.yaml
 	@$(BIN)/python -m deploy.cli.schemas write
+docs: setup  ## the pages about senders, made from their adapters
+	@$(BIN)/python -m tests.support.sender_pages write
 
 test: setup  ## architecture, unit, property
 	@$(PYTEST) $(if $(filter tests,$(T)),tests/architecture tests/unit tests/property,$(T))

@@ -20,7 +20,7 @@ SENDER: str = "callrail"
 TITLE: str = "CallRail"
 SETUP: tuple[str, ...] = (
     "In CallRail: Settings, Integrations, Webhooks; paste {url} at Post-Call, and only there.",
-    "Add the header Authorization = `Bearer ` and a long random secret; give Baton the same secret.",
+    "Add a header `Authorization` with the value `Bearer SECRET`, SECRET being long and random; give Baton the SECRET.",
     "On the source set the zone of your CallRail account.",
 )
 PROOF: Proof = "shared_secret"

@@ -1,6 +1,6 @@
 """A file of activities with their true times (a badge list, a call log), cut by the import route into deliveries.
 
-Columns: the identifiers and profile columns of `csv_leads` with the person's name as `person_name`, and `kind
+Columns: the identifiers and profile columns of a file of leads, with the person's name as `person_name`, and `kind
 occurred_at name url campaign traffic_source medium asset direction actor_user_id duration_seconds subject text id`. A
 kind is one of ours or a word people use for it (badge scan, dinner, call, no answer). A time without a zone is meant in
 the zone the import was given. A record without identifier, kind or time is refused.

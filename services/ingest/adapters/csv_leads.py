@@ -1,4 +1,4 @@
-"""A file of leads, cut by the import route into deliveries of at most 500 records.
+"""A file of leads, of one record each; the import cuts it into deliveries of at most 500 records.
 
 Columns by our names: `email user_id phone external_system external_id name first_name last_name title department
 company country language time_zone note industry employees is_target entry_channel consent consent_purpose consent_at

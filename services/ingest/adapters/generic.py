@@ -3,11 +3,11 @@
 A request is proven by the secret of the source in one of four ways: `Authorization: Bearer`, `X-Hub-Signature-256:
 sha256=` (hex HMAC-SHA256 of the body), `X-Signature: t=…,v1=…` (hex HMAC-SHA256 of time, dot and body), or Standard
 Webhooks 1.0. The strongest that a request shows decides alone; the option `proof` of the source (bearer, hub, dated or
-standard) lets only one of them be taken. The body is JSON or a form, one event or a list of them;
-an address of the source, its `mapping` says where the body holds what: our field to a path like `person.email`,
-`items[0].id`, `tags[*]` or `["odd name"]`; to `{"value": "form_submit"}`, a constant; or to `{"path": "type", "table":
-{"signup": "trial_started"}, "default": "custom"}`, a path whose values are translated. The row `each` names the list of
-events inside a body. Without a mapping, plain names (email, user_id, event, time, …) are understood.
+standard) lets only one of them be taken. The body is JSON or a form, one event or a list of them. The `mapping` of the
+source says where a body holds what: it leads from our field to a path like `person.email`, `items[0].id`, `tags[*]` or
+`["odd name"]`; to `{"value": "form_submit"}`, a constant; or to `{"path": "type", "table": {"signup": "trial_started"},
+"default": "custom"}`, a path whose values are translated. The row `each` names the list of events inside a body.
+Without a mapping, plain names (email, user_id, event, time, …) are understood.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ SENDER: str = "generic"
 TITLE: str = "Any other tool (Zapier, Make, n8n, your own)"
 SETUP: tuple[str, ...] = (
     "In the tool: send a POST with JSON to {url}.",
-    "Let it show the secret of the source as `Authorization: Bearer`, or sign with it in one of the ways above.",
+    "Let it send the header `Authorization: Bearer SECRET` with the secret of the source, or sign with that secret.",
     "Send one event, then tell Baton in the source's mapping where it finds what, and try the mapping on what came in.",
 )
 PROOF: Proof = "shared_secret"

@@ -21,7 +21,7 @@ SENDER: str = "marketo"
 TITLE: str = "Adobe Marketo Engage"
 SETUP: tuple[str, ...] = (
     "In Marketo: Admin, Webhooks, New Webhook; URL {url}, request type POST, encoding JSON.",
-    "Set Custom Header: Authorization = `Bearer ` and a long random secret; give Baton the same secret.",
+    "Custom header: `Authorization` with the value `Bearer SECRET`, SECRET long and random; give Baton the SECRET.",
     (
         "Template: an object with name, datetime, campaign {id, name}, company {name, industry, country} and"
         " lead {id, email, first_name, last_name, job_title, phone, country}."

@@ -22,7 +22,7 @@ from shared.senders import InboundRequest, Proof, Reply, is_hex_signed, is_same
 SENDER: str = "meta"
 TITLE: str = "Meta lead ads (Facebook, Instagram)"
 SETUP: tuple[str, ...] = (
-    "Give Baton the App Secret of your Meta app and, after one space, a verify token that you invent.",
+    "Give Baton as secret the App Secret of your Meta app, one space, and a verify token that you invent.",
     "In the Meta app: Webhooks, Page, Subscribe; paste {url} as Callback URL and the same verify token.",
     "Subscribe to the field leadgen, and connect the page to the app.",
     "Give Baton a page access token with leads_retrieval as API token of the source: leads are fetched with it.",

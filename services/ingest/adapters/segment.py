@@ -13,7 +13,7 @@ from shared.senders import Proof, Reply
 SENDER: str = "segment"
 TITLE: str = "Segment"
 SETUP: tuple[str, ...] = (
-    "In Segment: Connections, Destinations are not needed; point the library at Baton instead.",
+    "Keep your Segment library and its calls; nothing is to be changed in Segment itself.",
     "Set the library's host (`apiHost`, `host`, `endpoint`) to {url}.",
     "Use {key} as its write key.",
 )

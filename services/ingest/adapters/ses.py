@@ -94,7 +94,7 @@ def confirmation_url(request: InboundRequest) -> str | None:
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - its time is that of the event
-    """RSA over the canonical fields; `secret` is the topic's ARN, a line break, and the certificate as PEM."""
+    """RSA over the canonical fields; `secret` is the topic's ARN, to which the door adds a line break and the PEM."""
     topic, _, certificate = secret.partition("\n")
     envelope = _envelope_or_nothing(request)
     version = envelope.get("SignatureVersion")

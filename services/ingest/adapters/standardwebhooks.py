@@ -47,7 +47,7 @@ def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None: 
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:
-    """Standard Webhooks 1.0 under either names; `secret` with or without `whsec_`, or a public key `whpk_…`."""
+    """Standard Webhooks 1.0 under either name; `secret` with or without `whsec_`, or a public key `whpk_…`."""
     return is_standard_webhook(request.headers, request.body, secret=secret, now=now)
 
 

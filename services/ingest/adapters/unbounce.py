@@ -1,7 +1,7 @@
 """Unbounce landing pages: forms posted by webhook.
 
-Source: Unbounce's public documentation of its webhook. What people filled in is JSON inside one field (`data.json`),
-each answer a list. There is no id: a form sent again is known by its time and content.
+Source: Unbounce's public documentation of its webhook. What people filled in is JSON inside one field (called
+data.json), each answer a list. There is no id: a form sent again is known by its time and content.
 """
 
 import re
@@ -23,7 +23,7 @@ SENDER: str = "unbounce"
 TITLE: str = "Unbounce"
 SETUP: tuple[str, ...] = (
     "In Unbounce: the page, Integrations, Webhooks, Add; paste {url}.",
-    "Add the header Authorization = `Bearer ` and a long random secret; give Baton the same secret.",
+    "Add a header `Authorization` with the value `Bearer SECRET`, SECRET being long and random; give Baton the SECRET.",
     "Add utm_source, utm_medium and utm_campaign as hidden fields of the form.",
 )
 PROOF: Proof = "shared_secret"
