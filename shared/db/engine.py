@@ -47,6 +47,9 @@ Workload = Literal["api", "worker"]
 # A dead socket has no deadline of its own: without these an outage holds a connection for ever (RELIABILITY 2).
 _COMMAND_SECONDS: dict[Workload, int] = {"api": 10, "worker": 35}
 _STATEMENT_TIMEOUT: dict[Workload, str] = {"api": "2s", "worker": "30s"}
+# Workers look rows up by key all day. A plan made while a table was empty would read it whole until it is analysed, a
+# minute and some ten thousand rows later; off is a price, not a ban: what has no index is still read.
+_PLANS: dict[Workload, dict[str, str]] = {"api": {}, "worker": {"enable_seqscan": "off"}}
 _APART_SECONDS = 10
 _SESSION = {
     "lock_timeout": "2s",
@@ -98,6 +101,7 @@ class Database:
         self._workload: Workload = workload
         self._settings = {
             **_SESSION,
+            **_PLANS[workload],
             "application_name": application_name,
             "statement_timeout": _STATEMENT_TIMEOUT[workload],
         }
