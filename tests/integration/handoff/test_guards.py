@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.handoff.domain.lifecycle import inputs
 from services.handoff.domain.things import Actor, ActorKind
+from services.handoff.store import pools
 from services.handoff.usecases import commanding, crewing, firing
 from shared.contracts.outcomes import DisputeRuled
 from shared.db.engine import is_transient, transaction
@@ -183,6 +184,25 @@ async def test_a_dispute_credits_the_pool_that_gave_the_lead(database_of: Databa
         ledger = await world.rows("select pool, received, credited from member order by pool")
         assert [tuple(row) for row in ledger] == [("dach", 1, 1), ("default", 1, 0)]
         assert await world.gaps() == []
+
+
+async def _credit(world: World, pool: str, rep: UUID) -> None:
+    async with transaction(world.database, "batch") as tx:
+        await pools.credit_members(tx, [(pool, UserId(rep))])
+
+
+async def test_a_credit_waits_for_the_pools_in_the_order_of_a_round(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _dach_and_default(world)
+        async with asyncio.TaskGroup() as group:
+            async with transaction(world.database, "command") as tx:
+                await tx.execute("select from pool where name = 'dach' for update")
+                crediting = group.create_task(_credit(world, "default", rep_id("bert")))
+                await until(lambda: _is_somebody_waiting(world))
+                await tx.execute("select from pool where name = 'default' for update nowait")
+            await crediting
+        ledger = await world.rows("select pool, credited from member order by pool")
+        assert [tuple(row) for row in ledger] == [("dach", 0), ("default", 1)]
 
 
 @pytest.mark.parametrize("first", ["kim", "lee"])
