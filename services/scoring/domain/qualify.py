@@ -23,6 +23,7 @@ __all__ = [
     "decide",
     "draw_at",
     "draw_of",
+    "given_back",
     "is_drawable",
     "joined",
     "limit_of",
@@ -52,7 +53,8 @@ class Standing(NamedTuple):
     """Where a lead stands. number counts qualifications; instants in microseconds, 0 = never.
 
     closed_us: when its last handoff ended; evidence and asks known before are spent. has_stood: whether the score has
-    been at or above `demote` since the entry, for who never stood above cannot fall below.
+    been at or above `demote` since the entry, for who never stood above cannot fall below. taken_from: the lead whose
+    qualification number `taken_number` is, by a merge; own_since_us: since_us before it.
     """
 
     is_qualified: bool = False
@@ -64,6 +66,9 @@ class Standing(NamedTuple):
     closed_us: int = 0
     is_drawn: bool = False
     flips: int = 0
+    taken_from: str = ""
+    taken_number: int = 0
+    own_since_us: int = 0
 
 
 NEVER = Standing()
@@ -161,12 +166,14 @@ def closed(standing: Standing, at_us: int) -> Standing:
     )
 
 
-def joined(root: Standing, member: Standing) -> Standing:
+def joined(root: Standing, member: Standing, *, member_id: str = "") -> Standing:
     """The root's standing after a merge: qualified if either was, since the later; each keeps its own counter.
 
     A qualification it takes over counts as one of its own, so that its demotion has a number nobody used before.
     """
     is_taken_over = member.is_qualified and not root.is_qualified
+    if is_taken_over:
+        root = root._replace(taken_from=member_id, taken_number=root.number + 1, own_since_us=root.since_us)
     return root._replace(
         number=root.number + is_taken_over,
         is_qualified=root.is_qualified or member.is_qualified,
@@ -176,6 +183,19 @@ def joined(root: Standing, member: Standing) -> Standing:
         ask_used_us=max(root.ask_used_us, member.ask_used_us),
         closed_us=max(root.closed_us, member.closed_us),
         is_drawn=root.is_drawn or member.is_drawn,
+    )
+
+
+def given_back(root: Standing, *, member_id: str) -> Standing:
+    """The root's standing after a split: a qualification it has by the merge of this member goes with the member.
+
+    One that it has of its own, or has won since, stays. Its number stays used.
+    """
+    is_by_merge = root.is_qualified and root.taken_from == member_id and root.taken_number == root.number
+    if not is_by_merge:
+        return root
+    return root._replace(
+        is_qualified=False, policy="none", has_stood=False, since_us=root.own_since_us, taken_from="", taken_number=0
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from services.scoring.domain.facts import NO_SUMS, Activity, fold
 from services.scoring.domain.member import Link, with_record
-from services.scoring.domain.qualify import joined
+from services.scoring.domain.qualify import given_back, joined
 from services.scoring.store import history
 from services.scoring.store.leads import Forest, LeadRow
 from services.scoring.usecases.changes import Changes
@@ -59,9 +59,10 @@ def put_records(forest: Forest, changes: Changes) -> None:
 
 
 def move(forest: Forest, changes: Changes) -> list[tuple[LeadRow, LeadId]]:
-    """Set and clear pointers by version, then name the roots anew; a root that is joined hands on its standing.
+    """Set and clear pointers by version, then name the roots anew.
 
-    Returns the roots that took over a qualification, each with the lead it came from.
+    A root that is joined hands on its standing, a member that leaves takes back what it handed on. Returns the roots
+    that took over a qualification, each with the lead it came from.
     """
     taken_over: list[tuple[LeadRow, LeadId]] = []
     is_moved = False
@@ -73,15 +74,18 @@ def move(forest: Forest, changes: Changes) -> list[tuple[LeadRow, LeadId]]:
         return taken_over
     sizes: dict[LeadId, int] = {}
     for row in sorted(forest.rows.values(), key=lambda each: each.lead_id.int):
-        was_root, root_id = row.root_id == row.lead_id, _root_of(forest, row)
+        former_id, root_id = row.root_id, _root_of(forest, row)
         row.root_id = root_id
         sizes[root_id] = sizes.get(root_id, 0) + 1
-        if was_root and root_id != row.lead_id:
+        if former_id == row.lead_id != root_id:
             root = forest.rows[root_id]
             if row.standing.is_qualified and not root.standing.is_qualified:
                 taken_over.append((root, row.lead_id))
-            root.standing = joined(root.standing, row.standing)
+            root.standing = joined(root.standing, row.standing, member_id=str(row.lead_id))
             row.recheck_us = None
+        elif former_id != row.lead_id == root_id:
+            left = forest.rows[former_id]
+            left.standing = given_back(left.standing, member_id=str(row.lead_id))
     for row in forest.rows.values():
         row.tree_size = sizes.get(row.lead_id, 1)
     return taken_over

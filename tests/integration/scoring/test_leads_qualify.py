@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.scoring.store.encoding import member_from
+from services.scoring.store.encoding import member_from, standing_from
 from services.scoring.store.ledger import LEDGER
 from shared.db.engine import reading
 from shared.db.ledger import find_gaps
@@ -130,6 +130,22 @@ async def test_case_7_merge_and_split(desk: ScoringDesk) -> None:
     await desk.feed(merged("b", "a"))  # an old version: the pointer stays
     (row,) = await desk.rows("select root_id, tree_size from lead where lead_id = :id", id=lead_id("b"))
     assert (row.root_id, row.tree_size) == (lead_id("b"), 2)
+
+
+async def test_a_qualification_that_a_merge_handed_on_goes_back_with_its_member(desk: ScoringDesk) -> None:
+    await desk.feed(consent("a"), profile("a"), consent("b"), profile("b"), activity("b", "demo_requested"))
+    for version, event, qualified in (
+        (1, merged("b", "a"), {"a": True, "b": True}),
+        (2, split("b", "a"), {"a": False, "b": True}),
+        (3, merged("b", "a", version=3), {"a": True, "b": True}),
+        (4, split("b", "a", version=4), {"a": False, "b": True}),
+    ):
+        await desk.feed(event)
+        rows = await desk.rows("select * from lead")
+        found = {row.lead_id: standing_from(row.standing).is_qualified for row in rows}
+        assert found == {lead_id(name): is_qualified for name, is_qualified in qualified.items()}, version
+    assert [each["lead_id"] for each in await desk.emitted("lead.qualified")] == [str(lead_id("b"))]
+    assert await desk.emitted("lead.demoted") == []
 
 
 async def test_an_activity_in_flight_while_merging_counts_on_either_side(desk: ScoringDesk) -> None:

@@ -16,6 +16,7 @@ from services.scoring.domain.qualify import (
     closed,
     decide,
     draw_of,
+    given_back,
     joined,
     limit_of,
     tried,
@@ -199,6 +200,18 @@ def test_a_merge_is_qualified_if_either_was_since_the_later() -> None:
     both = joined(other, QUALIFIED)
     assert (both.is_qualified, both.since_us, both.number, both.policy) == (True, NOW, 5, "qualified")
     assert joined(QUALIFIED, other).number == 1
+
+
+def test_a_split_takes_back_what_the_merge_handed_on_and_nothing_else() -> None:
+    own = Standing(since_us=NOW - HOUR, number=4)
+    merged = joined(own, QUALIFIED, member_id="lee")
+    back = given_back(merged, member_id="lee")
+    assert (back.is_qualified, back.since_us, back.number, back.policy) == (False, own.since_us, 5, "none")
+    assert given_back(merged, member_id="max") == merged
+    again = merged._replace(number=6)  # lost and won again, by what the person did
+    assert given_back(again, member_id="lee") == again
+    both = joined(QUALIFIED, QUALIFIED, member_id="lee")
+    assert given_back(both, member_id="lee") == both
 
 
 def test_the_default_agreement_classifies_its_examples_as_stated() -> None:
