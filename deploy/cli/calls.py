@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.cli.exits import Failed, NeedsMissing, RefusedByRule
-from deploy.cli.stacks import homes
+from deploy.cli.homes import homes
 from deploy.local import stack
 
 if TYPE_CHECKING:

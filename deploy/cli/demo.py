@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from deploy.cli.exits import Failed
+from deploy.cli.homes import homes
 from deploy.cli.output import AsJson, say, show_document, show_pairs, show_table
 from deploy.cli.progress import Progress
-from deploy.cli.stacks import homes
 from deploy.local import stack
 from deploy.local.stack import DidNotStart
 from deploy.local.state import home_folder

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from deploy.cli.exits import Exit
+from deploy.cli.homes import homes
 from deploy.cli.output import AsJson, show_document
-from deploy.cli.stacks import homes
 from deploy.local import jars, postgres, stack
 from deploy.local.java import find_java
 from deploy.local.missing import Missing

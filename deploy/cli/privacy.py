@@ -1,4 +1,4 @@
-"""`baton erase` and `baton export`: what a person may ask of us (GDPR articles 15, 17 and 20), named by any identifier.
+"""`baton erase|export|consent-default`: what a person may ask of us (GDPR articles 15, 17, 20), and what silence means.
 
 Erasing prints ids alone; a name that was asked for is never printed again.
 """
@@ -14,7 +14,7 @@ from deploy.cli.calls import calling
 from deploy.cli.exits import WrongUse
 from deploy.cli.output import AsJson, say, show_document, show_pairs
 
-__all__ = ["erase", "export", "person_of"]
+__all__ = ["consent_default", "erase", "export", "person_of"]
 
 _EXPORT_SECONDS = 60.0  # three other services are asked, each with its own deadline
 
@@ -37,7 +37,9 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it is meant.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a person for good: names and texts now, elsewhere within the hour; the person stays out.
+    """Erase one person for good, by any identifier.
+
+    Names and texts go now, everywhere else within the hour; the person stays out.
 
     Exit codes: 0 erased or nothing to do, 2 nobody named, 3 refused, 4 no stack is running, 130 not confirmed.
     """
@@ -66,7 +68,7 @@ def export(
     lead_id: LeadId = "",
     out: Annotated[Path | None, typer.Option(help="Write it here, readable by you alone; else to stdout.")] = None,
 ) -> None:
-    """Everything that is kept of one person, as one JSON document.
+    """All that is kept of one person, as one JSON document.
 
     Exit codes: 0 done, 2 nobody named or the file is there already, 3 nobody is kept under this, 4 no stack is running.
     """
@@ -84,6 +86,29 @@ def export(
     out.touch(mode=0o600, exist_ok=False)
     out.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
     say(f"  Written to {out}: {len(document['activities'])} activities, {len(document['handoffs'])} handoffs.")
+
+
+def consent_default(
+    answer: Annotated[str, typer.Argument(help="scored or not-scored; without it, what holds now.")] = "",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """What it means that no consent is recorded.
+
+    scored (where the law allows it), or not-scored.
+    """
+    if answer not in {"", "scored", "not-scored"}:
+        raise WrongUse("Answer scored or not-scored.")
+    with calling() as calls:
+        known = calls.call("ingest", "GET", "/v1/consent-default")
+        if answer:
+            body, headers = {"is_allowed": answer == "scored"}, {"if-match": f'"{known["version"]}"'}
+            known = calls.call("ingest", "PUT", "/v1/consent-default", body=body, headers=headers)
+    if as_json:
+        show_document(known)
+        return
+    held = "scored" if known["is_allowed"] else "not scored"
+    print(f"Unknown consent: {held}{'' if known['is_answered'] else ' until somebody answers this question'}.")
 
 
 def person_of(

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from deploy.cli.exits import Exit, Failed
+from deploy.cli.calls import calling
+from deploy.cli.exits import CommandError, Exit, Failed
+from deploy.cli.homes import homes
 from deploy.cli.output import AsJson, say, show_document, show_pairs, show_table
 from deploy.local import stack, state
 from deploy.local.processes import is_running
@@ -16,11 +18,10 @@ _NEXT = (
     ("send events", "baton source create website               prints a write key and a line to try it with"),
     ("stop", "baton down"),
 )
-
-
-def homes() -> list[Path]:
-    """Where stacks may be: the usual one, and those of the demo and of the replay beside it."""
-    return [home_folder(), home_folder() / "demo", home_folder() / "replay"]
+_ASK_CONSENT = (
+    "decide",
+    "baton consent-default scored|not-scored    what unknown consent means; until then: not scored",
+)
 
 
 def up(*, as_json: AsJson = False) -> None:
@@ -36,7 +37,16 @@ def up(*, as_json: AsJson = False) -> None:
     print("Baton was already running." if was_running else "Baton is up.")
     _show(running)
     print("\nNext:")
-    show_pairs(_NEXT)
+    show_pairs(_NEXT if _is_consent_answered() else (*_NEXT, _ASK_CONSENT))
+
+
+def _is_consent_answered() -> bool:
+    """Whether somebody said what unknown consent means; asked at every start until then (DECISIONS 4)."""
+    try:
+        with calling() as calls:
+            return bool(calls.call("ingest", "GET", "/v1/consent-default")["is_answered"])
+    except CommandError:  # a stack that was running, one of its services just restarting: it is asked next time
+        return True
 
 
 def down(*, as_json: AsJson = False) -> None:
