@@ -1,8 +1,8 @@
 """Decides to which account a lead belongs: by mail domain, else by CRM id, else by declared company name.
 
 One tiebreak order for routing and for reports alike. It knows names and domains, not storage. Invariants: free-mail
-domains make no account; an account's id depends on its domain or CRM id alone, so any order of arrival makes the same
-ones.
+domains and declared names make no account; an account's id depends on its domain or CRM id alone, so any order of
+arrival makes the same ones. Accounts are never merged: a CRM id that was first told without its domain keeps its own.
 """
 
 import re
