@@ -9,19 +9,24 @@ __all__ = ["PARTITIONS_LOCAL", "document"]
 
 PARTITIONS_LOCAL = 4  # of a laptop; a production deployment has 12 (never changed in place)
 
-_HEADERS = {
-    "ce_specversion": "1.0",
-    "ce_id": "UUID of the event; drop repeats by it",
-    "ce_source": "the producing service",
-    "ce_type": "the event type",
-    "ce_time": "when it happened in the world, RFC 3339, UTC",
-    "ce_recordedat": "when Baton learned it, RFC 3339, UTC",
-    "ce_subject": "the record's key",
-    "ce_partitionkey": "the record's key",
-    "ce_dataschema": "path of the schema",
-    "ce_correlationid": "first cause: a delivery or a person's command",
-    "ce_causationid": "the event or command it follows from",
-    "content-type": "application/json",
+_ID = {"format": "uuid"}
+_TIME = {"format": "date-time"}
+_HEADERS: dict[str, tuple[str, dict[str, str]]] = {
+    "ce_specversion": ("version of CloudEvents", {"const": "1.0"}),
+    "ce_id": ("UUID of the event; drop repeats by it", _ID),
+    "ce_source": ("the producing service", {}),
+    "ce_type": ("the event type", {}),
+    "ce_time": ("when it happened in the world, RFC 3339, UTC", _TIME),
+    "ce_recordedat": ("when Baton learned it, RFC 3339, UTC", _TIME),
+    "ce_subject": ("the record's key", {}),
+    "ce_partitionkey": ("the record's key", {}),
+    "ce_dataschema": ("path of the schema", {}),
+    "ce_correlationid": ("first cause: a delivery or a person's command", _ID),
+    "ce_causationid": ("the event or command it follows from", _ID),
+    "content-type": ("of the payload", {"const": "application/json"}),
+}
+_OPTIONAL_HEADERS: dict[str, tuple[str, dict[str, str]]] = {
+    "ce_traceparent": ("W3C trace context, where the work is traced", {})
 }
 
 
@@ -70,7 +75,11 @@ def _operation(topic: Topic) -> dict[str, Any]:
 
 def _message(row: EventRow) -> dict[str, Any]:
     assert row.model is not None
-    headers = {name: {"type": "string", "description": text} for name, text in _HEADERS.items()}
+    of_type = {"ce_type": {"const": row.event_type}, "ce_dataschema": {"const": f"/schemas/{row.event_type}"}}
+    headers = {
+        name: {"type": "string", "description": text, **rule, **of_type.get(name, {})}
+        for name, (text, rule) in (_HEADERS | _OPTIONAL_HEADERS).items()
+    }
     return {
         "name": row.event_type,
         "title": row.model.__name__,
