@@ -26,8 +26,9 @@ BOUNDARIES_MAX: Final = 20
 HEADER_BYTES_MAX: Final = 64 * 1024
 HEADER_CHARACTERS_MAX: Final = 10_000
 _HIDDEN: Final = frozenset({"script", "style", "head", "title", "blockquote"})  # a quoted mail is no own words
+# What was taken is never given back (`*+`): a tag that is not closed would be tried at each of its letters otherwise.
 _TOKEN: Final = re.compile(
-    r"<(?P<end>/?)(?P<tag>[a-zA-Z][a-zA-Z0-9]*)(?P<attributes>[^<>]*)>|<[^<>]*>?|(?P<text>[^<]+)"
+    r"<(?P<end>/?)(?P<tag>[a-zA-Z][a-zA-Z0-9]*+)(?P<attributes>[^<>]*+)>|<[^<>]*+>?|(?P<text>[^<]++)"
 )
 _LINES: Final = frozenset({"br", "p", "div", "tr", "li", "h1", "h2", "h3"})
 

@@ -112,3 +112,10 @@ def test_an_automatic_answer_is_told_by_its_headers_or_subject(
     headers: dict[str, str], subject: str | None, *, is_machine: bool
 ) -> None:
     assert is_automatic(headers, subject) is is_machine
+
+
+def test_tags_that_are_never_closed_are_passed_over_once() -> None:
+    for letter in "abcdefghijklmnop":  # one pass for each; a pass for each letter would take many minutes
+        assert html_text(f"before<{letter * TEXT_MAX}") == "before"
+        assert html_text(f"before</{letter * TEXT_MAX}") == "before"
+    assert html_text("<p>one</p><P class=x>two<br/>three < four <1> five <b") == "one\ntwo\nthree five"
