@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parseaddr
+from typing import Final
 
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, text_of
@@ -24,6 +25,9 @@ __all__ = [
     "raw_events",
     "tags_of",
 ]
+
+_ADDRESS_CHARACTERS_MAX: Final = 1_000  # a name and an address; the address alone has at most 254
+_COMMENTS_MAX: Final = 20  # the parser goes one level deeper for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,14 @@ def mail_message(value: object) -> str | None:
 
 
 def mail_address(value: object) -> str | None:
-    """The address of `Name <address>`, or of a plain one."""
+    """The address of `Name <address>`, or of a plain one; None for what is too long or too nested to be one."""
     text = text_of(value)
-    return (parseaddr(text)[1] or text) if text else None
+    if text is None or len(text) > _ADDRESS_CHARACTERS_MAX or text.count("(") > _COMMENTS_MAX:
+        return None
+    try:
+        return parseaddr(text)[1] or text
+    except RecursionError:  # the parser goes one level deeper for each group too
+        return None
 
 
 def tags_of(value: object) -> tuple[str, ...]:

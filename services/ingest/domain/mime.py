@@ -12,6 +12,7 @@ from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Final
@@ -45,14 +46,17 @@ def mail_of(raw: bytes) -> Mail:
     """A mail as it went over the wire; of one that is nested beyond all use only the headers."""
     start = raw[:MAIL_BYTES_MAX]
     if start.lower().count(b"boundary") <= BOUNDARIES_MAX:
-        message = message_from_bytes(start)
-        return Mail(_headers(message), _text(message))
+        try:
+            message = message_from_bytes(start)
+            return Mail(_headers(message), _text(message))
+        except (RecursionError, ValueError):  # mails in mails need no boundary; a parameter may be numbered absurdly
+            pass
     return Mail(headers_of(start.partition(b"\r\n\r\n" if b"\r\n\r\n" in start else b"\n\n")[0]), None)
 
 
 def headers_of(block: bytes) -> Mapping[str, str]:
     """The headers alone, as a block of lines."""
-    return _headers(message_from_bytes(block[:HEADER_BYTES_MAX] + b"\r\n\r\n"))
+    return _headers(BytesHeaderParser().parsebytes(block[:HEADER_BYTES_MAX] + b"\r\n\r\n"))
 
 
 def moment_in(headers: Mapping[str, str]) -> datetime | None:
@@ -141,4 +145,8 @@ def _shown(page: str) -> str:
             hidden.append(tag)  # a nested one of the same name ends before it
         if tag in _LINES:
             parts.append("\n")
-    return unescape("".join(parts))
+    text = "".join(parts)
+    try:
+        return unescape(text)
+    except ValueError:  # `&#` and thousands of digits
+        return text

@@ -119,3 +119,22 @@ def test_tags_that_are_never_closed_are_passed_over_once() -> None:
         assert html_text(f"before<{letter * TEXT_MAX}") == "before"
         assert html_text(f"before</{letter * TEXT_MAX}") == "before"
     assert html_text("<p>one</p><P class=x>two<br/>three < four <1> five <b") == "one\ntwo\nthree five"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Type: message/rfc822\n\n" * 2_000,
+        b"Content-Type: text/plain; charset*" + b"9" * 5_000 + b"=utf-8\n\nx",
+        b"Content-Type: text/html; x*" + b"9" * 5_000 + b"=a\n\nx",
+    ],
+)
+def test_of_a_mail_that_no_reader_gets_through_the_headers_remain(head: bytes) -> None:
+    raw = b"From: kim@acme.example\n" + head
+    assert mail_of(raw).headers["from"] == "kim@acme.example"
+    assert headers_of(raw)["from"] == "kim@acme.example"
+
+
+def test_an_absurd_character_number_costs_no_mail() -> None:
+    absurd = f"&#{'9' * 5_000};"
+    assert html_text(f"<p>one</p>{absurd}") == f"one\n{absurd}"

@@ -16,10 +16,20 @@ from shared.errors import Unreadable
         ("", None),
         (None, None),
         ({"a": 1}, None),
+        ("(a) kim@acme.example (b)", "kim@acme.example"),
+        ("(" * 1_000 + "a@b.c", None),
+        ("(" * 900 + "a@b.c", None),
+        ("x" * 1_000 + " <kim@acme.example>", None),
     ],
 )
 def test_an_address_is_read_with_or_without_a_name(value: object, address: str | None) -> None:
     assert mail_address(value) == address
+
+
+@pytest.mark.parametrize("part", ["(", ")", "<", "a:", '"', "[", "\\", "@", "a@", "a,", ":", ";", "a<", "(\\", "<@:"])
+def test_no_text_of_a_stranger_is_more_than_no_address(part: str) -> None:
+    for count in (20, 100, 499, 1_000, 100_000):
+        assert isinstance(mail_address(part * count + "a@b.c"), str | None)
 
 
 @pytest.mark.parametrize(
