@@ -38,6 +38,8 @@ class ClockView(Part):
     due_at: datetime = Field(description="the deadline")
     fire_at: datetime = Field(description="the next rung of its ladder")
     clock_state: str = Field(description="armed, met, breached or void")
+    cause: str | None = Field(None, description="of a breach: marketing, system or rep")
+    is_late_by_system: bool = Field(False, description="an outage moved or delayed it")
 
 
 class HandoffEvent(Payload):

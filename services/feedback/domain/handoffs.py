@@ -26,6 +26,8 @@ class ClockStep:
     kind: str
     due_at: datetime
     state: str
+    cause: Cause = ""
+    is_late_by_system: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +126,17 @@ class HandoffRecord:
         return self.last.state in ENDED
 
     def clocks(self) -> tuple[ClockFact, ...]:
-        """Every clock once, by its newest state, in order of first appearance."""
+        """Every clock once, by its newest state, in order of first appearance.
+
+        Whose miss it was stands in the clock; an event that says nothing of it is explained by the last escalation.
+        """
         newest: dict[UUID, ClockStep] = {}
         told: dict[UUID, Step] = {}
         for step in self.steps:
             newest.update({clock.clock_id: clock for clock in step.clocks})
             if step.clock_id is not None and step.kind == "escalated":
                 told[step.clock_id] = step
-        return tuple(
-            ClockFact(
-                clock_id=clock.clock_id,
-                kind=clock.kind,
-                due_at=clock.due_at,
-                state=clock.state,
-                cause=told[clock.clock_id].cause if clock.clock_id in told else "",
-                is_late_by_system=clock.clock_id in told and told[clock.clock_id].is_late_by_system,
-            )
-            for clock in newest.values()
-        )
+        return tuple(_fact(clock, told.get(clock.clock_id)) for clock in newest.values())
 
     def _first(self, *kinds: str) -> Step | None:
         return next((step for step in self.steps if step.kind in kinds), None)
@@ -169,7 +164,14 @@ def step_of(event: Event[events.HandoffEvent]) -> Step:
         cause=_cause(getattr(told, "cause", "")),
         is_late_by_system=getattr(told, "is_late_by_system", False),
         clocks=tuple(
-            ClockStep(clock_id=clock.clock_id, kind=clock.kind, due_at=clock.due_at, state=clock.clock_state)
+            ClockStep(
+                clock_id=clock.clock_id,
+                kind=clock.kind,
+                due_at=clock.due_at,
+                state=clock.clock_state,
+                cause=_cause(clock.cause or ""),
+                is_late_by_system=clock.is_late_by_system,
+            )
             for clock in told.clocks
         ),
     )
@@ -179,6 +181,18 @@ def fold(handoff_id: UUID, lead_id: UUID, steps: Iterable[Step]) -> HandoffRecor
     """The record of these steps, in any order and with repeats; at least one."""
     by_seq = {step.seq: step for step in steps}
     return HandoffRecord(handoff_id=handoff_id, lead_id=lead_id, steps=tuple(by_seq[seq] for seq in sorted(by_seq)))
+
+
+def _fact(clock: ClockStep, told: Step | None) -> ClockFact:
+    says: ClockStep | Step = clock if clock.cause or told is None else told
+    return ClockFact(
+        clock_id=clock.clock_id,
+        kind=clock.kind,
+        due_at=clock.due_at,
+        state=clock.state,
+        cause=says.cause,
+        is_late_by_system=says.is_late_by_system,
+    )
 
 
 def _at(step: Step | None) -> datetime | None:

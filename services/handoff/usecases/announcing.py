@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.handoff.domain.lifecycle import Handoff, inputs
+from services.handoff.domain.lifecycle import ClockState, Handoff, inputs
 from services.handoff.domain.lifecycle.effects import Announce, Escalate, Notify
 from services.handoff.domain.notices import AUDIENCE_OF_ACTION, Notice
 from services.handoff.domain.record import StoredClock, Times
@@ -214,6 +214,8 @@ def _view(stored: StoredClock) -> ClockView:
         due_at=stored.timing.due_at,
         fire_at=stored.fire_at,
         clock_state=stored.state.value,
+        cause=stored.cause if stored.state is ClockState.BREACHED else None,  # a reminder's is no miss yet
+        is_late_by_system=stored.timing.is_late_by_system,
     )
 
 

@@ -60,7 +60,7 @@ def ended(work: Work, held: Held, clock: Clock, state: ClockState) -> StoredCloc
     stored = held.clocks[clock.number]
     cause = stored.cause
     if state is ClockState.BREACHED:
-        cause = cause or _cause(work, held, stored)
+        cause = _cause(work, held, stored)  # now: what a reminder said may be overtaken by an outage
         count("baton_clock_breaches_total", cause=cause)
     return replace(stored, clock=clock, state=state, ended_at=work.now, cause=cause, is_held=False)
 

@@ -1,5 +1,6 @@
 """When nobody acts: reminders, reassignment, overflow, away, pull-back, queues that climb, held evidence."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -61,6 +62,27 @@ async def test_an_offer_taken_between_its_due_instant_and_the_firing_was_missed(
         assert (kept.state, kept.cause) == ("met", None)
         assert (missed.state, missed.cause) == ("breached", "rep")
         assert (await world.handoff(lee.id)).state == "accepted"
+        assert await world.gaps() == []
+
+
+async def test_a_miss_by_a_late_act_after_an_outage_tells_that_it_was_the_systems(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        kim = await world.handoff_of(lead_id("kim"))
+        await _walk(world, hours=2)  # a reminder went out, which named the rep
+        start, end = NOON + timedelta(hours=3), NOON + timedelta(hours=5)
+        await world.at(end)
+        async with transaction(world.database, "clocks") as tx:
+            await firing.postpone_outage(tx, start=start, end=end)
+        await world.advance(minutes=16)
+        assert (await world.accept(kim.id, kim.owner_id)).is_ok
+        clock = await world.clock(kim.id, "accept")
+        assert (clock.state, clock.cause, clock.is_late_by_system) == ("breached", "system", True)
+        (told,) = await world.rows("select payload from outbox where headers like '%handoff.accepted%'")
+        views = {view["kind"]: view for view in json.loads(told.payload)["clocks"]}
+        assert (views["accept"]["cause"], views["accept"]["is_late_by_system"]) == ("system", True)
+        assert views["touch"].get("cause") is None
         assert await world.gaps() == []
 
 

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from services.feedback.domain.handoffs import step_of
-from shared.contracts.handoffs import ClockView, HandoffEscalated, HandoffOpened, HandoffRejected, HandoffTouched
+from shared.contracts.handoffs import (
+    ClockView,
+    HandoffAccepted,
+    HandoffEscalated,
+    HandoffOpened,
+    HandoffRejected,
+    HandoffTouched,
+)
 from shared.contracts.kinds import HandoffState
 from shared.ids import derived_id
 from tests.support.builders.feedback import START, handoff_event, hours, record, step
@@ -37,6 +44,28 @@ def test_a_miss_names_its_cause_and_an_unknown_one_is_none(cause: str) -> None:
     (clock,) = record("kim", step(1, "opened"), told).clocks()
     assert clock.cause == ("" if cause == "weather" else cause)
     assert clock.is_charged_to_rep is (cause in {"rep", "weather"})
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_late", "is_charged"),
+    [("rep", False, True), ("rep", True, False), ("system", False, False), ("marketing", False, False)],
+)
+def test_a_miss_by_an_act_that_came_too_late_is_charged_by_what_its_clock_says(
+    cause: str, *, is_late: bool, is_charged: bool
+) -> None:
+    clock_id = derived_id("clock")
+
+    def view(state: str, **more: Any) -> ClockView:  # noqa: ANN401 - fields of the view
+        return ClockView(clock_id=clock_id, kind="accept", due_at=START, fire_at=START, clock_state=state, **more)
+
+    reminded = handoff_event(
+        HandoffEscalated, "kim", 2, clock_id=clock_id, level=1, cause="rep", clocks=[view("armed")]
+    )
+    breached = view("breached", cause=cause, is_late_by_system=is_late)
+    accepted = handoff_event(HandoffAccepted, "kim", 3, clocks=[breached])
+    for steps in ([accepted], [reminded, accepted]):
+        (clock,) = record("kim", step(1, "opened"), *(step_of(each) for each in steps)).clocks()
+        assert (clock.cause, clock.is_late_by_system, clock.is_charged_to_rep) == (cause, is_late, is_charged)
 
 
 def test_a_record_tells_what_happened_first_and_what_stands_last() -> None:
