@@ -195,7 +195,13 @@ def given_back(root: Standing, *, member_id: str) -> Standing:
     if not is_by_merge:
         return root
     return root._replace(
-        is_qualified=False, policy="none", has_stood=False, since_us=root.own_since_us, taken_from="", taken_number=0
+        is_qualified=False,
+        policy="none",
+        has_stood=False,
+        since_us=root.own_since_us,
+        taken_from="",
+        taken_number=0,
+        own_since_us=0,
     )
 
 

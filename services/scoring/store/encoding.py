@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 _NEW_STATE, _NEW_STANDING = "[]", "[]"
+# A release from before merges were noted refuses a longer row, and runs beside this one during a rolling deploy: what a
+# merge adds to a standing comes last, and is written only where there is any.
+_BY_MERGE = Standing._fields.index("taken_from")
 
 
 class _State(NamedTuple):
@@ -69,7 +72,10 @@ def member_from(lead_id: LeadId, text: str) -> Member:
 
 def standing_text(standing: Standing) -> str:
     """One standing as text, empty for a lead that never changed."""
-    return _NEW_STANDING if standing == NEVER else _encode(standing).decode()
+    if standing == NEVER:
+        return _NEW_STANDING
+    is_by_merge = standing[_BY_MERGE:] != NEVER[_BY_MERGE:]
+    return _encode(standing if is_by_merge else standing[:_BY_MERGE]).decode()
 
 
 def standing_from(text: str) -> Standing:
