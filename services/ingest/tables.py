@@ -322,4 +322,5 @@ Table(
     at("updated_at", default="now()"),
     jsonb("places", null=True),
     jsonb("ends", null=True),
+    at("leased_until", null=True),
 )

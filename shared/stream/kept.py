@@ -15,7 +15,7 @@ from shared.errors import Busy
 
 __all__ = ["KeptBit", "KeptRecord", "KeptSpan", "read_kept", "span_of"]
 
-READ_SECONDS = 6.0  # below what an idle transaction of the caller may last
+READ_SECONDS = 6.0  # for a client to start; a job that waits longer goes on at its next step
 _POLL_MS = 1_000
 
 

@@ -1,7 +1,7 @@
 """Replay jobs: what a person asked to feed through again or to discard, and how far it is.
 
-A row is the whole job: whoever locks it goes on where it stands, also after a restart. Its times are machine time, as
-those of parked events.
+A row is the whole job: whoever leases it goes on where it stands, also after a restart. No lock is held meanwhile,
+since what is fed runs in transactions of its own. Its times are machine time, as those of parked events.
 """
 
 import json
@@ -12,16 +12,15 @@ from uuid import UUID
 
 from shared.db.engine import ReadTx, Tx
 
-__all__ = ["Job", "add_job", "job", "jobs", "lock_job", "machine_now", "running", "save_job", "stop_job"]
+__all__ = ["Job", "add_job", "job", "jobs", "lease_job", "machine_now", "running", "save_job", "stop_job"]
 
 SHOWN_MAX: Final = 50
 _COLUMNS: Final = (
     "id, action, source, reason, since_at, until_at, rate_per_second, because, state, place_at, place_id, total, "
-    "done, failed, last_error, by, created_at, updated_at, places, ends"
+    "done, failed, last_error, by, created_at, updated_at, places, ends, leased_until"
 )
-
-
-_SAVED: Final = ("id", "state", "place_at", "place_id", "total", "done", "failed", "last_error")
+_LEASE_SECONDS: Final = 60  # a step takes seconds; a process that died in one is followed by another after it
+_SAVED: Final = ("id", "leased_until", "state", "place_at", "place_id", "total", "done", "failed", "last_error")
 
 
 @dataclass(slots=True)
@@ -49,6 +48,8 @@ class Job:
     places: dict[str, int] | None = None
     """Of a job over kept deliveries: by partition the offset it goes on at; None before it has looked."""
     ends: dict[str, int] | None = None
+    leased_until: datetime | None = None
+    """The lease of who works on it now; it names that holder, too."""
 
     @property
     def settler(self) -> str:
@@ -79,23 +80,32 @@ async def running(tx: ReadTx) -> list[UUID]:
     return list(rows.scalars())
 
 
-async def lock_job(tx: Tx, job_id: UUID) -> Job | None:
-    """A running job, locked until the transaction ends; None when it is over or another process works on it."""
+async def lease_job(tx: Tx, job_id: UUID) -> Job | None:
+    """A running job, leased for one step; None when it is over or another process works on it."""
     rows = await tx.execute(
-        f"select {_COLUMNS} from replay_job where id = :id and state = 'running' for update skip locked",  # noqa: S608
-        {"id": job_id},
+        f"""
+        update replay_job set leased_until = clock_timestamp() + make_interval(secs => :lease)
+         where id = (select id from replay_job
+                      where id = :id and state = 'running' and (leased_until is null or leased_until < now())
+                        for update skip locked)
+        returning {_COLUMNS}
+        """,  # noqa: S608 - ours
+        {"id": job_id, "lease": _LEASE_SECONDS},
     )
     return _job(rows.mappings().first())
 
 
 async def save_job(tx: Tx, one: Job) -> None:
-    """Write how far a locked job is."""
+    """Write how far a leased job is, and let it go; nothing when the lease ran out and another process has it.
+
+    One that a person stopped meanwhile stays stopped.
+    """
     await tx.execute(
         """
-        update replay_job set state = :state, place_at = :place_at, place_id = :place_id, done = :done,
-               failed = :failed, last_error = :last_error, total = :total, places = cast(:places as jsonb),
-               ends = cast(:ends as jsonb), updated_at = now()
-         where id = :id
+        update replay_job set state = case when state = 'running' then :state else state end, place_at = :place_at,
+               place_id = :place_id, done = :done, failed = :failed, last_error = :last_error, total = :total,
+               places = cast(:places as jsonb), ends = cast(:ends as jsonb), updated_at = now(), leased_until = null
+         where id = :id and leased_until = :leased_until
         """,
         {
             **{name: getattr(one, name) for name in _SAVED},

@@ -34,19 +34,33 @@ class KeptTopic:
     name: str
 
 
-async def feed_step(job: Job, topic: KeptTopic, *, database: Database, handlers: Handlers) -> None:
-    """Feed the next records of a locked job, at most a second's worth. Raises Busy when the broker does not answer."""
+async def feed_step(job: Job, topic: KeptTopic, *, database: Database, handlers: Handlers, seconds: float) -> None:
+    """Feed the next records of a leased job: a second's worth, as far as the time goes, and one at least.
+
+    The job's place moves with every record, so it holds also when this raises: Busy when the broker does not answer, or
+    whatever says that the same record may succeed later.
+    """
     span = _span(job)
     if span is None:
         span = await span_of(topic.bootstrap_servers, topic.name, since_ms=_since_ms(job))
         job.total = span.left
+        _stand(job, span)
     bit = await read_kept(topic.bootstrap_servers, topic.name, span, most=job.rate_per_second)
-    for record in bit.records:
+    until = clock.monotonic() + seconds
+    for fed, record in enumerate(bit.records):
+        if fed > 0 and clock.monotonic() >= until:
+            return
         await _feed(job, record, topic, database=database, handlers=handlers)
-    job.places = {str(number): place for number, place in bit.span.places.items()}
-    job.ends = {str(number): end for number, end in bit.span.ends.items()}
+        span = KeptSpan({**span.places, record.partition: record.offset + 1}, span.ends)
+        _stand(job, span)
+    _stand(job, bit.span)
     if bit.span.left == 0:
         job.state = "done"
+
+
+def _stand(job: Job, span: KeptSpan) -> None:
+    job.places = {str(number): place for number, place in span.places.items()}
+    job.ends = {str(number): end for number, end in span.ends.items()}
 
 
 async def _feed(job: Job, record: KeptRecord, topic: KeptTopic, *, database: Database, handlers: Handlers) -> None:

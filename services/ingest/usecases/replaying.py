@@ -1,8 +1,8 @@
 """Feeds parked or kept deliveries through again, or discards parked ones, as jobs that a restart does not end.
 
-A step deals with at most one second's worth of one job and writes its place; each delivery is settled in a transaction
-of its own, so what a killed process did is neither lost nor done twice. Bounds: JOBS_MAX running jobs, RATE_MAX a
-second, STEP_SECONDS of one step.
+A step leases one job, deals with at most one second's worth of it and writes its place; each delivery is settled in a
+transaction of its own, so what a killed process did is neither lost nor done twice. A job that must wait (for a broker,
+a busy database) holds up no other. Bounds: JOBS_MAX running jobs, RATE_MAX a second, STEP_SECONDS of one step.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from services.ingest.store.parked import Selection
 from services.ingest.store.replays import Job
 from services.ingest.usecases.feeding import KeptTopic, feed_step, until_of
 from shared.clock import monotonic
-from shared.db.engine import Database, Tx, reading, transaction
-from shared.errors import FieldError, NotFound, Refused
+from shared.db.engine import Database, Tx, is_transient, reading, transaction
+from shared.errors import AppError, FieldError, NotFound, Refused
 from shared.ids import new_id
 from shared.runtime.pace import Pace
 from shared.stream import parked
@@ -31,7 +31,7 @@ __all__ = ["RATE_DEFAULT", "RATE_MAX", "Asked", "begin_job", "step_jobs", "work_
 RATE_DEFAULT: Final = 50
 RATE_MAX: Final = 500
 JOBS_MAX: Final = 20
-STEP_SECONDS: Final = 4.0  # the row of the job is locked as long, and the database ends a longer transaction
+STEP_SECONDS: Final = 4.0  # then the place is written and the next job has its turn; well below the lease of a job
 TICK_SECONDS: Final = 1.0
 
 
@@ -90,23 +90,39 @@ async def step_jobs(database: Database, handlers: Handlers, topic: KeptTopic) ->
     async with reading(database) as tx:
         waiting = await replays.running(tx)
     for job_id in waiting:
+        try:
+            await _step_one(job_id, topic, database=database, handlers=handlers)
+        except Exception as error:
+            if not is_transient(error) and not (isinstance(error, AppError) and error.retryable):
+                raise
+            log.warning("replay_job_waits", job_id=str(job_id), reason=type(error).__name__)
+
+
+async def _step_one(job_id: UUID, topic: KeptTopic, *, database: Database, handlers: Handlers) -> None:
+    """One step under a lease; however it ends, the place it reached is written."""
+    async with transaction(database, "periodic") as tx:
+        job = await replays.lease_job(tx, job_id)
+    if job is None:
+        return
+    try:
+        if job.action == "feed":
+            await feed_step(job, topic, database=database, handlers=handlers, seconds=STEP_SECONDS)
+        else:
+            await _step(job, database=database, handlers=handlers)
+    finally:
         async with transaction(database, "periodic") as tx:
-            job = await replays.lock_job(tx, job_id)
-            if job is not None:
-                if job.action == "feed":
-                    await feed_step(job, topic, database=database, handlers=handlers)
-                else:
-                    await _step(tx, job, database=database, handlers=handlers)
-                await replays.save_job(tx, job)
+            await replays.save_job(tx, job)
 
 
-async def _step(tx: Tx, job: Job, *, database: Database, handlers: Handlers) -> None:
+async def _step(job: Job, *, database: Database, handlers: Handlers) -> None:
     chosen = Selection(job.until_at, job.source, job.reason, job.since_at)
     after = None if job.place_at is None or job.place_id is None else (job.place_at, job.place_id)
-    found = await parked_rows.next_open(tx, chosen, after=after, most=job.rate_per_second)
+    async with reading(database) as tx:
+        found = await parked_rows.next_open(tx, chosen, after=after, most=job.rate_per_second)
     until = monotonic() + STEP_SECONDS
     dealt = await _deal(job, found, until, database=database, handlers=handlers)
-    job.done = await parked_rows.count_settled(tx, job.settler)
+    async with reading(database) as tx:
+        job.done = await parked_rows.count_settled(tx, job.settler)
     if dealt == len(found) < job.rate_per_second:
         job.state = "done"
         log.info("replay_job_done", job_id=str(job.id), done=job.done, failed=job.failed)
@@ -115,7 +131,7 @@ async def _step(tx: Tx, job: Job, *, database: Database, handlers: Handlers) -> 
 async def _deal(
     job: Job, found: Sequence[tuple[UUID, datetime]], until: float, *, database: Database, handlers: Handlers
 ) -> int:
-    """Deal with these, one by one, as long as there is time; how many. A busy database ends the step, not the job."""
+    """Deal with these, one by one, as long as there is time; how many. Raises when the database is busy."""
     settle = (
         partial(parked.discard, database, by=job.settler, reason=job.because or "")
         if job.action == "discard"
