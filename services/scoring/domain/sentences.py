@@ -1,6 +1,6 @@
 """Decides how a line of a score reads: one short sentence a rep understands in ten seconds, with its signed points."""
 
-__all__ = ["sentence_of"]
+__all__ = ["part_sentence_of", "sentence_of"]
 
 _ATTRIBUTES = {
     "title_level": "Title level is {value}",
@@ -42,6 +42,12 @@ def sentence_of(line: str, points: int) -> str:
     """The sentence of one line, `pricing_viewed` +20 as `Looked at prices (+20)`; one that gives no points says so."""
     text = _text_of(line)
     return f"{text} ({points:+d})" if points else text
+
+
+def part_sentence_of(line: str, points: int) -> str:
+    """The sentence of a line stored when a model's lines were the parts of its formula, without what a fact was."""
+    head, _, part = line.partition(":")
+    return f"Model: {_plain(part)} ({points:+d})" if head == "model" else sentence_of(line, points)
 
 
 def _text_of(line: str) -> str:

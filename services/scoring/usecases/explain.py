@@ -3,7 +3,7 @@
 The past is folded from the history alone: only what was recorded by then, by the terms that were active then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from services.scoring.domain.member import Member, with_record
 from services.scoring.domain.person import Person, facts_of, person_of
 from services.scoring.domain.qualify import NEVER, Standing
 from services.scoring.domain.scorecard import CHANCE, START, Model, score_of_facts, top_reasons
-from services.scoring.domain.sentences import sentence_of
+from services.scoring.domain.sentences import part_sentence_of, sentence_of
 from services.scoring.store import accounts, decisions, history, lead_records, leads, terms
 from services.scoring.store.decisions import StoredDecision
 from services.scoring.usecases.ruling import Ruling, Terms, card_of, ruling_of
@@ -143,7 +143,9 @@ async def explain_decision(tx: ReadTx, decision_id: UUID) -> dict[str, Any]:
     content["decided_at"] = decision.decided_at
     content["kind"] = decision.kind
     if "lines" in content:
-        content["sentences"] = [sentence_of(each["line"], each["points"]) for each in content["lines"]]
+        lines = _lines_of(content)
+        sentence = part_sentence_of if "model_id" in content and _is_in_parts(lines) else sentence_of
+        content["sentences"] = [sentence(line, points) for line, points in lines]
         content["is_replayed_identically"] = await replayed(tx, decision)
     return content
 
@@ -166,11 +168,19 @@ async def replayed(tx: ReadTx, decision: StoredDecision) -> bool:
     numbers = (content["score"], content["fit"], content["engagement"], content.get("p_win"))
     if (score.score, score.fit, score.engagement, score.p_win) != numbers:
         return False
-    stored = tuple((str(each["line"]), int(each["points"])) for each in content["lines"])
-    if model is not None and not any(line.startswith(_OF_ALL) for line, _ in stored):
-        # Stored when a model's lines did not name the criteria yet: the same numbers, told in other lines.
+    stored = _lines_of(content)
+    if model is not None and _is_in_parts(stored):  # the same numbers, told in other lines
         return sum(points for _, points in stored) == score.score
     return score.lines == stored
+
+
+def _lines_of(content: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    return tuple((str(each["line"]), int(each["points"])) for each in content["lines"])
+
+
+def _is_in_parts(lines: Sequence[tuple[str, int]]) -> bool:
+    """Whether lines of a model were stored when they did not name the criteria yet: ever since, one is of all leads."""
+    return not any(line.startswith(_OF_ALL) for line, _ in lines)
 
 
 async def _tree_at(tx: ReadTx, lead_id: LeadId, at: datetime) -> list[LeadId]:

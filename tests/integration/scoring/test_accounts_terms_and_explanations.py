@@ -249,9 +249,17 @@ async def test_under_a_promoted_scorecard_lines_name_what_counted_wherever_they_
     assert any(each["sentence"].startswith("Where every lead starts") for each in by_now.lines)
     async with reading(desk.database) as tx:
         assert (await explain_decision(tx, UUID(qualified["decision_id"])))["is_replayed_identically"]
-    # What was stored before lines named the criteria is held to its numbers and the sum of its lines.
-    start = qualified["score"] - 40
-    for lines, is_same in (([["model:scale", 40], ["model:points", start]], True), ([["model:scale", 41]], False)):
+    # What was stored before lines named the criteria is held to its numbers and the sum of its lines. It does not
+    # say what a fact was, so its sentences tell nothing of that either.
+    start = qualified["score"] - 43
+    told_then = [["model:scale", 40], ["model:points", start], ["model:title_level", 5], ["model:count.page_view", -2]]
+    read_then = [
+        "Model: scale (+40)",
+        f"Model: points ({start:+d})",
+        "Model: title level (+5)",
+        "Model: count.page view (-2)",
+    ]
+    for lines, is_same, read in ((told_then, True, read_then), ([["model:scale", 41]], False, ["Model: scale (+41)"])):
         listed = orjson.dumps([{"line": line, "points": points} for line, points in lines]).decode()
         await desk.write(
             "update decision set content = jsonb_set(content::jsonb, '{lines}', cast(:lines as jsonb))::text",
@@ -260,6 +268,7 @@ async def test_under_a_promoted_scorecard_lines_name_what_counted_wherever_they_
         async with reading(desk.database) as tx:
             answered = await explain_decision(tx, UUID(qualified["decision_id"]))
         assert answered["is_replayed_identically"] is is_same
+        assert answered["sentences"] == read
 
 
 async def test_an_agreement_decides_from_its_moment_and_all_leads_are_scored_again(desk: ScoringDesk) -> None:

@@ -23,7 +23,7 @@ from services.scoring.domain.member import (
 from services.scoring.domain.person import person_of
 from services.scoring.domain.qualify import NEVER, Outcome, Standing, closed, draw_at
 from services.scoring.domain.scorecard import Model
-from services.scoring.domain.sentences import sentence_of
+from services.scoring.domain.sentences import part_sentence_of, sentence_of
 from services.scoring.domain.simulation import MOMENTS_MOST, History, entries_under
 from services.scoring.domain.tier import tier_of
 from shared.contracts.agreement import Criteria, default_agreement
@@ -306,6 +306,11 @@ def test_a_simulation_of_a_script_is_bounded() -> None:
 )
 def test_a_line_reads_as_a_sentence(line: str, sentence: str) -> None:
     assert sentence_of(line, 5) == sentence
+
+
+def test_a_part_of_a_model_stored_without_its_value_says_nothing_of_it() -> None:
+    assert part_sentence_of("model:title_level", -12) == "Model: title level (-12)"
+    assert part_sentence_of("clamp", -12) == sentence_of("clamp", -12)
 
 
 def test_a_line_that_gives_no_points_says_none() -> None:
