@@ -23,12 +23,13 @@ from shared.stream.flow import back_off_seconds
 from shared.stream.gatherer import Gatherer, NotAcked, partition_of
 from shared.telemetry import Step, announce, count, is_watched, log
 
-__all__ = ["PRODUCER_SETTINGS", "Producer", "Unacked"]
+__all__ = ["PRODUCER_SETTINGS", "Producer", "TooLargeToSend", "Unacked", "is_too_large"]
 
 SEND_SECONDS = 0.5
 START_SECONDS = 30.0
 STOP_SECONDS = 2.0
 REQUEST_BYTES = 12 * 1024 * 1024
+FRAME_BYTES = 64 * 1024  # what a request and a batch of one record put around it, with room to spare
 BATCH_BYTES = 256 * 1024  # of one partition in one request: a round of the relay in few of them, not in dozens
 NO_ACK_SECONDS = 15.0
 LOOK_SECONDS = 1.0
@@ -47,6 +48,19 @@ ToSend = tuple[str, str, bytes, Headers]  # topic without prefix, key, value, he
 
 class Unacked(Exception):
     """The send was not acknowledged in time: its result is unknown. Send it again with the same id, on any lane."""
+
+
+class TooLargeToSend(Unacked):
+    """The record is above the bound of a request or of its topic: no try and no lane will ever bring it there."""
+
+
+def is_too_large(key: str, value: bytes, headers: Headers) -> bool:
+    """Whether a record can never be sent, whatever Kafka says."""
+    return _size(key, value, headers) > REQUEST_BYTES - FRAME_BYTES
+
+
+def _size(key: str, value: bytes, headers: Headers) -> int:
+    return len(key.encode()) + len(value) + sum(len(name) + len(said) for name, said in headers)
 
 
 class Producer:
@@ -171,20 +185,25 @@ class Producer:
     ) -> None:
         """Return when all in-sync replicas have the record. Raises Unacked at the deadline or on any error of Kafka.
 
-        topic is without the deployment's prefix. Records of several callers travel together.
+        Raises TooLargeToSend for a record that no other try would bring there. topic is without the deployment's
+        prefix. Records of several callers travel together.
         """
         gatherer, full_topic = self._gatherer, self._prefix + topic
         if self._kafka is None or gatherer is None:
             raise self._not_started(1)
-        if len(value) > REQUEST_BYTES:
+        if is_too_large(key, value, headers):
             count("baton_produced_total", end="failed")
-            raise Unacked("The record is above the bound of a request.")
+            raise TooLargeToSend("The record is above the bound of a request.")
         try:
             if not gatherer.knows(full_topic):
                 async with asyncio.timeout(deadline_seconds):
                     await gatherer.learn(full_topic)
             await gatherer.put(full_topic, key.encode(), value, headers, deadline_seconds=deadline_seconds)
         except (NotAcked, TimeoutError, KafkaError) as error:
+            # One above the bound of a batch travels alone, so it is the one that the broker means.
+            is_alone = _size(key, value, headers) > BATCH_BYTES
+            if is_alone and isinstance(error.__cause__, MessageSizeTooLargeError):
+                raise TooLargeToSend("The record is above the bound of its topic.") from error
             raise Unacked("Kafka did not acknowledge in time, or not at all.") from error
 
     async def send_all(

@@ -24,6 +24,7 @@ MetricName = Literal[
     "baton_spool_bytes",  # what waits on disk for Kafka
     "baton_spool_segments",  # in how many files
     "baton_spool_oldest_seconds",  # since when the oldest file waits
+    "baton_spool_set_aside_total",  # deliveries too large for Kafka, kept in a file beside the spool
     "baton_spool_mode",  # 1 while deliveries go straight to the spool
     "baton_produced_total",  # sends by end: acked, unknown, failed
     "baton_http_requests_total",  # answers by status class

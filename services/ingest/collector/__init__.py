@@ -24,7 +24,7 @@ from services.ingest.collector.rates import Rates
 from services.ingest.collector.spool import Spool
 from services.ingest.collector.wire import InFlight, headers_of, linger
 from shared import clock
-from shared.errors import Busy
+from shared.errors import Busy, TooLarge
 from shared.telemetry import announce, count, is_watched
 
 __all__ = [
@@ -68,6 +68,9 @@ class Collector:
             response = problem(error)
         except Busy as error:
             response = problem(Refused(error.status, error.problem, error.detail, retry_after=error.retry_after))
+        except TooLarge as error:
+            count("baton_refused_total", slug=error.problem)
+            response = problem(Refused(error.status, error.problem, error.detail))
         added: tuple[Header, ...] = (VARY,) if scope["method"] == "GET" else ()
         if origin and self._desk.directory.is_listed(origin):
             added = cors_headers(origin, scope["path"], is_preflight=scope["method"] == "OPTIONS")

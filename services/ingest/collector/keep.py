@@ -1,7 +1,8 @@
 """Keeps a checked delivery: on `baton.deliveries`, acknowledged by all replicas, else synced in the spool; then 2xx.
 
 The id is drawn once and is the same on both lanes, so ingest's inbox keeps one. A deployment without a folder for the
-spool, or with a full or broken one, answers 503 with Retry-After while Kafka is away (RELIABILITY 3.1).
+spool, or with a full or broken one, answers 503 with Retry-After while Kafka is away (RELIABILITY 3.1). What Kafka
+would never take enters neither lane: it would wait in the spool for ever, before everybody else's.
 """
 
 from collections.abc import Awaitable
@@ -18,9 +19,9 @@ from services.ingest.collector.spool_records import Spooled
 from shared import clock
 from shared.contracts.deliveries import DELIVERY_TYPE, REQUEST_HEADER
 from shared.contracts.envelope import Headers
-from shared.errors import Busy
+from shared.errors import Busy, TooLarge
 from shared.ids import jitter, new_id_text
-from shared.stream.producer import Unacked
+from shared.stream.producer import TooLargeToSend, Unacked, is_too_large
 from shared.telemetry import announce, count, counter, is_watched
 
 __all__ = ["TOPIC", "Keeper", "Sending", "partition_key", "record_headers"]
@@ -61,7 +62,7 @@ class Keeper:
     def keep(
         self, body: bytes, *, request: dict[str, object], source_id: UUID, hint: str | None, received_at: datetime
     ) -> Awaitable[None]:
-        """Write a delivery under a new id; await it. Raises Busy when neither lane took it."""
+        """Write a delivery under a new id; await it. Raises Busy when neither lane took it, TooLarge."""
         delivery_id = new_id_text()
         key = delivery_id if hint is None else partition_key(self._hint_key, source_id, hint)
         return self.send(delivery_id, key, body, request=request, received_at=received_at)
@@ -69,13 +70,17 @@ class Keeper:
     async def send(
         self, delivery_id: UUID | str, key: str, body: bytes, *, request: dict[str, object], received_at: datetime
     ) -> None:
-        """Write one record under a given id. Raises Busy when neither Kafka nor the spool took it."""
+        """Write one record under a given id. Raises Busy when neither Kafka nor the spool took it, TooLarge."""
         headers, lane = record_headers(delivery_id, key, request, received_at), self._lane
+        if is_too_large(key, body, headers):
+            raise _too_large()
         if self._producer.is_started and (not lane.is_straight or self._is_probe()):
             if is_watched():
                 await announce("accept:before_send")
             try:
                 await self._producer.send(TOPIC, key, body, headers)
+            except TooLargeToSend as error:  # no word on whether Kafka is there
+                raise _too_large() from error
             except Unacked:
                 lane.missed(clock.monotonic())
                 await announce("accept:deadline")
@@ -106,6 +111,10 @@ class Keeper:
 def _no_room(slug: str, *, fill: float) -> Busy:
     count("baton_refused_total", slug=slug)
     return Busy("We cannot keep it now; send it again.", retry_after=seconds_to_wait(fill, jitter=jitter()))
+
+
+def _too_large() -> TooLarge:
+    return TooLarge("One delivery of this size cannot be kept; send it in smaller parts.", slug="delivery_too_large")
 
 
 def partition_key(hint_key: bytes, source_id: UUID, hint: str) -> str:

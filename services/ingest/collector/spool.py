@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from services.ingest.collector.spool_disk import Disk
 from services.ingest.collector.spool_records import RECORD_BYTES_MAX, Spooled, packed
-from services.ingest.collector.spool_segments import SUFFIX, Segment, found_segments, read_records
+from services.ingest.collector.spool_segments import SUFFIX, Segment, found_segments, read_records, write_aside
 from shared import clock
 from shared.errors import Fatal
 from shared.telemetry import announce, gauge, log
@@ -267,6 +267,10 @@ class Spool:
         self._segments[0].drained = self._window[0]
         await self._forget_drained()
         self.measure()
+
+    async def set_aside(self, record: Spooled) -> Path:
+        """Keep in a file of its own what Kafka will never take; then it may be acknowledged. Raises OSError."""
+        return await self._run(lambda: write_aside(self._disk, self._folder, record))
 
     async def _forget_drained(self) -> None:
         while self._segments and self._is_done(self._segments[0]):

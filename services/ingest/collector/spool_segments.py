@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from services.ingest.collector.spool_disk import Disk
-from services.ingest.collector.spool_records import RECORD_BYTES_MAX, Spooled, first_length, unpacked
+from services.ingest.collector.spool_records import RECORD_BYTES_MAX, Spooled, first_length, packed, unpacked
 from shared import clock
 from shared.telemetry import log
 
-__all__ = ["SUFFIX", "Segment", "found_segments", "read_records"]
+__all__ = ["ASIDE_SUFFIX", "SUFFIX", "Segment", "found_segments", "read_records", "write_aside"]
 
 SUFFIX: Final = ".spool"
+ASIDE_SUFFIX: Final = ".aside"
 _WINDOW_BYTES: Final = 1024 * 1024
 
 
@@ -63,3 +64,17 @@ def found_segments(disk: Disk, folder: Path) -> list[Segment]:
         else:
             disk.delete(file)
     return segments
+
+
+def write_aside(disk: Disk, folder: Path, record: Spooled) -> Path:
+    """Make one record durable in a file of its own, which no start reads; a half written one is written anew."""
+    file = folder / f"{record.delivery_id}{ASIDE_SUFFIX}"
+    disk.delete(file)
+    descriptor = disk.create(file)
+    try:
+        disk.write(descriptor, packed(record), at=0)
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
+    disk.sync_folder(folder)
+    return file

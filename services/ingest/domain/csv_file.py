@@ -2,7 +2,7 @@
 
 Used by the import route, which cuts, and by the two CSV adapters, which read. Invariants: a quoted line break never
 makes a record; a row without an id of its own has the hash of its cells as id, so the same row again adds nothing. One
-record at a time is held, so memory does not grow with the file.
+record at a time is held, so memory does not grow with the file. A piece is small enough for one record of the log.
 """
 
 import csv
@@ -10,7 +10,6 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, TextIO
 
 from services.ingest.domain.csv_columns import Column, Plan, column_name
@@ -19,6 +18,7 @@ from shared.errors import FieldError, Refused, Unreadable
 __all__ = ["ROWS_PER_DELIVERY_MAX", "Piece", "Record", "checked", "cut", "header_of", "records", "row_id"]
 
 ROWS_PER_DELIVERY_MAX: Final = 500  # one delivery stays one short transaction
+CHARACTERS_PER_DELIVERY_MAX: Final = 1024 * 1024  # at most four bytes each, and a delivery has to fit a record of Kafka
 _COLUMNS_MAX: Final = 200
 _CELL_CHARACTERS_MAX: Final = 64 * 1024
 _DELIMITERS: Final = (",", ";", "\t", "|")
@@ -40,6 +40,10 @@ class Piece:
     first: int
     text: str
     rows: Sequence[Sequence[str]]
+    block: int = 0
+    """Which 500 records of the file it belongs to, from 0."""
+    is_part: bool = False
+    """Whether the block's characters were too many for one piece."""
 
 
 def checked(file: TextIO, plan: Plan) -> int:
@@ -54,18 +58,36 @@ def header_of(file: TextIO, plan: Plan) -> list[Column]:
     return plan.columns(_header(next(_rows(file), [])))
 
 
-def cut(file: TextIO, plan: Plan, *, rows_max: int = ROWS_PER_DELIVERY_MAX) -> Iterator[Piece]:
+def cut(
+    file: TextIO,
+    plan: Plan,
+    *,
+    rows_max: int = ROWS_PER_DELIVERY_MAX,
+    characters_max: int = CHARACTERS_PER_DELIVERY_MAX,
+) -> Iterator[Piece]:
     """Pieces of a file, in its order; the text is written anew with our field names, `,` and CR LF.
 
-    Raises Refused for a header that is missing, doubled or too wide, Unreadable for what is no CSV, with the record it
-    begins in.
+    A piece ends with its block of rows_max records, or before the record that would make it too long. Raises Refused
+    for a header that is missing, doubled or too wide, Unreadable for what is no CSV, with the record it begins in.
     """
     rows = _rows(file)
     columns = plan.columns(_header(next(rows, [])))
-    first = 1
-    while piece := list(islice(rows, rows_max)):
-        yield Piece(first, _written(columns, piece, plan), piece)
-        first += len(piece)
+    added = sum(map(len, plan.fixed.values()))  # what each record may get beside its own cells
+    piece, held, block, is_part = list[list[str]](), 0, 0, False
+    number = 0
+    for number, row in enumerate(rows):
+        length = _length(row) + added
+        is_new_block = number % rows_max == 0
+        if piece and (is_new_block or held + length > characters_max):
+            is_part = is_part or not is_new_block
+            yield Piece(number - len(piece) + 1, _written(columns, piece, plan), piece, block, is_part)
+            piece, held = [], 0
+        if is_new_block:
+            block, is_part = number // rows_max, False
+        piece.append(row)
+        held += length
+    if piece:
+        yield Piece(number - len(piece) + 2, _written(columns, piece, plan), piece, block, is_part)
 
 
 def records(text: str, *, first: int) -> Iterator[Record]:
@@ -104,6 +126,8 @@ def _rows(file: TextIO) -> Iterator[list[str]]:
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         for row in rows:
             line = before + rows.line_num
+            if _length(row) > CHARACTERS_PER_DELIVERY_MAX:
+                raise _too_long_record(number, line)
             if any(cell.strip() for cell in row):
                 yield [cell.replace("\x00", "") for cell in row]
                 number += 1
@@ -111,6 +135,17 @@ def _rows(file: TextIO) -> Iterator[list[str]]:
         raise Unreadable("The file is not UTF-8; save it as UTF-8 and send it again.", slug="not_utf8") from error
     except csv.Error as error:
         raise _unreadable_record(number, line + 1, error) from error
+
+
+def _length(row: Sequence[str]) -> int:
+    """About how many characters a record has as text: its cells, a comma behind each, and doubled quotes."""
+    return sum(map(len, row)) + len(row) + sum(cell.count('"') for cell in row)
+
+
+def _too_long_record(number: int, line: int) -> Unreadable:
+    place = f"Record {number}" if number else "The header"
+    detail = f"{place}, which ends in line {line}, has over a million characters. Shorten it and send the file again."
+    return Unreadable(detail, slug="record_too_long", errors=[FieldError(f"/records/{number}", "too_long", detail)])
 
 
 def _unreadable_record(number: int, line: int, error: csv.Error) -> Unreadable:

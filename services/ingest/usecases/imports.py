@@ -1,4 +1,4 @@
-"""Imports files: cut into deliveries of at most 500 records, sent through the same topic as everything else.
+"""Imports files: cut into deliveries of at most 500 records and about 1 MiB, sent through the topic of everything else.
 
 The ids of import and deliveries come from the file's content and how it is read, so the same file again is the same
 import: what was sent is dropped by the inbox, what was not is sent now. That makes a broken upload resumable by sending
@@ -120,7 +120,7 @@ def pieces(
     file: TextIO, *, how: How, import_id: UUID, source_id: UUID, by: str, received_at: datetime
 ) -> Iterator[Piece]:
     """The deliveries of a file, in its order. Raises Refused or Unreadable at the place where it is no CSV."""
-    for number, piece in enumerate(cut(file, how.plan)):
+    for piece in cut(file, how.plan):
         request: dict[str, object] = {
             "source_id": str(source_id),
             "sender": IMPORT_SENDERS[how.plan.kind],
@@ -132,7 +132,14 @@ def pieces(
             "secret_id": by,
             "received_at": received_at.isoformat(),
         }
-        yield Piece(derived_id("import", import_id, number), len(piece.rows), piece.text.encode(), request)
+        yield Piece(_delivery_id(import_id, piece), len(piece.rows), piece.text.encode(), request)
+
+
+def _delivery_id(import_id: UUID, piece: CutPiece) -> UUID:
+    """From the block of records; of a block in parts, from the records of the part: one id never means two contents."""
+    if not piece.is_part:
+        return derived_id("import", import_id, piece.block)
+    return derived_id("import", import_id, piece.block, piece.first, len(piece.rows))
 
 
 def look_at(file: TextIO, how: How, *, is_beginning: bool) -> Looked:

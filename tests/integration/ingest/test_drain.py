@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest_asyncio
 
 from services.ingest.collector import Drain, Lane, Spool
-from services.ingest.collector.spool_records import Spooled
+from services.ingest.collector.spool_records import Spooled, unpacked
 from shared.contracts.envelope import Headers
-from shared.stream.producer import Unacked
+from shared.stream.producer import TooLargeToSend, Unacked
+from tests.integration.ingest.disks import FailingDisk
 
 
 class Broker:
@@ -18,6 +19,7 @@ class Broker:
     def __init__(self) -> None:
         self.is_started = True
         self.away: set[str] = set()
+        self.too_large: set[bytes] = set()
         self.taken: list[bytes] = []
         self.asked = 0
 
@@ -26,6 +28,8 @@ class Broker:
     ) -> None:
         assert (topic, dict(headers)["ce_id"], deadline_seconds > 0) == ("deliveries", value, True)
         self.asked += 1
+        if value in self.too_large:
+            raise TooLargeToSend("too large")
         if key in self.away:
             raise Unacked("away")
         self.taken.append(value)
@@ -34,6 +38,10 @@ class Broker:
 def record(number: int) -> Spooled:
     own = b"%03d" % number
     return Spooled(f"id-{number}", f"key-{number % 3}", [("ce_id", own)], own)
+
+
+def aside(folder: Path) -> list[list[Spooled]]:
+    return [unpacked(file.read_bytes())[0] for file in sorted(folder.glob("*.aside"))]
 
 
 @pytest_asyncio.fixture
@@ -85,3 +93,40 @@ async def test_a_partition_that_is_away_holds_the_others_up_but_doubles_nothing(
     await drain.empty()
     assert Counter(broker.taken) == Counter(bodies(range(30)))
     assert spool.bytes_held == 0
+
+
+async def test_what_kafka_never_takes_is_set_aside_and_holds_nobody_up(spool: Spool, swift_folder: Path) -> None:
+    broker, lane = Broker(), Lane()
+    broker.too_large = {b"000", b"007"}
+    lane.missed(0)
+    await Drain(spool, broker, lane).empty()
+    assert (len(broker.taken), spool.bytes_held, lane.is_straight) == (28, 0, False)
+    assert aside(swift_folder) == [[record(0)], [record(7)]]
+
+
+async def test_a_size_says_nothing_of_kafka(spool: Spool) -> None:
+    broker, lane = Broker(), Lane()
+    broker.too_large = {b"%03d" % number for number in range(30)}
+    await Drain(spool, broker, lane).empty()
+    assert (spool.records, lane.is_straight) == (0, False)
+    lane.missed(0)
+    await spool.append(record(1))
+    await Drain(spool, broker, lane).empty()
+    assert (spool.records, lane.is_straight) == (0, True)
+
+
+async def test_while_it_cannot_be_set_aside_it_stays(swift_folder: Path) -> None:
+    disk, broker, lane = FailingDisk(), Broker(), Lane()
+    spool = Spool(swift_folder, bytes_max=1024 * 1024, disk=disk)
+    await spool.open()
+    for number in range(3):
+        await spool.append(record(number))
+    broker.too_large = {b"001"}
+    drain = Drain(spool, broker, lane)
+    disk.is_write_failing = True
+    await drain.empty()
+    assert (spool.records, lane.is_straight) == (3, False)
+    disk.is_write_failing = False
+    await drain.empty()
+    assert (spool.records, Counter(broker.taken)) == (0, Counter([b"000", b"002"]))
+    await spool.close()

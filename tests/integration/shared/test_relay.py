@@ -15,7 +15,7 @@ from shared.contracts.leads import LeadErased, LeadLinked
 from shared.db.engine import Database, transaction
 from shared.ids import derived_id, jitter
 from shared.stream.outbox import emit
-from shared.stream.producer import PRODUCER_SETTINGS, REQUEST_BYTES, Producer, Unacked
+from shared.stream.producer import PRODUCER_SETTINGS, REQUEST_BYTES, Producer, TooLargeToSend, Unacked
 from shared.stream.relay import ROUND_ROWS, Relay, outbox_waiting
 from shared.telemetry import Step, install_hook
 from tests.integration.shared.stage import AT, PARTITIONS, Stage, erased, until
@@ -198,9 +198,9 @@ async def test_a_send_nobody_acknowledges_is_unknown_at_its_deadline() -> None:
 
 
 async def test_a_record_above_the_topic_s_bound_fails_and_the_producer_goes_on(stage: Stage) -> None:
-    with pytest.raises(Unacked):
+    with pytest.raises(TooLargeToSend):
         await stage.producer.send("leads", "k", b"x" * (REQUEST_BYTES + 1), [])
-    with pytest.raises(Unacked):
+    with pytest.raises(TooLargeToSend):
         await stage.producer.send("leads", "k", b"x" * (2 * 1024 * 1024), [], deadline_seconds=5)
     event = erased(1)
     await stage.producer.send("leads", event.key, event.payload.to_json(), [("ce_id", str(event.id).encode())])
