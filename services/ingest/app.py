@@ -132,6 +132,7 @@ def build(*, disk: Disk | None = None) -> Runtime:
             server_key=settings.server_key_rate,
             browser_key=settings.browser_key_rate,
             browser_address=settings.browser_address_rate,
+            unproven=settings.unproven_rate,
         ),
         rates=Rates(),
         in_flight=InFlight(requests_max=settings.requests_in_flight_max, bytes_max=settings.bytes_in_flight_max),

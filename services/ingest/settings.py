@@ -32,6 +32,9 @@ class Settings(ServiceSettings):
     browser_address_rate: int = Field(
         20, ge=1, description="requests a second of one client address with a browser key"
     )
+    unproven_rate: int = Field(
+        50, ge=1, description="requests a second of one client network that prove nothing; above it 429"
+    )
     door_folder: Path | None = Field(
         None,
         description="folder of this process alone that outlives it, for the spool and the copy of the sources; "

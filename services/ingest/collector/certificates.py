@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from services.ingest.adapters import Adapter
 from services.ingest.collector.answers import Refused
+from services.ingest.collector.aside import aside
 from services.ingest.domain.source import Secret
 from shared import clock
 from shared.errors import Busy
@@ -52,7 +53,7 @@ class Certificates:
         read_url = getattr(adapter, "certificate_url", None)
         if read_url is None:
             return secrets
-        url = read_url(request, [secret.value for secret in secrets])
+        url = await aside(request, lambda: read_url(request, [secret.value for secret in secrets]))
         certificate = None if url is None else await self._certificate(url)
         if certificate is None:
             return ()
@@ -61,7 +62,7 @@ class Certificates:
     async def confirm(self, adapter: Adapter, request: InboundRequest) -> None:
         """Confirm the subscription that a proven request asks to confirm, if it does. Raises Refused 503."""
         read_url = getattr(adapter, "confirmation_url", None)
-        url = None if read_url is None else read_url(request)
+        url = None if read_url is None else await aside(request, lambda: read_url(request))
         if url is not None:
             answer = await self._fetch(url)
             log.info("subscription_confirmed", sender=adapter.SENDER, status=answer.status)

@@ -1,6 +1,5 @@
 """What both kinds of paths (collection, webhooks) share: who proved himself, how fast, how a request is kept."""
 
-import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,6 +8,7 @@ from starlette.types import Scope
 
 from services.ingest.adapters import Adapter, Outline, plain_request
 from services.ingest.collector.answers import Refused
+from services.ingest.collector.aside import aside
 from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.directory import Proof, SourceDirectory
 from services.ingest.collector.keep import Keeper
@@ -23,7 +23,6 @@ from shared.senders import InboundRequest
 
 __all__ = ["Desk", "DoorRates", "check_encoding", "outlined", "request_of", "status_of"]
 
-_THREAD_FROM_BYTES: Final = 256 * 1024  # smaller bodies are read faster than a thread is woken
 _STALE_FILL: Final = 0.2  # waits as at a spool that is a fifth full: a reading takes longer than a probe
 _KEPT_OF_ALL: Final = ("content-encoding",)  # the body is kept as it came
 _TOO_LARGE: Final = frozenset({"event_too_large", "text_too_long", "too_many_keys"})
@@ -36,6 +35,8 @@ class DoorRates:
     server_key: int
     browser_key: int
     browser_address: int
+    unproven: int = 50
+    """Of one client network with nothing that proves them: what nobody vouches for may cost only so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,20 @@ class Desk:
     certificates: Certificates = field(default_factory=Certificates)
     once: ShownOnce = field(default_factory=ShownOnce)
 
-    def unproven(self, detail: str, *errors: FieldError) -> Refused:
-        """401 when we are sure, 503 while the directory is stale: we never say "unknown" while we cannot know."""
+    def check_unproven(self, who: object) -> None:
+        """Raise Refused 429 before anything is read, when too many requests of these proved nothing."""
+        self.rates.check("unproven", who, per_second=self.default_rates.unproven)
+
+    def unproven(self, detail: str, *errors: FieldError, who: object = None) -> Refused:
+        """401 when we are sure, 503 while the directory is stale: we never say "unknown" while we cannot know.
+
+        who: whose proofs are counted, for `check_unproven`.
+        """
         if not self.directory.is_fresh(clock.monotonic()):
             wait = seconds_to_wait(_STALE_FILL, jitter=jitter())
             return Refused(503, "directory_stale", "We cannot check it now; send it again.", retry_after=wait)
+        if who is not None:
+            self.rates.count("unproven", who)
         return Refused(401, "not_proven", detail, errors=errors)
 
     def keep(
@@ -113,9 +123,7 @@ def check_encoding(headers: Mapping[str, str]) -> None:
 async def outlined(adapter: Adapter, request: InboundRequest) -> Outline:
     """The outline of a body, of a large one in a thread. Raises Refused 400 or 413 when it cannot be read whole."""
     try:
-        if len(request.body) >= _THREAD_FROM_BYTES or request.headers.get("content-encoding"):
-            return await asyncio.to_thread(lambda: adapter.outline(plain_request(adapter, request)))
-        return adapter.outline(request)
+        return await aside(request, lambda: adapter.outline(plain_request(adapter, request)))
     except TooLarge as error:
         raise Refused(413, error.problem, error.detail) from error
     except Unreadable as error:

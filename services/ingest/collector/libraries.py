@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope
 from services.ingest.adapters import ADAPTERS
 from services.ingest.collector.answers import Refused, Response
 from services.ingest.collector.desk import Desk, check_encoding, outlined, request_of
-from services.ingest.collector.wire import WEBHOOK_BYTES_MAX, read_body
+from services.ingest.collector.wire import WEBHOOK_BYTES_MAX, client_network, read_body
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import mapping_of, text_of
 from shared import clock
@@ -28,6 +28,7 @@ _METRICS: Final = "/v1/m"  # Segment's browser library counts itself here; nobod
 _DEBUG: Final = "/debug/mp/collect"
 _RUDDER: Final = ("/sourceConfig", "/sourceConfig/")
 _FLAGS: Final = ("/flags", "/flags/", "/decide", "/decide/")
+_FLAGS_BYTES_MAX: Final = 64 * 1024  # also unpacked: a key and what is known of one person, read before any proof
 _SEGMENT_START, _SEGMENT_END = "/v1/projects/", "/settings"
 _POSTHOG_START, _POSTHOG_END = "/array/", "/config"
 _JSON: Final = (b"content-type", b"application/json")
@@ -60,7 +61,7 @@ async def answer(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[st
     if path == _DEBUG:
         return await _validated(desk, scope, receive, headers)
     if path in _FLAGS:
-        return await _flags(desk, receive, headers)
+        return await _flags(desk, scope, receive, headers)
     if path in _RUDDER:
         return _rudder_settings(desk, scope, headers)
     key = _key_between(path, _POSTHOG_START, _POSTHOG_END)
@@ -78,11 +79,11 @@ def _key_between(path: str, start: str, end: str) -> str | None:
     return key if key and "/" not in key else None
 
 
-def _check_key(desk: Desk, key: str | None) -> None:
+def _check_key(desk: Desk, key: str | None, *, who: str | None = None) -> None:
     """Raise Refused 401 for a key that certainly does not exist."""
     if (key is None or desk.directory.by_key(key) is None) and desk.directory.is_fresh(clock.monotonic()):
         field = FieldError("path", "unknown", "the write key asked about is unknown or expired")
-        raise Refused(401, "not_proven", "Put a valid browser key of your source into the page.", errors=[field])
+        raise desk.unproven("Put a valid browser key of your source into the page.", field, who=who)
 
 
 def _segment_settings(desk: Desk, key: str) -> Response:
@@ -127,21 +128,27 @@ def _asked_key(query: str) -> str | None:
         return None
 
 
-async def _flags(desk: Desk, receive: Receive, headers: Mapping[str, str]) -> Response:
+async def _flags(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
     """PostHog's flags: there are none; the key stands in a body that may be gzip without saying so."""
     check_encoding(headers)
-    body = await read_body(receive, headers, bytes_max=WEBHOOK_BYTES_MAX)
+    network = client_network(scope)
+    desk.check_unproven(network)
+    body = await read_body(receive, headers, bytes_max=_FLAGS_BYTES_MAX)
     try:
-        plain = bodies.plain(body, encoding=headers.get("content-encoding", ""), sniffs_gzip=True)
+        is_packed = headers.get("content-encoding", "").strip().lower() == "gzip" or bodies.is_gzip(body)
+        plain = bodies.utf8(bodies.gunzipped(body, bytes_max=_FLAGS_BYTES_MAX) if is_packed else body)
         said = mapping_of(bodies.read_json(plain))
     except AppError as error:
         raise Refused(error.status, error.problem, error.detail) from error
-    _check_key(desk, text_of(said.get("token")) or text_of(said.get("api_key")))
+    _check_key(desk, text_of(said.get("token")) or text_of(said.get("api_key")), who=network)
     return Response(200, _POSTHOG, (_JSON,))
 
 
 async def _validated(desk: Desk, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response:
     """What is wrong with a request of the Measurement Protocol; like the original, this path keeps nothing."""
+    network = client_network(scope)
+    desk.check_unproven(network)
+    desk.rates.count("unproven", network)  # nobody proves anything here
     body = await read_body(receive, headers, bytes_max=WEBHOOK_BYTES_MAX)
     request = request_of(scope, headers, body, public_url=desk.public_url)
     try:

@@ -12,10 +12,16 @@ from services.ingest.adapters import Adapter, shown_once
 from shared import clock
 from shared.senders import InboundRequest
 
-__all__ = ["ShownOnce"]
+__all__ = ["ShownOnce", "shown_by"]
 
 REMEMBERED_SECONDS: Final = 600.0  # twice as long as a signed time is good for
 _REMEMBERED_MAX: Final = 100_000  # beyond it the older half is forgotten: memory is bounded, and so is this promise
+
+
+def shown_by(adapter: Adapter, request: InboundRequest) -> tuple[str, bytes] | None:
+    """(token, hash of what comes under it) of a request whose proof is good for one body; None for all others."""
+    shown = shown_once(adapter, request)
+    return None if shown is None else (shown[0], blake2b(shown[1], digest_size=16).digest())
 
 
 class ShownOnce:
@@ -26,14 +32,13 @@ class ShownOnce:
         self._before: dict[tuple[UUID, str], bytes] = {}
         self._turned_at = clock.monotonic()
 
-    def is_forged(self, adapter: Adapter, request: InboundRequest, source_id: UUID) -> bool:
+    def is_forged(self, shown: tuple[str, bytes] | None, source_id: UUID) -> bool:
         """Whether a proven request shows what was shown with another body; remembers what it shows."""
-        shown = shown_once(adapter, request)
         if shown is None:
             return False
         self._turn()
-        token, content = shown
-        own, body = (source_id, token), blake2b(content, digest_size=16).digest()
+        token, body = shown
+        own = source_id, token
         known = self._now.get(own) or self._before.get(own)
         self._now[own] = known or body
         return known is not None and known != body

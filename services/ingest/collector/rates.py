@@ -24,14 +24,22 @@ class Rates:
 
     def take(self, what: str, who: object, *, per_second: int) -> None:
         """Take one request out of the window. Raises Refused 429 when it is full."""
+        self.check(what, who, per_second=per_second)
+        self.count(what, who)
+
+    def count(self, what: str, who: object) -> None:
+        """Count one request of the second that was looked at last."""
+        self._counts[what, who] = self._counts.get((what, who), 0) + 1
+
+    def check(self, what: str, who: object, *, per_second: int) -> None:
+        """Raise Refused 429 when the window has no room for one more."""
         now = clock.monotonic()
         second = int(now)
         if second != self._second:
             self._counts_before = self._counts if second == self._second + 1 else {}
             self._counts, self._second = {}, second
-        bucket = (what, who)
+        bucket = what, who
         count = self._counts.get(bucket, 0)
         share_before = 1 - (now - second)
         if count + self._counts_before.get(bucket, 0) * share_before + 1 > per_second:
             raise Refused(429, "rate_limited", "Too many requests a second; wait.", retry_after=_WAIT_SECONDS)
-        self._counts[bucket] = count + 1

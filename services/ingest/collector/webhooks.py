@@ -12,8 +12,10 @@ from starlette.types import Receive, Scope
 
 from services.ingest.adapters import ADAPTERS, Adapter
 from services.ingest.collector.answers import Refused, Response
+from services.ingest.collector.aside import aside
 from services.ingest.collector.desk import Desk, check_encoding, outlined, request_of
 from services.ingest.collector.directory import GONE_FOR, Proof
+from services.ingest.collector.once import shown_by
 from services.ingest.collector.wire import WEBHOOK_BYTES_MAX, client_network, read_body
 from services.ingest.domain.source import Secret, Source
 from shared import clock
@@ -38,6 +40,9 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
     if adapter is None or adapter.PROOF == "key":  # a key has its own paths
         raise desk.unproven(_UNPROVEN)
     check_encoding(headers)
+    network = client_network(scope)
+    who = _counted(desk, sender, address, network)
+    desk.check_unproven(who)
     body = await read_body(receive, headers, bytes_max=getattr(adapter, "BODY_BYTES_MAX", WEBHOOK_BYTES_MAX))
     request = request_of(scope, headers, body, public_url=desk.public_url)
     desk.in_flight.take(len(body))
@@ -45,13 +50,13 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
         now = clock.now()
         source = _source(desk, sender, address, now)
         secrets = _valid_secrets(source, now)
-        shaken = adapter.handshake(request, [secret.value for secret in secrets])
+        shaken = await aside(request, lambda: adapter.handshake(request, [secret.value for secret in secrets]))
         is_signed = getattr(adapter, "IS_HANDSHAKE_SIGNED", False)  # then it is as fresh as a delivery must be
         if shaken is not None and source is not None and not is_signed:
             return Response.of(shaken)
         proof = await _proof(desk, adapter, request, source, secrets, now=now.timestamp())
-        if proof is None or request.method != "POST" or not _is_taken(desk, adapter, request, proof):
-            raise desk.unproven(_UNPROVEN)
+        if proof is None or request.method != "POST" or not await _is_taken(desk, adapter, request, proof):
+            raise desk.unproven(_UNPROVEN, who=who)
         rate = proof.source.settings.rate_per_second or desk.default_rates.server_key
         desk.rates.take("source", str(proof.source.id), per_second=rate)
         if shaken is not None:
@@ -59,19 +64,29 @@ async def take_webhook(desk: Desk, scope: Scope, receive: Receive, headers: Mapp
         await desk.certificates.confirm(adapter, request)
         outline = await outlined(adapter, request)
         if outline.events:
-            network = client_network(scope)
-            hint = adapter.hint(request)
+            hint = await aside(request, lambda: adapter.hint(request))
             await desk.keep(request, proof, headers=headers, network=network, hint=hint, adapter=adapter)
         return Response.of(adapter.REPLY)
     finally:
         desk.in_flight.give_back(len(body))
 
 
-def _is_taken(desk: Desk, adapter: Adapter, request: InboundRequest, proof: Proof) -> bool:
+def _counted(desk: Desk, sender: str, address: str, network: str | None) -> object:
+    """Whom a request without proof is counted for: its network, at the address of a source for that source alone.
+
+    So a stranger who shares a network with a sender cannot have the sender refused: he does not know the address.
+    """
+    source = desk.directory.by_address(sender, address)
+    return network, None if source is None else source.id
+
+
+async def _is_taken(desk: Desk, adapter: Adapter, request: InboundRequest, proof: Proof) -> bool:
     """Whether a right proof is also of the kind that its source takes, and no second use of one that counts once."""
     accepts = getattr(adapter, "accepts", None)
-    is_of_kind = accepts is None or accepts(request, proof.source.settings)
-    return bool(is_of_kind) and not desk.once.is_forged(adapter, request, proof.source.id)
+    if accepts is not None and not await aside(request, lambda: accepts(request, proof.source.settings)):
+        return False
+    shown = await aside(request, lambda: shown_by(adapter, request))
+    return not desk.once.is_forged(shown, proof.source.id)
 
 
 async def _proof(
@@ -85,9 +100,14 @@ async def _proof(
 ) -> Proof | None:
     """How the request is proven, or None. What has no secret to verify with is verified with another: same work."""
     completed = await desk.certificates.complete(adapter, request, secrets)
-    proven = next((one for one in completed if adapter.verify(request, one.value, now)), None)
-    if not completed:
-        adapter.verify(request, desk.directory.decoy(adapter.SENDER), now)
+    decoy = desk.directory.decoy(adapter.SENDER)
+
+    def verified() -> Secret | None:
+        if not completed:
+            adapter.verify(request, decoy, now)
+        return next((one for one in completed if adapter.verify(request, one.value, now)), None)
+
+    proven = await aside(request, verified)
     if source is None:
         return None
     if proven is not None:

@@ -5,16 +5,20 @@ import gc
 import gzip
 import json
 import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from services.ingest.collector import DoorRates
+from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.wire import BATCH_BYTES_MAX, WEBHOOK_BYTES_MAX
 from services.ingest.domain.body import BATCH_UNPACKED_MAX, EVENT_BYTES_MAX, gunzipped
 from shared.errors import TooLarge
 from shared.stream.producer import REQUEST_BYTES
 from shared.stream.topics import FETCH_BYTES
+from tests.conformance.ingest.webhook_sources import Shelf, post, signed_now, sources_of_all
 from tests.integration.ingest.door import EVENTS_KEY, MAIL_ADDRESS, RATES, SERVER_KEY, Door, door_before
 
 MIB = 1024 * 1024
@@ -130,3 +134,38 @@ async def test_over_its_rate_a_body_is_not_read(kafka: str, topic_prefix: str) -
                 await door.post("/v1/batch", BATCH)
                 answer = await door.raw(HEAD + b"Content-Length: 100\r\n\r\n", within_seconds=PATIENCE_SECONDS)
     assert answer.startswith(b"HTTP/1.1 429 "), "although its body never came"
+
+
+async def test_a_network_that_proves_nothing_is_429_without_its_body_and_a_live_source_in_it_is_not(
+    kafka: str, topic_prefix: str
+) -> None:
+    rates = replace(RATES, unproven=1)
+    certificates = Certificates(Shelf({}))
+    asked = {"/webhooks/postmark/nobody": b"[]", "/flags/": b'{"token":"nobody"}', "/debug/mp/collect": b"{}"}
+    options = {"rates": rates, "directory": sources_of_all(), "certificates": certificates}
+    async with door_before(kafka, topic_prefix, **options) as door:
+        for path, body in asked.items():
+            answer = b""
+            request = f"POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n".encode()
+            while not answer.startswith(b"HTTP/1.1 429 "):  # this machine may take longer than the window
+                await door.post(path, body, key=None)
+                answer = await first_answer(door, request)
+            assert (await post(door, signed_now("postmark"))).status_code == 200, path
+
+
+async def first_answer(door: Door, request: bytes) -> bytes:
+    """The start of the answer, b"" when none came while a body is waited for."""
+    try:
+        return await door.raw(request, within_seconds=1)
+    except TimeoutError:
+        return b""
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+async def test_flags_are_asked_for_in_at_most_64_kib(
+    kafka: str, topic_prefix: str, pack: Callable[[bytes], bytes]
+) -> None:
+    bodies = [json.dumps({"token": SERVER_KEY, "x": "x" * length}).encode() for length in (60_000, 70_000)]
+    async with door_before(kafka, topic_prefix) as door:
+        answers = [await door.post("/flags/", pack(body), key=None) for body in bodies]
+    assert [one.status_code for one in answers] == [200, 413]

@@ -42,7 +42,7 @@ MAIL_ADDRESS = "0123456789abcdef"
 PATIENCE_SECONDS = 60.0
 ORIGIN = "https://www.example.test"
 PUBLIC_URL = "https://in.example.test"
-RATES = DoorRates(server_key=10_000, browser_key=10_000, browser_address=10_000)
+RATES = DoorRates(server_key=10_000, browser_key=10_000, browser_address=10_000, unproven=10_000)
 
 
 def directory_of(*, mail_keys: tuple[str, ...] = ()) -> SourceDirectory:
