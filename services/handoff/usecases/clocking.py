@@ -29,7 +29,9 @@ def armed(work: Work, held: Held, clock: Clock, event: inputs.Input) -> StoredCl
         timing = sla.carry_on(carried.timing, paused_at=paused_at, resumed_at=work.now, calendar=calendar)
     else:
         begun = None if plan.is_wall else calendar
-        timing = sla.begin(plan, at=work.now, calendar=begun, since=held.times.assigned_at)
+        # What is promised anew after a pause counts from its end.
+        since = None if isinstance(event, inputs.Resume | inputs.Fire) else held.times.assigned_at
+        timing = sla.begin(plan, at=work.now, calendar=begun, since=since)
     if clock.kind is ClockKind.RESUME and isinstance(event, inputs.Pause) and event.until_at is not None:
         timing = replace(timing, due_at=event.until_at)
     if clock.kind is ClockKind.TOUCH and plan.since_assignment:

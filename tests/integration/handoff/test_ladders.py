@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from services.handoff.usecases import firing
+from services.handoff.domain.things import Actor, ActorKind
+from services.handoff.usecases import commanding, firing
 from shared.contracts.outcomes import ConnectorAdvanced
 from shared.db.engine import transaction
+from shared.ids import UserId, new_id
 from tests.integration.handoff.world import DatabaseOf, World, crew, member, world_of
 from tests.support.builders.handoff import NOON, called, event_of, identified, lead_id, qualified, rep_id, rep_row
 
@@ -83,6 +85,42 @@ async def test_a_miss_by_a_late_act_after_an_outage_tells_that_it_was_the_system
         views = {view["kind"]: view for view in json.loads(told.payload)["clocks"]}
         assert (views["accept"]["cause"], views["accept"]["is_late_by_system"]) == ("system", True)
         assert views["touch"].get("cause") is None
+        assert await world.gaps() == []
+
+
+@pytest.mark.parametrize("tier", ["scored", "hand_raiser"])  # whose touch counts from the assignment
+async def test_a_pause_after_the_due_instant_leaves_the_miss_and_a_full_promise_after_it(
+    database_of: DatabaseOf, tier: str
+) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim", tier=tier))
+        kim = await world.handoff_of(lead_id("kim"))
+        await world.accept(kim.id, kim.owner_id)
+        first = await world.clock(kim.id, "touch")
+        await world.at(first.due_at + timedelta(milliseconds=1))
+        owner, token = UserId(kim.owner_id), (await world.handoff(kim.id)).token
+        until = world.now + timedelta(hours=1)
+        paused = await world.run(
+            lambda tx: commanding.pause(
+                tx,
+                kim.id,
+                token=token,
+                actor=Actor(ActorKind.REP, owner),
+                by=owner,
+                reason="lead_away",
+                until=until,
+                command_id=new_id(),
+            )
+        )
+        assert paused.is_ok
+        missed = await world.clock(kim.id, "touch")
+        assert (missed.number, missed.state, missed.cause) == (first.number, "breached", "rep")
+        await world.at(until)
+        await world.fire()
+        second = await world.clock(kim.id, "touch")
+        assert (second.number > first.number, second.state, second.level) == (True, "armed", 0)
+        assert second.due_at > until + timedelta(minutes=4)
         assert await world.gaps() == []
 
 

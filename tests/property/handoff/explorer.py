@@ -181,9 +181,13 @@ def _too_late(handoff: Handoff) -> Iterator[inputs.Input]:
             yield inputs.Accept(token=token, by=ANNA, missed=missed)
             yield inputs.Reject(token=token, by=ANNA, reason=inputs.Reason(code="wrong_rep"), missed=missed)
             yield inputs.Dispose(by=None, how="opportunity", missed=missed)
+            yield inputs.Reassign(token=token, rep_id=BERT, actor=MANAGER, missed=missed)
         case State.ACCEPTED:
             yield inputs.Dispose(by=None, how="opportunity", missed=missed)
+            yield inputs.Pause(token=token, by=ANNA, reason_code="lead_away", missed=missed)
+            yield inputs.Reassign(token=token, rep_id=BERT, actor=MANAGER, missed=missed)
         case State.WORKING:
+            yield inputs.Pause(token=token, by=ANNA, reason_code="lead_away", missed=missed)
             yield inputs.Dispose(token=token, by=ANNA, how="opportunity", missed=missed)
         case State.NURTURE:
             yield inputs.Enrol(token=token, missed=missed)

@@ -355,6 +355,47 @@ def test_an_act_after_the_due_instant_does_its_work_and_leaves_the_breach(
     assert broken(late.handoff) == []
 
 
+@pytest.mark.parametrize(
+    ("state", "event", "kind"),
+    [
+        ("assigned", inputs.Reassign(rep_id=BERT), ClockKind.ACCEPT),
+        ("accepted", inputs.Reassign(rep_id=BERT), ClockKind.TOUCH),
+        ("working", inputs.Reassign(rep_id=BERT), ClockKind.DISPOSE),
+        ("accepted", inputs.Pause(by=ANNA, reason_code="internal"), ClockKind.TOUCH),
+        ("working", inputs.Pause(by=ANNA, reason_code="internal"), ClockKind.DISPOSE),
+    ],
+)
+def test_a_promise_missed_already_is_not_taken_out_of_the_world_by_a_pause_or_another_owner(
+    state: str, event: inputs.Step, kind: ClockKind
+) -> None:
+    handoff = in_state(state)
+    in_time = decide(handoff, event, POLICY)
+    late = decide(handoff, replace(event, missed=tuple(each.number for each in handoff.clocks)), POLICY)
+    assert late.handoff is not None
+    assert _ended(in_time.effects)[kind] is ClockState.VOID
+    assert _ended(late.effects)[kind] is ClockState.BREACHED
+    assert announced(late) == announced(in_time)
+    assert kind not in {each.kind for each in late.handoff.carried}
+    assert broken(late.handoff) == []
+
+
+def test_after_a_pause_that_came_too_late_the_touch_is_promised_anew() -> None:
+    accepted = in_state("accepted")
+    number = accepted.clocks[0].number
+    paused = run(accepted, inputs.Pause(by=ANNA, reason_code="internal", missed=(number,)))
+    assert paused.missed_touches == (number,)
+    resumed = run(paused, inputs.Resume(by=ANNA))
+    assert [(each.kind, each.carries, each.level) for each in resumed.clocks] == [(ClockKind.TOUCH, None, 0)]
+    assert broken(resumed) == []
+
+
+@pytest.mark.parametrize("event", [inputs.Withdraw(), inputs.Revoke(reason="demoted"), inputs.RepOff(rep_id=ANNA)])
+def test_what_nobody_of_sales_chose_ends_a_missed_promise_without_a_miss(event: inputs.Step) -> None:
+    handoff = in_state("assigned")
+    decision = decide(handoff, replace(event, missed=(handoff.clocks[0].number,)), POLICY)
+    assert _ended(decision.effects)[ClockKind.ACCEPT] is ClockState.VOID
+
+
 def test_a_touch_missed_by_an_act_that_came_too_late_may_still_be_learned() -> None:
     handoff = in_state("accepted")
     number = handoff.clocks[0].number

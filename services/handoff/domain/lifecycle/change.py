@@ -115,13 +115,18 @@ class Change:
         self.arm(ClockKind.RESUME)
 
     def resume_clocks(self) -> None:
-        """Token + 1; the resume clock is met; carried clocks are armed for what is left of them."""
+        """Token + 1; the resume clock is met; carried clocks are armed for what is left of them.
+
+        A touch that was missed before the pause is not carried: what is taken is promised anew, and watched.
+        """
         for clock in self.handoff.clocks:
             self._end(clock, ClockState.MET)
         carried = self.handoff.carried
         self.set(token=self.handoff.token + 1, is_paused=False, carried=())
         for before in carried:
             self.arm(before.kind, carries=before.number, level=before.level)
+        if self.handoff.state is State.ACCEPTED and not carried:
+            self.arm(ClockKind.TOUCH)
 
     def arm(self, kind: ClockKind, *, carries: int | None = None, level: int = 0) -> None:
         """Arm a clock under the handoff's token."""

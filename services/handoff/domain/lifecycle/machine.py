@@ -19,6 +19,9 @@ from services.handoff.domain.lifecycle.states import PROMISES, ClockKind, ClockS
 
 __all__ = ["decide"]
 
+_HIDDEN = frozenset({ClockState.MET})
+_HIDDEN_BY_STOPS = frozenset({ClockState.MET, ClockState.VOID})
+
 
 def decide(handoff: Handoff | None, event: inputs.Input, policy: Policy) -> Decision:
     """What an input does to a handoff: the handoff after it, its effects, and a verdict.
@@ -32,24 +35,33 @@ def decide(handoff: Handoff | None, event: inputs.Input, policy: Policy) -> Deci
         return invalid(None, "no_such_handoff")
     if event.token is not None and event.token != handoff.token:
         return stale(handoff, "token_gone")
-    return _kept_too_late(_answer(handoff, event, policy), event.missed)
+    return _kept_too_late(_answer(handoff, event, policy), event)
 
 
-def _kept_too_late(decision: Decision, missed: Collection[int]) -> Decision:
-    """An act after the due instant does what it does, but meets no promise: the clock just had not fired yet."""
-    if not missed or decision.handoff is None or decision.verdict is not Verdict.OK:
+def _kept_too_late(decision: Decision, event: inputs.Step) -> Decision:
+    """An act after the due instant does what it does, but meets no promise: the clock just had not fired yet.
+
+    Nor does it take one out of the world: what a pause or another owner would end without a word was missed before.
+    """
+    if not event.missed or decision.handoff is None or decision.verdict is not Verdict.OK:
         return decision
-    late = [effect for effect in decision.effects if _would_meet(effect, missed)]
+    hidden = _HIDDEN_BY_STOPS if isinstance(event, inputs.Pause | inputs.Reassign) else _HIDDEN
+    late = [effect for effect in decision.effects if _would_hide(effect, event.missed, hidden)]
     if not late:
         return decision
     effects = tuple(replace(each, state=ClockState.BREACHED) if each in late else each for each in decision.effects)
     touches = tuple(each.clock.number for each in late if each.clock.kind is ClockKind.TOUCH)
-    handoff = decision.handoff  # an earlier touch may still be learned
-    return Decision(replace(handoff, missed_touches=(*handoff.missed_touches, *touches)), effects)
+    numbers = {each.clock.number for each in late}
+    handoff = replace(
+        decision.handoff,
+        missed_touches=(*decision.handoff.missed_touches, *touches),  # an earlier touch may still be learned
+        carried=tuple(each for each in decision.handoff.carried if each.number not in numbers),
+    )
+    return Decision(handoff, effects)
 
 
-def _would_meet(effect: Effect, missed: Collection[int]) -> TypeGuard[ClockEnded]:
-    if not isinstance(effect, ClockEnded) or effect.state is not ClockState.MET:
+def _would_hide(effect: Effect, missed: Collection[int], hidden: Collection[ClockState]) -> TypeGuard[ClockEnded]:
+    if not isinstance(effect, ClockEnded) or effect.state not in hidden:
         return False
     return effect.clock.number in missed and effect.clock.kind in PROMISES
 
