@@ -21,6 +21,9 @@ ROWS_PER_DELIVERY_MAX: Final = 500  # one delivery stays one short transaction
 CHARACTERS_PER_DELIVERY_MAX: Final = 1024 * 1024  # at most four bytes each, and a delivery has to fit a record of Kafka
 _COLUMNS_MAX: Final = 200
 _CELL_CHARACTERS_MAX: Final = 64 * 1024
+_CELLS_MAX: Final = 5 * _COLUMNS_MAX  # cells beyond the header are left out, but each is held first
+_DELIMITERS_MAX: Final = 200 * _CELLS_MAX  # of one record before it is split; most of an honest one's are in its texts
+_RECORD_CHARACTERS_MAX: Final = 16 * 1024 * 1024  # more than all columns full of the longest cells
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _SAID_DELIMITER: Final = "sep="  # the line that Excel writes and reads before the header
 
@@ -123,8 +126,10 @@ def _rows(file: TextIO) -> Iterator[list[str]]:
             delimiter = max(_DELIMITERS, key=start.count)
             file.seek(0)
         before = line
-        rows = csv.reader(file, delimiter=delimiter, strict=True)
+        lines = _Lines(file, delimiter)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         for row in rows:
+            lines.end_record(row)
             line = before + rows.line_num
             if _length(row) > CHARACTERS_PER_DELIVERY_MAX:
                 raise _too_long_record(number, line)
@@ -148,11 +153,38 @@ def _too_long_record(number: int, line: int) -> Unreadable:
     return Unreadable(detail, slug="record_too_long", errors=[FieldError(f"/records/{number}", "too_long", detail)])
 
 
+class _Lines:
+    """The lines of a file; those of one record are held to its bounds before anybody splits them."""
+
+    def __init__(self, file: TextIO, delimiter: str) -> None:
+        self._file, self._delimiter = file, delimiter
+        self._characters = self._delimiters = 0
+
+    def end_record(self, row: Sequence[str]) -> None:
+        """The lines so far were this record; what comes now is another one. Raises csv.Error for too many cells."""
+        self._characters = self._delimiters = 0
+        if len(row) > _CELLS_MAX:
+            raise csv.Error(f"more than {_CELLS_MAX} cells")
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(_RECORD_CHARACTERS_MAX + 1)
+        if not line:
+            raise StopIteration
+        self._characters += len(line)
+        self._delimiters += line.count(self._delimiter)
+        if self._characters > _RECORD_CHARACTERS_MAX or self._delimiters > _DELIMITERS_MAX:
+            raise csv.Error(f"more than {_RECORD_CHARACTERS_MAX} characters or {_DELIMITERS_MAX} delimiters")
+        return line
+
+
 def _unreadable_record(number: int, line: int, error: csv.Error) -> Unreadable:
     """What is wrong with a record; nearly always a quote that is opened and not closed, so it swallows what follows."""
     place = f"Record {number} (line {line})" if number else f"The header (line {line})"
     detail = (
-        f"{place} has a quote that is not closed, a bare quote, or a cell over 64 KiB ({error}). "
+        f"{place} has a quote that is not closed, a bare quote, a cell over 64 KiB, or far too many cells ({error}). "
         'Close the quote, or double it ("") where it belongs to the text, and send the file again.'
     )
     return Unreadable(detail, slug="not_csv", errors=[FieldError(f"/records/{number}", "quote", str(error))])

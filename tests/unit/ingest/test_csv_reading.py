@@ -1,6 +1,7 @@
 """How a sheet is read: its encoding, which column is which field, what its times mean."""
 
 import io
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -140,3 +141,32 @@ def test_a_time_means_one_moment_or_none(text: str, zone: str, dates: Dates, exp
 def test_a_file_that_says_an_encoding_and_breaks_it_is_unreadable() -> None:
     with pytest.raises(Unreadable):
         list(cut(io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00"), encoding="utf-16", newline=""), Plan("leads")))
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("," * 2_000_000, "The header "),
+        ("email\n" + "," * 2_000_000, "Record 1 "),
+        ("email\nkim@acme.example\n" + '"\n",' * 400_000, "Record 2 "),
+        ("email\n" + "x" * (17 * 1024 * 1024), "Record 1 "),
+        ("email\nkim@acme.example" + "," * 1_000, "Record 1 "),
+        ("sep=;\nemail\nkim@acme.example" + ";" * 1_000, "Record 1 "),
+    ],
+)
+def test_a_record_of_far_too_many_cells_is_refused_before_it_is_split(body: str, place: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unreadable, match=place):
+            list(cut(io.StringIO(body, newline=""), Plan("leads")))
+        assert tracemalloc.get_traced_memory()[1] < 5 * len(body.encode()) + 1024 * 1024, "text, not cells"
+    finally:
+        tracemalloc.stop()
+
+
+def test_long_texts_full_of_commas_and_some_cells_too_many_are_read() -> None:
+    note = ", \r\n" * 16_000
+    body = f'email,note\r\nkim@acme.example,"{note}"\r\nlee@acme.example,x{"," * 900}\r\n'
+    (piece,) = cut(io.StringIO(body, newline=""), Plan("leads"))
+    assert [len(row) for row in piece.rows] == [2, 902]
+    assert piece.rows[0][1] == note
