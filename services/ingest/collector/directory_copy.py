@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.fernet import InvalidToken, MultiFernet
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +30,8 @@ class _Copy:
 
     sources: tuple[Source, ...]
     keys: tuple[SourceKey, ...]
+    form: Literal[2]
+    """Of an earlier form nobody knows which sources ever had a secret: it is as good as none."""
 
 
 _FORM: Final = TypeAdapter(_Copy)
@@ -59,7 +61,7 @@ class DirectoryCopy:
         if digest == self._written:
             return
         try:
-            await asyncio.to_thread(self._save, _Copy(tuple(map(self._wrapped, sources)), tuple(map(_in_hex, keys))))
+            await asyncio.to_thread(self._save, _Copy(tuple(map(self._wrapped, sources)), tuple(map(_in_hex, keys)), 2))
         except OSError as error:
             log.error("directory_copy_not_written", reason=error.strerror)
         else:

@@ -1,7 +1,8 @@
 """The webhook addresses: `/webhooks/{sender}/{source}`, proven by the sender's own scheme.
 
 An unknown source and a wrong signature get the same answer after the same work. A scheme without a secret is closed; a
-sender whose only secret is its address is open at that address, and must show a secret too when its source has one.
+sender whose only secret is its address is open at that address, but must show a secret too when its source ever had
+one: neither its end nor its loss opens the address.
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,7 +113,7 @@ async def _proof(
         return None
     if proven is not None:
         return Proof(source, _VERIFIED_BY[adapter.PROOF], str(proven.id))
-    if adapter.PROOF == "address" and not source.secrets:
+    if adapter.PROOF == "address" and source.is_open:
         return Proof(source, "address", None)
     return None
 

@@ -80,6 +80,13 @@ class Source:
     settings: SourceSettings = SourceSettings()
     secrets: tuple[Secret, ...] = ()
     deleted_at: datetime | None = None
+    has_secret: bool = False
+    """Whether it ever had one, valid or not: ending a secret, or losing what unwraps it, must not open an address."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a mere address may prove it, where its sender has no more."""
+        return not (self.has_secret or self.secrets)
 
 
 def key_hash(key: str) -> bytes:

@@ -23,6 +23,7 @@ __all__ = [
     "settings_and_default",
     "source_row",
     "source_rows",
+    "sources_with_secret",
     "valid_keys",
 ]
 
@@ -71,6 +72,12 @@ async def all_keys(tx: ReadTx) -> tuple[list[SourceKey], list[dict[str, Any]]]:
         if row["sha256"] is not None
     ]
     return keys, [row for row in listed if row["wrapped"] is not None]
+
+
+async def sources_with_secret(tx: ReadTx) -> set[UUID]:
+    """The sources that ever had a secret, ended ones included."""
+    rows = await tx.execute("select distinct source_id from source_key where kind = 'secret'")
+    return set(rows.scalars())
 
 
 async def source_rows(tx: ReadTx) -> list[dict[str, Any]]:

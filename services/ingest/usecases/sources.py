@@ -68,6 +68,7 @@ async def read_directory(tx: ReadTx, wrapping: MultiFernet) -> tuple[list[Source
             log.error("secret_not_unwrapped", source_id=str(row["source_id"]), secret_id=str(row["id"]))
             continue
         secrets.setdefault(row["source_id"], []).append(Secret(row["id"], value, row["valid_until"]))
+    with_secret = await sources.sources_with_secret(tx)
     listed = [
         Source(
             id=row["id"],
@@ -77,6 +78,7 @@ async def read_directory(tx: ReadTx, wrapping: MultiFernet) -> tuple[list[Source
             settings=settings_of(row["settings"]),
             secrets=tuple(secrets.get(row["id"], ())),
             deleted_at=row["deleted_at"],
+            has_secret=row["id"] in with_secret,
         )
         for row in await sources.all_sources(tx)
     ]

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 from services.ingest.adapters import ADAPTERS, plain_request
@@ -101,6 +102,20 @@ async def test_a_mere_address_is_enough_only_where_a_sender_has_nothing_else(kaf
         for name in ("segment", "cloudevents", "csv_leads", "csv_activities"):
             assert (await door.post(f"/webhooks/{name}/{address_of(name)}", b"[]")).status_code == 401, name
         assert set(await _verified(door)) == {(name, "address") for name in open_senders}
+
+
+async def test_an_address_whose_secret_was_ended_or_lost_is_not_open_again(kafka: str, topic_prefix: str) -> None:
+    named = [name for name, one in ADAPTERS.items() if one.PROOF == "address" and name in SIGNINGS]
+    lost, ended = SourceDirectory(), SourceDirectory()
+    lost.replace([replace(source_of(name), has_secret=True) for name in named], [], read_at=clock.monotonic())
+    over = [clock.now() - timedelta(days=1)]
+    ended.replace([source_of(name, "old", valid_until=over) for name in named], [], read_at=clock.monotonic())
+    assert named
+    for directory in (lost, ended):
+        async with door_before(kafka, topic_prefix, directory=directory) as door:
+            for name in named:
+                bare = signed_now(name)._replace(headers={"content-type": signed_now(name).headers["content-type"]})
+                assert (await post(door, bare)).status_code == 401, name
 
 
 async def test_a_source_deleted_on_purpose_is_410_for_thirty_days_and_then_unknown(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography.fernet import Fernet, MultiFernet
 
 from services.ingest.usecases.sources import CONNECTED_SENDERS, read_directory
 from shared import clock
@@ -154,6 +155,22 @@ async def test_a_deleted_source_ends_its_keys_and_is_known_as_deleted_for_thirty
     assert await is_told()
     await counter.stage.change("update source set deleted_at = deleted_at - interval '31 days' where id = :id", **made)
     assert not await is_told()
+
+
+async def test_an_address_that_had_a_secret_is_never_open_again(counter: Counter) -> None:
+    bare = await _made(counter, sender="sendgrid_parse")
+    made = await _made(counter, sender="sendgrid_parse", secret="s")
+    (key,) = made["keys"]
+
+    async def opened_ones(wrapping: MultiFernet) -> set[str]:
+        async with reading(counter.stage.database) as tx:
+            listed, _ = await read_directory(tx, wrapping)
+        return {str(one.id) for one in listed if one.is_open} & {bare["id"], made["id"]}
+
+    assert await opened_ones(MultiFernet([Fernet(Fernet.generate_key())])) == {bare["id"]}
+    revoked = await counter.call("POST", f"/v1/sources/{made['id']}/keys/{key['id']}/revoke")
+    assert revoked.status_code == 200, revoked.text
+    assert await opened_ones(counter.wrapping) == {bare["id"]}
 
 
 async def _made(counter: Counter, **asked: object) -> dict[str, Any]:
