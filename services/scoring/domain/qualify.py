@@ -189,7 +189,7 @@ def joined(root: Standing, member: Standing, *, member_id: str = "") -> Standing
 def given_back(root: Standing, *, member_id: str) -> Standing:
     """The root's standing after a split: a qualification it has by the merge of this member goes with the member.
 
-    One that it has of its own, or has won since, stays. Its number stays used.
+    One that it has of its own, or has won since, stays (the very same standing). Its number stays used.
     """
     is_by_merge = root.is_qualified and root.taken_from == member_id and root.taken_number == root.number
     if not is_by_merge:

@@ -84,8 +84,7 @@ def move(forest: Forest, changes: Changes) -> list[tuple[LeadRow, LeadId]]:
             root.standing = joined(root.standing, row.standing, member_id=str(row.lead_id))
             row.recheck_us = None
         elif former_id != row.lead_id == root_id:
-            left = forest.rows[former_id]
-            left.standing = given_back(left.standing, member_id=str(row.lead_id))
+            _give_back(forest, row.lead_id)
     for row in forest.rows.values():
         row.tree_size = sizes.get(row.lead_id, 1)
     return taken_over
@@ -99,6 +98,18 @@ def accounts_of(forest: Forest) -> set[AccountId]:
 def linked_anew(changes: Changes) -> set[AccountId]:
     """Every account that a batch links a lead to."""
     return {record.account_id for _, record, _ in changes.records if isinstance(record, Link)}
+
+
+def _give_back(forest: Forest, lead_id: LeadId) -> None:
+    """Take a member's qualification from whoever has it by its merge, or by the merge of one that has it so."""
+    by_merge = [row for row in forest.rows.values() if row.standing.taken_from]
+    leaving = [str(lead_id)]
+    for member_id in leaving:  # grows by each row at most once: one that gave back has nothing more by a merge
+        for row in by_merge:
+            left = given_back(row.standing, member_id=member_id)
+            if left is not row.standing:
+                row.standing = left
+                leaving.append(str(row.lead_id))
 
 
 def _root_of(forest: Forest, row: LeadRow) -> LeadId:

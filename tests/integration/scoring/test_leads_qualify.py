@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from services.scoring.store.encoding import member_from, standing_from
 from services.scoring.store.ledger import LEDGER
 from shared.db.engine import reading
@@ -146,6 +148,38 @@ async def test_a_qualification_that_a_merge_handed_on_goes_back_with_its_member(
         assert found == {lead_id(name): is_qualified for name, is_qualified in qualified.items()}, version
     assert [each["lead_id"] for each in await desk.emitted("lead.qualified")] == [str(lead_id("b"))]
     assert await desk.emitted("lead.demoted") == []
+
+
+@pytest.mark.parametrize("chain", [("a", "b", "c"), ("c", "b", "a")])  # with their ids, and against them
+@pytest.mark.parametrize("is_all_apart", [False, True])
+async def test_a_qualification_that_two_merges_handed_on_goes_back_along_both(
+    desk: ScoringDesk, chain: tuple[str, str, str], *, is_all_apart: bool
+) -> None:
+    first, middle, last = chain
+    about = [event for lead in chain for event in (consent(lead), profile(lead))]
+    await desk.feed(*about, activity(first, "demo_requested"))
+    await desk.feed(merged(first, middle))
+    await desk.feed(merged(middle, last))
+    assert await _qualified(desk) == set(chain)
+    apart = [split(first, middle), *([split(middle, last)] if is_all_apart else [])]
+    await desk.feed(*apart)
+    assert await _qualified(desk) == {first}
+
+
+async def test_a_qualification_of_its_own_stays_when_what_is_below_leaves(desk: ScoringDesk) -> None:
+    await desk.feed(consent("a"), profile("a"), consent("b"), profile("b"), consent("c"), profile("c"))
+    await desk.feed(activity("b", "demo_requested"), activity("a", "demo_requested"))
+    await desk.feed(merged("a", "b"))
+    await desk.feed(merged("b", "c"))
+    await desk.feed(split("a", "b"))
+    assert await _qualified(desk) == {"a", "b", "c"}
+
+
+async def _qualified(desk: ScoringDesk) -> set[str]:
+    """The names, of a to c, of the leads whose row stands qualified."""
+    rows = await desk.rows("select lead_id, standing from lead")
+    standing = {row.lead_id: standing_from(row.standing).is_qualified for row in rows}
+    return {name for name in "abc" if standing[lead_id(name)]}
 
 
 async def test_an_activity_in_flight_while_merging_counts_on_either_side(desk: ScoringDesk) -> None:
