@@ -11,9 +11,10 @@ from typing import Final
 
 from shared.errors import FieldError, Refused
 
-__all__ = ["FIELDS", "OWN_PREFIX", "Column", "Plan", "plan_of"]
+__all__ = ["FIELDS", "OWN_PREFIX", "REJECTED", "Column", "Plan", "plan_of"]
 
 OWN_PREFIX: Final = "baton_"
+REJECTED: Final = f"{OWN_PREFIX}record"  # the column by which a file of rejects is known
 _PERSON: Final = (
     "email", "user_id", "anonymous_id", "phone", "external_system", "external_id", "first_name", "last_name", "title",
     "department", "company", "country", "language", "time_zone", "note", "industry", "employees", "is_target",

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-from services.ingest.domain.csv_columns import Column, Plan, column_name
+from services.ingest.domain.csv_columns import REJECTED, Column, Plan, column_name
+from services.ingest.domain.csv_formula import as_meant
 from shared.errors import FieldError, Refused, Unreadable
 
 __all__ = ["ROWS_PER_DELIVERY_MAX", "Piece", "Record", "checked", "cut", "header_of", "records", "row_id"]
@@ -116,6 +117,7 @@ def row_id(cells: Mapping[str, str]) -> str:
 def _rows(file: TextIO) -> Iterator[list[str]]:
     """The non-empty records of a file, by the delimiter it names or its first line uses most."""
     csv.field_size_limit(_CELL_CHARACTERS_MAX)
+    is_ours = False  # a file of rejects, whose formulas are quoted
     number, line = 0, 0  # of the record that is being read, the header being 0; of the last line before it
     try:
         start = file.readline(_CELL_CHARACTERS_MAX)
@@ -134,7 +136,9 @@ def _rows(file: TextIO) -> Iterator[list[str]]:
             if _length(row) > CHARACTERS_PER_DELIVERY_MAX:
                 raise _too_long_record(number, line)
             if any(cell.strip() for cell in row):
-                yield [cell.replace("\x00", "") for cell in row]
+                cells = [cell.replace("\x00", "") for cell in row]
+                is_ours = is_ours if number else REJECTED in map(column_name, cells)
+                yield [as_meant(cell) for cell in cells] if is_ours else cells
                 number += 1
     except UnicodeDecodeError as error:
         raise Unreadable("The file is not UTF-8; save it as UTF-8 and send it again.", slug="not_utf8") from error

@@ -16,9 +16,10 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from services.ingest.adapters import ADAPTERS
-from services.ingest.domain.csv_columns import OWN_PREFIX, Column, Plan
+from services.ingest.domain.csv_columns import OWN_PREFIX, REJECTED, Column, Plan
 from services.ingest.domain.csv_file import Piece as CutPiece
 from services.ingest.domain.csv_file import cut, header_of
+from services.ingest.domain.csv_formula import as_text
 from services.ingest.domain.local_times import Dates
 from services.ingest.domain.observation import Observation, Parsed, Refusal
 from services.ingest.domain.source import SourceSettings
@@ -172,13 +173,14 @@ def look_at(file: TextIO, how: How, *, is_beginning: bool) -> Looked:
 def reject_lines(file: TextIO, how: How) -> Iterator[str]:
     """The refused records as they stand in the file, behind their number, reason and detail: mend them, send it again.
 
-    The columns in front begin with our prefix, so an import leaves them out. Raises as `pieces` does.
+    The columns in front begin with our prefix, so an import leaves them out; what a spreadsheet would run as a formula
+    is quoted, and an import takes the quote off. Raises as `pieces` does.
     """
     columns = header_of(file, how.plan)
     file.seek(0)
     headings = [one.heading for one in columns if not one.heading.startswith(OWN_PREFIX)]
     kept = [at for at, one in enumerate(columns) if not one.heading.startswith(OWN_PREFIX)]
-    yield _line([f"{OWN_PREFIX}record", f"{OWN_PREFIX}reason", f"{OWN_PREFIX}detail", *headings])
+    yield _line([REJECTED, f"{OWN_PREFIX}reason", f"{OWN_PREFIX}detail", *headings])
     for piece in cut(file, how.plan):
         for one in _parsed(piece, how).refusals:
             row = piece.rows[one.index - piece.first]
@@ -193,5 +195,5 @@ def _parsed(piece: CutPiece, how: How) -> Parsed:
 
 def _line(cells: Sequence[str]) -> str:
     out = io.StringIO(newline="")
-    csv.writer(out).writerow(cells)
+    csv.writer(out).writerow([as_text(cell) for cell in cells])
     return out.getvalue()
