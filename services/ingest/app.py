@@ -29,6 +29,7 @@ from services.ingest.dispatches import FetchLoop
 from services.ingest.settings import Settings
 from services.ingest.store import memory
 from services.ingest.store.fetches import FETCH_LEDGER, fetches_standing, forget_fetches
+from services.ingest.store.parked_bodies import forget_bodies
 from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
 from services.ingest.usecases.asked import erase_asked
@@ -177,6 +178,7 @@ def build(*, disk: Disk | None = None) -> Runtime:
     )
     runtime.every(FORGET_SECONDS, "forget_ids", memory.forget, database=worker)
     runtime.every(FORGET_SECONDS, "forget_fetches", forget_fetches, database=worker)
+    runtime.every(RETIRE_SECONDS, "forget_parked_bodies", forget_bodies, database=worker)
     return runtime
 
 

@@ -21,6 +21,7 @@ from shared.stream.handlers import Handlers, ParkError
 from shared.telemetry import count, log
 
 __all__ = [
+    "NO_HEADERS",
     "OPEN_MOST",
     "Parked",
     "TooManyParked",
@@ -37,6 +38,7 @@ OPEN_MOST = 10_000
 OPEN_PER_SOURCE_MOST = 1_000
 DETAIL_MOST = 2_000
 PAYLOAD_SHOWN_BYTES = 16 * 1024
+NO_HEADERS = headers_to_text([])  # with no payload: of an event whose content was let go
 
 
 class TooManyParked(Exception):
@@ -163,6 +165,8 @@ async def replay(database: Database, handlers: Sequence[Handlers], parked_id: UU
         table = next((one for one in handlers if one.consumer == row["consumer"]), None)
         if table is None:
             raise Refused(f"No consumer named {row['consumer']} runs in this process: replay it where it does.")
+        if not row["payload"] and row["headers"] == NO_HEADERS:
+            raise Refused("Its body is gone: nothing is left to replay. Discard it.")
         stored = _Stored(row["offset"], row["key"].encode(), bytes(row["payload"]), headers_from_text(row["headers"]))
         received = receive(table, stored, place=f"{row['topic']}/{row['partition']}")
         await apply_again(tx, received)

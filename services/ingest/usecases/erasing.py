@@ -1,12 +1,14 @@
 """Erases a person: keys become suppressions, profile and texts go, all in one transaction with `lead.erased`.
 
-What stays are ids, sums and decisions, which verify as before. A second erase of the same person does nothing.
+Parked bodies that name the person by e-mail, phone or an id that was given are emptied. What stays are ids, sums and
+decisions, which verify as before. A second erase of the same person does nothing.
 """
 
 from uuid import UUID
 
-from services.ingest.domain.keys import Key
-from services.ingest.store import erasures, identity
+from services.ingest.domain.keys import Key, KeyKind
+from services.ingest.domain.traces import traces_of
+from services.ingest.store import erasures, identity, parked_bodies, people
 from services.ingest.usecases.normalise.draft import SOURCE
 from services.ingest.usecases.normalise.hashing import KeyedHash
 from shared.contracts.envelope import Event
@@ -18,6 +20,8 @@ from shared.stream.outbox import emit
 
 __all__ = ["erase"]
 
+_IN_PROFILES = (KeyKind.EMAIL, KeyKind.PHONE)
+
 
 async def erase(tx: Tx, *, lead_id: UUID | None, keys: tuple[Key, ...], by: str, hashed: KeyedHash) -> UUID:
     """Erase whoever this id or these keys belong to; the id of the erasure.
@@ -27,6 +31,7 @@ async def erase(tx: Tx, *, lead_id: UUID | None, keys: tuple[Key, ...], by: str,
     asked = [hashed.of(key) for key in keys]
     owners = set((await identity.find_owners(tx, asked)).values()) | ({lead_id} if lead_id is not None else set())
     tree = await erasures.tree_ids(tx, owners)
+    await _empty_parked(tx, tree, keys)  # before keys: who replays one of them locks it first, then keys
     locked = await erasures.lock_keys_of(tx, tree)  # keys before leads, as everybody locks
     leads = await identity.lock_trees(tx, tree)
     if await erasures.lock_keys_of(tx, leads.keys()) != locked:
@@ -43,3 +48,10 @@ async def erase(tx: Tx, *, lead_id: UUID | None, keys: tuple[Key, ...], by: str,
         payload = LeadErased(lead_id=root_id, lead_ids=members)
         emit(tx, Event.first(payload, source=SOURCE, occurred_at=tx.now, recorded_at=tx.now))
     return erasure_id
+
+
+async def _empty_parked(tx: Tx, tree: frozenset[UUID], keys: tuple[Key, ...]) -> None:
+    """Empty what nobody could read, where it holds an identifier of the person: of these, and of the profile."""
+    known = (await people.profiles(tx, tree)).values()
+    stated = [Key(kind, one[kind.value].value) for one in known for kind in _IN_PROFILES if kind.value in one]
+    await parked_bodies.empty_bodies_with(tx, traces_of((*keys, *stated)))
