@@ -23,6 +23,7 @@ from shared.contracts.envelope import Event
 from shared.db.connection import Connection, connect
 from shared.db.outbox_rows import write_outbox
 from shared.db.pool import Pool
+from shared.errors import AppError
 from shared.telemetry import Step, announce
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Tx",
     "Workload",
     "driver_url",
+    "is_retryable",
     "is_transient",
     "is_unstorable",
     "reading",
@@ -203,6 +205,16 @@ def _step(name: TransactionName, moment: str) -> Step:
 def is_unstorable(error: BaseException) -> bool:
     """Whether a text was sent that PostgreSQL keeps in no column: it holds the character NUL."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _NUL_STATES
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same work again may succeed, by what failed below or by the word of our own error.
+
+    A group is when all in it are: one failure of ours among them is ours.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_retryable, error.exceptions))
+    return is_transient(error) or (isinstance(error, AppError) and error.retryable)
 
 
 def is_transient(error: BaseException) -> bool:

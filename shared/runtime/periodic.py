@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from shared.clock import monotonic, sleep
-from shared.db.engine import Database, Tx, is_transient, transaction
+from shared.db.engine import Database, Tx, is_retryable, transaction
 from shared.db.locks import try_lock
-from shared.errors import AppError, Fatal
+from shared.errors import Fatal
 from shared.ids import jitter
 from shared.runtime.pace import Pace
 from shared.stream.flow import back_off_seconds
@@ -44,7 +44,7 @@ async def supervised(name: str, run: Run, pace: Pace) -> None:
         except Exception as error:
             if monotonic() - started > STEADY_SECONDS:
                 failures = 0
-            is_ours = not (is_transient(error) or (isinstance(error, AppError) and error.retryable))
+            is_ours = not is_retryable(error)
             failures += is_ours
             if is_ours:
                 log.exception("loop_failed", loop=name, failures=failures)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from shared.clock import monotonic
-from shared.db.engine import Database, is_transient
-from shared.errors import AppError, Fatal
+from shared.db.engine import Database, is_retryable, is_transient
+from shared.errors import Fatal
 from shared.ids import jitter
 from shared.stream import flow
 from shared.stream.batch import Applied, Fenced, Position, apply_batch, mark_start, move_on, park_one
@@ -200,7 +200,7 @@ class Partition:
         return flow.succeeded(work), Verdict("", "")
 
     def _after_exception(self, work: Work, error: Exception, verdict: Verdict) -> tuple[Work, Verdict]:
-        if is_transient(error) or (isinstance(error, AppError) and error.retryable):
+        if is_retryable(error):
             count("baton_batches_total", end="transient")
             log.warning("batch_waits", place=self.position.place, reason=type(error).__name__, again=work.transient + 1)
             return flow.failed(work, Failure.TRANSIENT), verdict
