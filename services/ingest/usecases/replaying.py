@@ -53,6 +53,8 @@ async def begin_job(tx: Tx, asked: Asked, *, by: str) -> UUID:
     if asked.source is None and asked.reason is None and asked.since_at is None:
         error = FieldError("/source", "missing", "name a source, a reason or a time since when")
         raise Refused("Say which parked deliveries are meant.", errors=[error])
+    if asked.action == "feed":
+        _check_fed(asked)
     if asked.action == "discard" and not asked.because:
         raise Refused("Say why they are discarded.", errors=[FieldError("/because", "missing", "give a reason")])
     if len(await replays.running(tx)) >= JOBS_MAX:
@@ -77,6 +79,16 @@ async def begin_job(tx: Tx, asked: Asked, *, by: str) -> UUID:
         },
     )
     return job_id
+
+
+def _check_fed(asked: Asked) -> None:
+    """Kept deliveries have no reason, and all of a month are never meant by leaving something out."""
+    if asked.reason is not None:
+        error = FieldError("/reason", "not_of_kept", "leave it out: only parked deliveries have a reason")
+        raise Refused("Kept deliveries are chosen by source and time.", errors=[error])
+    if asked.source is None and asked.since_at is None:
+        error = FieldError("/source", "missing", "name a source or a time since when")
+        raise Refused("Say which kept deliveries are meant.", errors=[error])
 
 
 async def work_off(database: Database, handlers: Handlers, topic: KeptTopic, pace: Pace) -> None:

@@ -162,6 +162,10 @@ async def test_a_time_range_is_discarded_with_its_reason_and_what_lies_outside_s
         ("revops", {"action": "replay", "reason": "x", "rate_per_second": 501}, 422),
         ("marketer", {"action": "replay", "reason": "x"}, 403),
         ("revops", {"action": "drop", "reason": "x"}, 422),
+        ("revops", {"action": "feed", "reason": "x"}, 422),
+        ("revops", {"action": "feed", "reason": "x", "since_at": "2026-06-10T09:00:00Z"}, 422),
+        ("revops", {"action": "feed", "until_at": "2026-06-10T09:00:00Z"}, 422),
+        ("revops", {"action": "feed", "since_at": "2026-06-10T09:00:00Z"}, 202),
     ],
 )
 async def test_a_job_names_what_it_means_and_is_for_operators(
