@@ -183,7 +183,7 @@ def consents_of(traits: Mapping[str, object], *, is_own_act: bool) -> tuple[Cons
 def _zone(name: str | None) -> ZoneInfo:
     try:
         return ZoneInfo(name or "UTC")
-    except (ValueError, OSError):  # a malformed or unknown name, or a folder of zones
+    except (KeyError, ValueError, OSError):  # an unknown name, a malformed one, or a folder of zones
         return ZoneInfo("UTC")
 
 

@@ -25,6 +25,7 @@ from services.ingest.domain.fields import (
     profile_of,
     text_of,
     unix_moment,
+    zoned_moment,
 )
 from services.ingest.domain.source import settings_of
 from shared.errors import AppError, Refused, TooLarge, Unreadable
@@ -247,3 +248,10 @@ def test_what_is_nested_too_deeply_for_any_reader_is_refused_or_left_raw(
     for body in (nested, b'{"batch":[' + nested + b"]}", b'{"a":' + nested + b"}", b'[{"a":' + nested + b"}]"):
         with suppress(Unreadable):
             read(body)
+
+
+@pytest.mark.parametrize(
+    "zone", ["Mars/Olympus", "\u00e9", "Europe/Berlin\n", "../x", "\x00", "Europe", "a" * 300, "", None]
+)
+def test_a_time_in_a_zone_that_there_is_not_is_read_in_utc(zone: str | None) -> None:
+    assert zoned_moment("2026-06-10T12:00:00", zone) == datetime(2026, 6, 10, 12, tzinfo=UTC)
