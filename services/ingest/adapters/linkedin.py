@@ -43,7 +43,7 @@ _SIGNATURE: Final = "x-li-signature"
 _SIGNED_START: Final = b"hmacsha256="
 _URN: Final = re.compile(r"urn:li:leadGenFormResponse:([A-Za-z0-9_-]{1,128})", re.ASCII)
 _VERSION: Final = re.compile(r"20[0-9]{4}", re.ASCII)
-_CODE_MAX: Final = 256
+_CODE: Final = re.compile(r"[0-9A-Za-z-]{1,256}", re.ASCII)  # a UUID today; never what a delivery is signed over
 
 
 def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
@@ -52,13 +52,13 @@ def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol'
 
 
 def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:
-    """The challenge with its keyed hash, by the newest secret."""
+    """The challenge with its keyed hash, by the newest secret; no answer to what could be a signed body."""
     if request.method != "GET":
         return None
     code = (parse_qs(request.query, max_num_fields=50).get("challengeCode") or [""])[-1]
-    if not secrets or not 0 < len(code) <= _CODE_MAX:
+    if not secrets or _CODE.fullmatch(code) is None:
         return None
-    answer = {"challengeCode": code, "challengeResponse": keyed_hex(code.encode(errors="replace"), secret=secrets[0])}
+    answer = {"challengeCode": code, "challengeResponse": keyed_hex(code.encode(), secret=secrets[0])}
     return Reply(200, json.dumps(answer).encode(), "application/json")
 
 

@@ -19,6 +19,8 @@ from tests.support.material import material
 
 SECRET = "a-secret-of-tests"
 VERIFY_TOKEN = "a-verify-token"
+NO_CODES = ("", "x" * 257, f"{'hmacsha256'}={{}}", "hmacsha256=", "a b", "a\n", "ä")
+"""Some would make us sign the body of a delivery for who asks."""
 
 
 def directory() -> SourceDirectory:
@@ -71,9 +73,8 @@ async def test_linkedin_gets_its_code_with_the_keyed_hash(kafka: str, topic_pref
     code = "890e4665-4dfe-4ab1-b689-ed553bceeed0"
     async with door_before(kafka, topic_prefix, directory=directory()) as door:
         answer = await asked(door, "linkedin", {"challengeCode": code})
-        odd = [
-            await asked(door, "linkedin", query) for query in ({}, {"challengeCode": ""}, {"challengeCode": "x" * 300})
-        ]
+        odd = [await asked(door, "linkedin", {})]
+        odd += [await asked(door, "linkedin", {"challengeCode": one}) for one in NO_CODES]
         nowhere = await asked(door, "linkedin", {"challengeCode": code}, address=UNKNOWN)
     expected = hmac.new(SECRET.encode(), code.encode(), "sha256").hexdigest()
     assert answer.json() == {"challengeCode": code, "challengeResponse": expected}
