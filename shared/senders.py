@@ -229,9 +229,12 @@ def is_rsa_signed(signed: bytes, given: str, *, certificate: str, digest: Digest
 def is_standard_webhook(headers: Headers, body: bytes, *, secret: str, now: float) -> bool:
     """Whether a request is signed as Standard Webhooks 1.0 says: `v1` HMAC-SHA256, or `v1a` ed25519, of id.time.body.
 
-    Header names begin with `webhook-` or `svix-`. secret: base64 with or without `whsec_`; a public key is `whpk_` and
-    base64. All signatures of the list are tried; a malformed one is skipped.
+    Header names begin with `webhook-` or `svix-`; with both, the ids must be one: another reader would take the one
+    that was not signed. secret: base64 with or without `whsec_`; a public key is `whpk_` and base64. All signatures of
+    the list are tried; a malformed one is skipped.
     """
+    if len({headers[name] for start in _STANDARD_NAMES if headers.get(name := f"{start}-id")}) > 1:
+        return False
     for start in _STANDARD_NAMES:
         message_id, timestamp = headers.get(f"{start}-id", ""), headers.get(f"{start}-timestamp", "")
         if message_id and is_fresh(timestamp, now):

@@ -35,13 +35,13 @@ SETUP: tuple[str, ...] = (
 )
 PROOF: Proof = "shared_secret"
 REPLY: Reply = Reply(200, b'{"success": true}', "application/json")
-KEPT_HEADERS: tuple[str, ...] = ("content-type", "webhook-id", "svix-id")
+_STANDARD: Final = ("webhook-signature", "svix-signature")
+KEPT_HEADERS: tuple[str, ...] = ("content-type", "webhook-id", "svix-id", *_STANDARD)
 KINDS: Mapping[str, str] = {kind: kind for kind in CHANNELS}
 STATUSES: tuple[str, ...] = ("status",)
 EVENTS_MAX: Final = 1_000  # of one body; more come in several
 _HUB, _HUB_START = "x-hub-signature-256", "sha256="
 _DATED: Final = ("x-signature", "x-webhook-signature", "stripe-signature")
-_STANDARD: Final = ("webhook-signature", "svix-signature")
 _BY_DEFAULT: Final = read_mapping(DEFAULT)
 
 
@@ -90,7 +90,8 @@ def parse(request: InboundRequest, settings: SourceSettings) -> Parsed:
     """What the mapping of the source finds; an event in which it finds nothing at all is refused."""
     body = _body(request)
     table = _table(settings)
-    own = request.headers.get("webhook-id") or request.headers.get("svix-id")
+    signed_id = request.headers.get("webhook-id") or request.headers.get("svix-id")
+    own = signed_id if _shown(request) == "standard" else None  # other proofs say nothing of it
     events = events_of(body, table)
     if len(events) > EVENTS_MAX:
         raise Unreadable(f"A body may hold at most {EVENTS_MAX} events.", slug="too_many_events")

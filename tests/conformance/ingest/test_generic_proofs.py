@@ -75,6 +75,16 @@ def test_a_stronger_proof_that_is_wrong_is_not_helped_by_a_weaker_one_that_is_ri
         assert not GENERIC.verify(both, DATED.secret, NOW), name
 
 
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_id_of_a_header_counts_only_where_it_was_signed(name: str) -> None:
+    request = SCHEMES[name].signed(body=b'{"kind":"form_submit","email":"kim@acme.example"}')
+    kept = {header: value for header, value in request.headers.items() if header in GENERIC.KEPT_HEADERS}
+    for start in ("webhook", "svix"):
+        shown = request._replace(headers={f"{start}-id": "msg_1", **kept})
+        (found,) = GENERIC.parse(shown, SourceSettings()).observations
+        assert found.event_id == ("msg_1\x1f0" if name == "standard" else None)
+
+
 def test_a_source_that_names_its_proof_takes_no_other() -> None:
     for name in SCHEMES:
         settings = SourceSettings(options={"proof": name})

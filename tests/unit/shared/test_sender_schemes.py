@@ -64,6 +64,11 @@ def signed(message_id: str = "msg_1", *, start: str = "webhook", more: str = "")
         (signed(start="other"), False),
         ({**signed(), "webhook-timestamp": "x"}, False),
         ({**signed(), "webhook-timestamp": "x", **signed(start="svix")}, True),
+        ({**signed(), "svix-id": "msg_1"}, True),
+        ({**signed(), "svix-id": ""}, True),
+        ({**signed(), "svix-id": "msg_2"}, False),
+        ({"webhook-id": "msg_2", **signed(start="svix")}, False),
+        ({**signed("msg_2"), **signed(start="svix")}, False),
     ],
 )
 def test_a_standard_webhook_is_proven_by_any_signature_of_its_list(headers: dict[str, str], *, is_signed: bool) -> None:
