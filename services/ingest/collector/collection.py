@@ -109,13 +109,14 @@ def _header_key(headers: Mapping[str, str]) -> str | None:
 
 def _without_secrets(query: str) -> str:
     """The query as it may be kept and shown."""
-    if not any(name in query.lower() for name in _SECRETS):
-        return query
+    if "%" not in query and not any(name in query.lower() for name in _SECRETS):
+        return query  # nearly all: nothing to parse
     try:
         fields = parse_qsl(query, keep_blank_values=True, max_num_fields=1_000, encoding="latin-1")
     except ValueError:
         return ""
-    return urlencode([(name, one) for name, one in fields if name.lower() not in _SECRETS], encoding="latin-1")
+    shown = [(name, one) for name, one in fields if name.lower() not in _SECRETS]
+    return query if len(shown) == len(fields) else urlencode(shown, encoding="latin-1")
 
 
 def _prove_outlined(
