@@ -32,7 +32,7 @@ from services.ingest.store.fetches import FETCH_LEDGER, fetches_standing, forget
 from services.ingest.store.parked_bodies import forget_bodies
 from services.ingest.store.results import LEDGER
 from services.ingest.usecases.accounts import tell_account
-from services.ingest.usecases.asked import erase_asked
+from services.ingest.usecases.asked import work_off_erasures
 from services.ingest.usecases.consent_default import tell_unknown
 from services.ingest.usecases.exporting import asking
 from services.ingest.usecases.feeding import KeptTopic
@@ -170,7 +170,7 @@ def build(*, disk: Disk | None = None) -> Runtime:
     )
     runtime.every(TELL_SECONDS, "tell_unknown_consent", tell_unknown, database=worker)
     runtime.every(TELL_SECONDS, "tell_accounts", tell_account, database=worker)
-    runtime.every(TELL_SECONDS, "erase_asked", partial(erase_asked, hashed=hashed), database=worker)
+    runtime.loop("erase_asked", partial(work_off_erasures, worker, hashed), role="periodic")
     fetching = FetchLoop(worker, client, deliver=keeper.send, wrapping=wrapping)
     runtime.loop("dispatches", fetching.run)
     runtime.every(

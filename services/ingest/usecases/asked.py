@@ -21,13 +21,27 @@ from services.ingest.usecases.erasing import erase
 from services.ingest.usecases.imports import Deliver
 from services.ingest.usecases.normalise import KeyedHash
 from services.ingest.usecases.normalise.reading import FETCH_FAILED
-from shared.db.engine import Tx
+from shared.clock import monotonic
+from shared.db.engine import Database, Tx, transaction
+from shared.db.locks import try_lock
 from shared.ids import derived_id
+from shared.runtime.pace import Pace
 from shared.telemetry import log
 
-__all__ = ["TAKEN_MAX", "DueFetch", "deliver_answer", "deliver_failure", "erase_asked", "put_off", "take_fetches"]
+__all__ = [
+    "TAKEN_MAX",
+    "DueFetch",
+    "deliver_answer",
+    "deliver_failure",
+    "erase_asked",
+    "erase_waiting",
+    "put_off",
+    "take_fetches",
+    "work_off_erasures",
+]
 
 TAKEN_MAX: Final = 8  # fetched side by side: each holds a socket and up to 64 KiB
+ERASING_SECONDS: Final = 1.0  # of one round of erasures, and between two
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +89,33 @@ async def deliver_failure(deliver: Deliver, row: FetchRow, problem: str, *, now:
     await deliver(delivery_id, str(delivery_id), body, request=request, received_at=now)
 
 
-async def erase_asked(tx: Tx, *, hashed: KeyedHash) -> None:
-    """Erase one person that a sender named, if there is one. Raises Busy when keys came in meanwhile: it stays due."""
+async def work_off_erasures(database: Database, hashed: KeyedHash, pace: Pace) -> None:
+    """The loop: whom senders named, until the process is asked to stop."""
+    is_due = True
+    while is_due:
+        await erase_waiting(database, hashed=hashed, seconds=ERASING_SECONDS)
+        is_due = await pace.until(at_most_seconds=ERASING_SECONDS)
+
+
+async def erase_waiting(database: Database, *, hashed: KeyedHash, seconds: float) -> int:
+    """Erase whoever waits, one transaction each, as far as the time goes and one at least; how many. Raises Busy."""
+    until, erased = monotonic() + seconds, 0
+    while erased == 0 or monotonic() < until:
+        async with transaction(database, "periodic") as tx:
+            if not await try_lock(tx, "erase_asked") or not await erase_asked(tx, hashed=hashed):
+                return erased
+        erased += 1
+    return erased
+
+
+async def erase_asked(tx: Tx, *, hashed: KeyedHash) -> bool:
+    """Erase one person that a sender named; False when nobody is. Raises Busy when keys came in meanwhile."""
     asked = await fetches.take_erasure(tx)
-    if asked is not None:
-        keys = tuple(Key(KeyKind(kind), value) for kind, value in asked.keys)
-        await erase(tx, lead_id=None, keys=keys, by=asked.by, hashed=hashed)
+    if asked is None:
+        return False
+    keys = tuple(Key(KeyKind(kind), value) for kind, value in asked.keys)
+    await erase(tx, lead_id=None, keys=keys, by=asked.by, hashed=hashed)
+    return True
 
 
 def _request(row: FetchRow, path: str, now: datetime) -> dict[str, object]:

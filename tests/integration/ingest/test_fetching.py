@@ -15,7 +15,7 @@ from services.ingest.dispatches import FetchLoop
 from services.ingest.domain.fetching import TRIES_MAX
 from services.ingest.store import sources
 from services.ingest.store.fetches import FETCH_LEDGER, fetches_standing, forget_fetches
-from services.ingest.usecases.asked import erase_asked
+from services.ingest.usecases.asked import erase_asked, erase_waiting
 from shared.contracts.deliveries import DELIVERY_TYPE
 from shared.db.engine import reading, transaction
 from shared.db.ledger import find_gaps
@@ -255,6 +255,21 @@ async def test_a_privacy_deletion_in_the_crm_erases_the_person(stage: IngestStag
     assert await stage.one("select asked.by from erasure asked") == f"source:{source_id}"
     await send(event(3, "contact.propertyChange", propertyName="jobtitle", propertyValue="VP"))
     assert await stage.one("select sum(suppressed) from delivery_result") == 1
+
+
+async def test_all_whom_a_sender_wants_erased_are_erased_in_one_round_as_far_as_its_time_goes(
+    stage: IngestStage,
+) -> None:
+    for number in range(5):
+        await stage.change(
+            "insert into erasure_due (id, keys, asked_by) values (:id, cast(:keys as jsonb), 'source:x')",
+            id=new_id(),
+            keys=json.dumps([["user", f"user-{number}"]]),
+        )
+    assert await erase_waiting(stage.database, hashed=HASHED, seconds=0.0) == 1
+    assert await erase_waiting(stage.database, hashed=HASHED, seconds=600.0) == 4
+    assert await erase_waiting(stage.database, hashed=HASHED, seconds=600.0) == 0
+    assert await stage.one("select count(*) from erasure") == 5
 
 
 async def test_a_merge_in_the_crm_joins_the_persons(stage: IngestStage) -> None:
