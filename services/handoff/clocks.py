@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from services.handoff.store import absences, agreements, clocks, outages, reps
-from services.handoff.store.outages import Beat
+from services.handoff.store.outages import OUTAGE_SECONDS, Beat
 from services.handoff.usecases.firing import (
     POSTPONED_AT_ONCE,
     fire_due,
@@ -29,8 +29,6 @@ __all__ = ["ClockLoop", "clocks_standing", "way_beats"]
 
 # Every so often a poll without the low-water mark: it finds what was locked or armed late (RELIABILITY 3.6).
 SWEEP_SECONDS = 5.0
-# A gap longer than this without any clock loop is an outage.
-OUTAGE_SECONDS = 60.0
 JUMP_BACK_SECONDS, JUMP_AHEAD_SECONDS = 2.0, 30.0
 # After an outage people are not flooded: so many firings a round, one round a second.
 CATCH_UP_AT_ONCE = 50

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 
-from shared.db.engine import Tx
+from shared.db.engine import ReadTx, Tx
 
-__all__ = ["Beat", "beat", "note_outage"]
+__all__ = ["OUTAGE_SECONDS", "Beat", "beat", "gaps_since", "note_outage"]
+
+# A gap longer than this without any clock loop is an outage.
+OUTAGE_SECONDS = 60.0
 
 _BEFORE = text(
     """
@@ -23,6 +27,14 @@ _BEAT = text(
            world_at = greatest(clock_tick.world_at, excluded.world_at)
     """
 )
+_GAPS = text(
+    """
+    select started_at, ended_at from outage where ended_at >= :since
+     union all
+    select world_at, baton_now() from clock_tick
+     where name = 'clocks' and now() - beaten_at > make_interval(secs => :outage_seconds) and world_at < baton_now()
+    """
+).bindparams(bindparam("since", type_=TIMESTAMP(timezone=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +61,9 @@ async def note_outage(tx: Tx, name: str, *, start: datetime, end: datetime) -> N
         text("insert into outage (name, started_at, ended_at, reason) values (:name, :start, :end, 'no heartbeat')"),
         {"name": name, "start": start, "end": max(start, end)},
     )
+
+
+async def gaps_since(tx: ReadTx, since: datetime) -> list[tuple[datetime, datetime]]:
+    """When nobody acted: outages that ended since then, and the one that lasts while no clock loop beats."""
+    rows = await tx.execute(_GAPS, {"since": since, "outage_seconds": OUTAGE_SECONDS})
+    return [(row.started_at, row.ended_at) for row in rows]

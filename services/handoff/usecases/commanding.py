@@ -16,6 +16,7 @@ from services.handoff.store import handoffs, leads, pools, reps
 from services.handoff.usecases.deciding import apply
 from services.handoff.usecases.evidencing import are_same_side, note_touch
 from services.handoff.usecases.opening import Ask, open_or_attach
+from services.handoff.usecases.postponing import forgive_outages
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
@@ -224,6 +225,7 @@ async def _lock(tx: Tx, handoff_id: UUID) -> tuple[Work, Held]:
     work = await begin_work(tx)
     await work.lock_people([lead_id])
     await work.hold([handoff_id])
+    await forgive_outages(work)
     await announce("command:after_locks")
     return work, work.held[HandoffId(handoff_id)]
 

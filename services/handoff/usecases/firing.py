@@ -7,18 +7,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from services.handoff.domain import sla
-from services.handoff.domain.calendar import ALWAYS, Calendar
+from services.handoff.domain.calendar import Calendar
 from services.handoff.domain.copies import replace
 from services.handoff.domain.lifecycle import ClockKind, ClockState, Verdict, inputs
 from services.handoff.domain.record import StoredClock
 from services.handoff.store import absences, clocks, handoffs, leads, reps
-from services.handoff.store.attempts import notices_not_out
 from services.handoff.store.clocks import Claimed
-from services.handoff.usecases.announcing import offer_notice_id
 from services.handoff.usecases.deciding import apply
+from services.handoff.usecases.postponing import calendar_of, move_clocks, untold_offers
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.turns import TurnsOf, must_wait, read_turns
-from services.handoff.usecases.work import Cause, Held, Work, begin_work
+from services.handoff.usecases.work import Cause, Work, begin_work
 from services.handoff.usecases.writing import flush
 from shared.db.engine import Tx
 from shared.errors import Busy
@@ -26,8 +25,6 @@ from shared.ids import ClockId, HandoffId, UserId, derived_id
 from shared.telemetry import announce, log, observe
 
 __all__ = ["POSTPONED_AT_ONCE", "fire_due", "follow_move", "move_absences", "postpone_outage", "recompute_clocks"]
-
-Mover = Callable[[StoredClock, Calendar], sla.Timing | None]
 
 _ABSENCES_AT_ONCE = 100
 POSTPONED_AT_ONCE = 500
@@ -52,7 +49,8 @@ async def fire_due(tx: Tx, *, low_water: datetime, limit: int, decided: Callable
     await work.hold(each.handoff_id for each in claimed)
     await work.read_people(held.handoff.lead_id for held in work.held.values())
     watermark = await leads.evidence_watermark(tx)
-    work.untold = await _untold(work, claimed)
+    offers = {each.handoff_id for each in claimed if each.kind is ClockKind.ACCEPT}
+    work.untold = await untold_offers(work, offers)
     turns = await read_turns(work, claimed)
     for each in sorted(claimed, key=_in_turn) if turns else claimed:
         _fire(work, each, watermark, turns)
@@ -102,7 +100,7 @@ async def postpone_outage(tx: Tx, *, start: datetime, end: datetime) -> int:
         return sla.postponed(stored.timing, calendar, outage_from=start, outage_until=end)
 
     for handoff_id in sorted(work.held):
-        _move_clocks(work, work.held[handoff_id], "outage", moved)
+        move_clocks(work, work.held[handoff_id], "outage", moved)
     await flush(work)
     return len(found)
 
@@ -117,17 +115,9 @@ async def recompute_clocks(
     work = await begin_work(tx)
     await _lock(work, found)
     for handoff_id in sorted(work.held):
-        _move_clocks(work, work.held[handoff_id], "calendar", _recounted)
+        move_clocks(work, work.held[handoff_id], "calendar", _recounted)
     await flush(work)
     return found[-1] if len(found) == limit else None
-
-
-async def _untold(work: Work, claimed: Sequence[Claimed]) -> frozenset[HandoffId]:
-    """The offers among these whose owner has not been told yet."""
-    offers = {each.handoff_id for each in claimed if each.kind is ClockKind.ACCEPT}
-    notices = {each: offer_notice_id(work.held[each].handoff) for each in sorted(offers)}
-    not_out = await notices_not_out(work.tx, list(notices.values()))
-    return frozenset(each for each, notice_id in notices.items() if notice_id in not_out)
 
 
 def _in_turn(claimed: Claimed) -> tuple[datetime, ClockId]:
@@ -145,7 +135,7 @@ def _fire(work: Work, claimed: Claimed, watermark: datetime | None, turns: Turns
         return
     if claimed.kind is ClockKind.QUEUE:  # time alone frees a rep at its cap of 30 days: nobody's act would serve it
         work.is_load_freed = True
-    level = sla.rung_due(stored.timing, _calendar(work, held, stored), stored.clock.level)
+    level = sla.rung_due(stored.timing, calendar_of(work, held, stored), stored.clock.level)
     is_last = level == len(stored.timing.fractions) - 1
     is_verified = True
     if is_last and claimed.kind is ClockKind.TOUCH:
@@ -168,30 +158,6 @@ def _fire(work: Work, claimed: Claimed, watermark: datetime | None, turns: Turns
 
 def _recounted(stored: StoredClock, calendar: Calendar) -> sla.Timing | None:
     return None if stored.timing.calendar == sla.WALL else sla.moved(stored.timing, calendar)
-
-
-def _move_clocks(work: Work, held: Held, why: str, move: Mover) -> None:
-    before: list[tuple[int, str]] = []
-    after: list[tuple[int, str]] = []
-    for clock in held.handoff.clocks:
-        stored = held.clocks[clock.number]
-        calendar = _calendar(work, held, stored)
-        timing = move(stored, calendar)
-        if timing is None or timing == stored.timing:
-            continue
-        fire_at = sla.next_rung(timing, calendar, clock.level)[1]
-        before.append((clock.number, stored.timing.due_at.isoformat()))
-        after.append((clock.number, timing.due_at.isoformat()))
-        work.put_clock(held, replace(stored, timing=timing, fire_at=fire_at))
-    if before:
-        event = inputs.Reschedule(why=why, before=tuple(before), after=tuple(after))
-        apply(work, held.handoff.id, event, cause=Cause(derived_id("rescheduled", held.handoff.id, held.handoff.seq)))
-
-
-def _calendar(work: Work, held: Held, stored: StoredClock) -> Calendar:
-    if stored.timing.calendar == sla.WALL:
-        return ALWAYS
-    return work.calendar_for(stored.clock.kind, held.handoff.owner_id)
 
 
 async def _lock(work: Work, handoff_ids: Sequence[HandoffId]) -> None:

@@ -12,6 +12,7 @@ from services.handoff.store import clocks, deals, handoffs, leads
 from services.handoff.store.deals import DealRow
 from services.handoff.store.results import Result, claim_results, keep_result
 from services.handoff.usecases.overtaken import is_of_this_cycle, move_by_result, take_away
+from services.handoff.usecases.postponing import forgive_outages
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Held, Work, begin_work
 from services.handoff.usecases.writing import flush
@@ -42,6 +43,7 @@ async def take_outcomes(tx: Tx, received: Sequence[Event[Any]]) -> None:
     ids = await handoffs.ids_of_people(tx, roots)
     ids += [HandoffId(each) for each in _handoff_ids(received)]
     await work.hold([*ids, *counting])
+    await forgive_outages(work)
     rows = await deals.lock_deals(tx, told)
     _check_held(work, rows.values())
     await announce("batch:after_locks")

@@ -9,6 +9,7 @@ from services.handoff.domain.evidence import is_touch
 from services.handoff.store import handoffs, tries
 from services.handoff.store.tries import Try
 from services.handoff.usecases.evidencing import in_reach, serve
+from services.handoff.usecases.postponing import forgive_outages
 from services.handoff.usecases.routing import settle
 from services.handoff.usecases.work import Cause, Work, begin_work
 from services.handoff.usecases.writing import flush
@@ -33,6 +34,7 @@ async def take_activities(tx: Tx, received: Sequence[Event[ActivityRecorded]]) -
     roots = {lead.root_id for lead in work.leads.values()}
     await work.hold((await handoffs.around(tx, roots, scopes, since=work.now))[0])
     await work.know_reps(UserId(event.payload.actor_user_id) for event in touches if event.payload.actor_user_id)
+    await forgive_outages(work)
     await announce("batch:after_locks")
     await tries.keep_tries(tx, [_row(event.payload) for event in touches if not _take(work, event)])
     last = touches[-1]

@@ -4,7 +4,10 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from services.handoff.clocks import ClockLoop, clocks_standing
+from services.handoff.store import outages
 from services.handoff.usecases.firing import fire_due, postpone_outage
 from shared.db.engine import reading, transaction
 from tests.integration.handoff.http import callers
@@ -72,6 +75,42 @@ async def test_a_gap_without_any_loop_is_an_outage_and_gives_time(database_of: D
         assert clock.due_at > NOON + timedelta(hours=6)
         fired = await world.rows("select is_late_by_system from escalation")
         assert {row.is_late_by_system for row in fired} == {True}
+
+
+@pytest.mark.parametrize("is_noticed", [False, True])  # the loop is away yet, or back and has moved nothing yet
+@pytest.mark.parametrize("act", ["accept", "touch"])
+async def test_who_acts_in_an_outage_is_no_worse_off_than_who_does_nothing(
+    database_of: DatabaseOf, act: str, *, is_noticed: bool
+) -> None:
+    async with world_of(database_of) as world:
+        handoff = await _kim_is_offered(world)
+        await ClockLoop(world.database, at_once=100).turn()
+        async with transaction(world.database, "periodic") as tx:
+            await tx.execute("update clock_tick set beaten_at = beaten_at - interval '2 hours'")
+        await world.advance(hours=5)
+        if is_noticed:
+            async with transaction(world.database, "clocks") as tx:
+                await outages.beat(tx, "clocks", by="another")
+                await outages.note_outage(tx, "clocks", start=NOON, end=world.now)
+            await world.advance(minutes=1)
+        await (world.accept if act == "accept" else world.touch)(handoff.id, handoff.owner_id)
+        clock = await world.clock(handoff.id, "accept")
+        assert (clock.state, clock.is_late_by_system, clock.cause) == ("met", True, None)
+        told = ["opened", "assigned", "rescheduled", "accepted", *(["touched"] if act == "touch" else [])]
+        assert await world.events(lead_id("kim")) == told
+        await ClockLoop(world.database, at_once=100).turn()
+        assert await world.rows("select 1 from escalation where is_last") == []
+        assert await world.gaps() == []
+
+
+async def test_a_short_gap_of_the_clocks_forgives_nothing(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        handoff = await _kim_is_offered(world)
+        await ClockLoop(world.database, at_once=100).turn()
+        await world.advance(hours=5)
+        await world.accept(handoff.id, handoff.owner_id)
+        clock = await world.clock(handoff.id, "accept")
+        assert (clock.state, clock.is_late_by_system) == ("breached", False)
 
 
 async def _fire_some(world: World, limit: int) -> None:

@@ -53,6 +53,7 @@ async def test_an_offer_taken_between_its_due_instant_and_the_firing_was_missed(
     async with world_of(database_of) as world:
         await _three(world)
         await world.take(identified("kim"), qualified("kim"), identified("lee"), qualified("lee"))
+        await _attempted(world, "done", "delivered", 250)
         kim, lee = await world.handoff_of(lead_id("kim")), await world.handoff_of(lead_id("lee"))
         due_at = (await world.clock(kim.id, "accept")).due_at
         await world.at(due_at)
@@ -65,6 +66,17 @@ async def test_an_offer_taken_between_its_due_instant_and_the_firing_was_missed(
         assert (missed.state, missed.cause) == ("breached", "rep")
         assert (await world.handoff(lee.id)).state == "accepted"
         assert await world.gaps() == []
+
+
+async def test_an_offer_taken_late_that_nobody_was_told_of_is_no_miss_of_the_rep(database_of: DatabaseOf) -> None:
+    async with world_of(database_of) as world:
+        await _three(world)
+        await world.take(identified("kim"), qualified("kim"))
+        kim = await world.handoff_of(lead_id("kim"))
+        await world.at((await world.clock(kim.id, "accept")).due_at + timedelta(milliseconds=1))
+        assert (await world.accept(kim.id, kim.owner_id)).is_ok
+        clock = await world.clock(kim.id, "accept")
+        assert (clock.state, clock.cause) == ("breached", "system")
 
 
 async def test_a_miss_by_a_late_act_after_an_outage_tells_that_it_was_the_systems(database_of: DatabaseOf) -> None:
