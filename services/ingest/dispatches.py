@@ -12,7 +12,6 @@ from cryptography.fernet import MultiFernet
 from services.ingest.domain.fetching import is_worth_a_retry
 from services.ingest.store.fetches import FetchRow, settle_fetch
 from services.ingest.usecases.asked import (
-    TAKEN_MAX,
     DueFetch,
     deliver_answer,
     deliver_failure,
@@ -55,7 +54,7 @@ class FetchLoop:
     async def run(self, pace: Pace) -> None:
         """The part for `runtime.loop("dispatches", …)`."""
         taken = 0
-        while await pace.until(clock.now() if taken == TAKEN_MAX else None, at_most_seconds=LOOK_AGAIN_SECONDS):
+        while await pace.until(clock.now() if taken else None, at_most_seconds=LOOK_AGAIN_SECONDS):
             taken = await self.once()
 
     async def once(self) -> int:

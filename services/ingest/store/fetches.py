@@ -122,17 +122,22 @@ async def add_fetches(tx: Tx, rows: Collection[FetchRow]) -> None:
         await tx.execute(_ADD_FETCHES, found)
 
 
-async def claim_fetches(tx: Tx, *, limit: int) -> list[FetchRow]:
-    """Those that are due, of live sources, oldest first, leased to this process."""
+async def claim_fetches(tx: Tx, *, limit: int, of_source: int) -> list[FetchRow]:
+    """Those that are due, oldest first, of each source the first `of_source` alone, leased to this process."""
     rows = await tx.execute(
         """
         update fetch_due f set tries = f.tries + 1, due_at = baton_now() + make_interval(secs => :lease)
          where f.id in (
-               select d.id from fetch_due d where d.state = 'waiting' and d.due_at <= baton_now()
+               select d.id from fetch_due d
+                where d.state = 'waiting' and d.due_at <= baton_now() and d.id in (
+                      select next.id from source s cross join lateral (
+                             select n.id from fetch_due n
+                              where n.source_id = s.id and n.state = 'waiting' and n.due_at <= baton_now()
+                              order by n.due_at, n.id limit :of_source) next)
                 order by d.due_at, d.id limit :limit for update skip locked)
         returning id, source_id, sender, verified_by, what, url, headers, tries
         """,
-        {"limit": limit, "lease": _LEASE_SECONDS},
+        {"limit": limit, "of_source": of_source, "lease": _LEASE_SECONDS},
     )
     return [FetchRow(**row) for row in rows.mappings()]
 

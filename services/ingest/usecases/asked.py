@@ -29,7 +29,6 @@ from shared.runtime.pace import Pace
 from shared.telemetry import log
 
 __all__ = [
-    "TAKEN_MAX",
     "DueFetch",
     "deliver_answer",
     "deliver_failure",
@@ -41,6 +40,7 @@ __all__ = [
 ]
 
 TAKEN_MAX: Final = 8  # fetched side by side: each holds a socket and up to 64 KiB
+OF_SOURCE_MAX: Final = 2  # so that an API that does not answer holds up its own source alone
 ERASING_SECONDS: Final = 1.0  # of one round of erasures, and between two
 
 
@@ -59,8 +59,8 @@ class DueFetch:
 
 
 async def take_fetches(tx: Tx, *, wrapping: MultiFernet) -> list[DueFetch]:
-    """Claim what is due, at most TAKEN_MAX."""
-    rows = await fetches.claim_fetches(tx, limit=TAKEN_MAX)
+    """Claim what is due, at most TAKEN_MAX and of one source OF_SOURCE_MAX."""
+    rows = await fetches.claim_fetches(tx, limit=TAKEN_MAX, of_source=OF_SOURCE_MAX)
     wrapped = await fetches.tokens(tx, {row.source_id for row in rows}) if rows else {}
     return [DueFetch(row, _unwrapped(row.source_id, wrapped, wrapping)) for row in rows]
 

@@ -257,6 +257,20 @@ async def test_a_privacy_deletion_in_the_crm_erases_the_person(stage: IngestStag
     assert await stage.one("select sum(suppressed) from delivery_result") == 1
 
 
+async def test_a_source_with_much_to_fetch_leaves_room_for_the_others(stage: IngestStage) -> None:
+    async with receiving(Reply(body=json.dumps(ORDER).encode())) as receiver:
+        base = receiver.url.removesuffix("/hook")
+        busy, other = [await source_with_token(stage, receiver) for _ in range(2)]
+        await stage.handle(*(notice(busy, f"{base}/v3/orders/{n}/") for n in range(10)))
+        await stage.handle(notice(other, f"{base}/v3/orders/123/"))
+        await stage.change("update fetch_due set due_at = due_at - interval '1 hour' where source_id = :id", id=busy)
+        loop = loop_of(stage, Topic())
+        assert await loop.once() == 3
+        done = await stage.rows("select source_id, count(*) from fetch_due where state = 'done' group by 1")
+        assert {tuple(row) for row in done} == {(busy, 2), (other, 1)}
+        assert [await loop.once() for _ in range(5)] == [2, 2, 2, 2, 0]
+
+
 async def test_all_whom_a_sender_wants_erased_are_erased_in_one_round_as_far_as_its_time_goes(
     stage: IngestStage,
 ) -> None:
