@@ -18,6 +18,7 @@ from shared.db.engine import Database, Tx
 __all__ = ["LockNotGot", "SessionLock", "session_lock", "try_lock"]
 
 LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
 RETRY_SECONDS = 0.2
 _TRY = text("select pg_try_advisory_lock(hashtextextended(:name, 0))")
 _TRY_IN_TX = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
@@ -34,13 +35,17 @@ class SessionLock:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def lost(self) -> None:
-        """Return when the session broke: somebody else may hold the lock now. Runs until then (cancel it to end)."""
+    async def lost(self, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        """Return when the session broke: somebody else may hold the lock now. Runs until then (cancel it to end).
+
+        What gives no answer in time is dropped: a server that only stood still would go on holding the lock for us.
+        """
         while True:
             try:
-                async with asyncio.timeout(LOOK_SECONDS * 5):
+                async with asyncio.timeout(answer_seconds):
                     await self._connection.execute(_ALIVE)
             except Exception:  # noqa: BLE001 - whatever broke it, it is broken
+                self._connection.abandon()
                 return
             await sleep(LOOK_SECONDS)
 

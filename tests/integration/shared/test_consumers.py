@@ -1,6 +1,8 @@
 """A consumer among its like: opening, taking over, refusing a log that is not ours, and the watchdog."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -18,7 +20,7 @@ from shared.stream.progress import first_positions
 from shared.stream.topics import check_topics, create_topics
 from shared.stream.watchdog import Patience
 from shared.telemetry import Step, install_hook
-from tests.integration.shared.stage import PARTITIONS, Stage, running, until
+from tests.integration.shared.stage import PARTITIONS, PATIENCE_SECONDS, Stage, running, until
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:
@@ -150,6 +152,18 @@ async def test_a_lost_lock_is_noticed(stage: Stage) -> None:
         )
         async with asyncio.timeout(30):
             await lock.lost()
+
+
+async def test_a_lock_lost_in_a_stall_of_the_server_is_free_after_it(stage: Stage) -> None:
+    async with session_lock(stage.database, "stalled", wait_seconds=1) as lock:
+        backend = await stage.one("select pid from pg_stat_activity where application_name = 'baton-lock stalled'")
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            await lock.lost(answer_seconds=0.2)
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        async with session_lock(stage.database, "stalled", wait_seconds=PATIENCE_SECONDS):
+            pass
 
 
 async def test_topics_are_made_once_and_missing_ones_refuse_the_start(stage: Stage) -> None:
