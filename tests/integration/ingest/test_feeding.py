@@ -98,8 +98,12 @@ async def test_a_job_is_not_locked_while_it_feeds_and_one_that_must_wait_keeps_i
         async with transaction(stage.database, "command") as tx:
             jobs.append(await begin_job(tx, Asked("feed", str(source), None, None, None, 500, None), by="test"))
     topic = KeptTopic(kafka, f"{topic_prefix}deliveries")
-    await step_jobs(stage.database, Handlers("ingest", {DELIVERY_TYPE: take}), topic)
-    assert [one.id for one in fed] == [kept[0].id, kept[3].id]
+    steps = 0
+    while len(fed) < 2:  # a busy broker hands over nothing for a second
+        await step_jobs(stage.database, Handlers("ingest", {DELIVERY_TYPE: take}), topic)
+        steps += 1
+        assert steps < STEPS_MOST
+    assert {one.id for one in fed} == {kept[0].id, kept[3].id}
     assert locked == []
     rows = await stage.rows("select state, done, places, leased_until from replay_job order by created_at, id")
     assert [tuple(row) for row in rows] == [("running", 1, {"0": 1}, None), ("done", 1, {"0": 4}, None)]
@@ -108,8 +112,11 @@ async def test_a_job_is_not_locked_while_it_feeds_and_one_that_must_wait_keeps_i
     await step_jobs(stage.database, handlers(HASHED), topic)
     assert await stage.one("select done from replay_job where id = :id", id=jobs[0]) == 1, "another process is at it"
     await stage.change("update replay_job set leased_until = now() - interval '1 second' where id = :id", id=jobs[0])
-    await step_jobs(stage.database, handlers(HASHED), topic)
-    assert await stage.rows("select state, done from replay_job where id = :id", id=jobs[0]) == [("done", 3)]
+    while await stage.one("select state from replay_job where id = :id", id=jobs[0]) == "running":
+        await step_jobs(stage.database, handlers(HASHED), topic)
+        steps += 1
+        assert steps < STEPS_MOST
+    assert await stage.one("select done from replay_job where id = :id", id=jobs[0]) == 3
 
 
 async def test_a_step_that_has_no_time_left_keeps_the_place_it_reached(
@@ -125,9 +132,15 @@ async def test_a_step_that_has_no_time_left_keeps_the_place_it_reached(
         job = await replays.job(tx, job_id)
     assert job is not None
     topic = KeptTopic(kafka, f"{topic_prefix}deliveries")
-    for done in (1, 2, 3):
+    steps = 0
+    while job.state == "running":
+        before = job.done
         await feed_step(job, topic, database=stage.database, handlers=handlers(HASHED), seconds=0.0)
-        assert (job.state, job.done, job.places) == ("done" if done == 3 else "running", done, {"0": done})
+        assert job.done - before <= 1
+        assert job.places == {"0": job.done}
+        steps += 1
+        assert steps < STEPS_MOST
+    assert (job.state, job.done) == ("done", 3)
 
 
 async def test_a_job_that_is_stopped_in_the_middle_of_a_step_stays_stopped(stage: IngestStage) -> None:
