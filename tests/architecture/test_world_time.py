@@ -16,6 +16,7 @@ MACHINE_TIME = {
     "shared/web/idempotency.py",
     "services/handoff/store/sending.py",  # leases of dispatches
     "services/ingest/store/memory.py",  # how long ids of activities are remembered, like the inbox
+    "services/ingest/store/parked_bodies.py",  # parked events carry machine time
     "services/ingest/store/replays.py",  # jobs over parked events, which carry machine time
     "services/ingest/migrations/versions/0004_pre_replays.py",
     "services/handoff/store/outages.py",
