@@ -73,6 +73,9 @@ _LEADS = text("select id, is_erased, consents from lead where id = any(:ids)").b
     bindparam("ids", type_=ARRAY(Uuid))
 )
 _POOLS = text("select id, pool from handoff where id = any(:ids)").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+_LANES = text("select id from lane where id = any(:ids) order by id for key share").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid))
+)
 _VERSIONS = text(
     """
     insert into lead_version as held (lead_id, version)
@@ -102,7 +105,16 @@ async def _webhooks(
         if takers:
             body = render(event_type=event.type, occurred_at=event.occurred_at, data=data, lead_version=version)
             rows += [_webhook(event, data, body.decode(), each, now=tx.now) for each in takers]
-    return rows
+    return await _to_lanes_that_stand(tx, rows)
+
+
+async def _to_lanes_that_stand(tx: Tx, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without those for endpoints that were deleted since we began; the others' cannot be until the commit."""
+    lane_ids = sorted({row["lane_id"] for row in rows})
+    if not lane_ids:
+        return rows
+    standing = frozenset((await tx.execute(_LANES, {"ids": lane_ids})).scalars())
+    return [row for row in rows if row["lane_id"] in standing]
 
 
 async def _pools(tx: Tx, events: Sequence[Event[Any]]) -> dict[UUID | None, str]:

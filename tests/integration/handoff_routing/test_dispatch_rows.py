@@ -16,7 +16,7 @@ from services.handoff.store.dispatches import (
     put_dispatches,
     withdraw_notices,
 )
-from services.handoff.store.endpoints import insert_endpoint
+from services.handoff.store.endpoints import delete_endpoint, insert_endpoint
 from services.handoff.store.rows import put_rows
 from services.handoff.store.secrets import Wrapping
 from services.handoff.tables.dispatches import MAIL_LANE
@@ -25,7 +25,7 @@ from shared.contracts.handoffs import HandoffAccepted, HandoffAssigned
 from shared.contracts.leads import LeadErased
 from shared.db.engine import reading, transaction
 from shared.errors import Busy, NotFound
-from shared.ids import HandoffId, LeadId, derived_id
+from shared.ids import EndpointId, HandoffId, LeadId, derived_id
 from tests.integration.handoff.world import DatabaseOf, crew, member, world_of
 from tests.integration.handoff_routing.conftest import Outbound, with_mail
 from tests.integration.handoff_routing.smtp import Inbox
@@ -84,6 +84,16 @@ async def test_each_event_goes_to_each_endpoint_that_wants_it_once(outbound: Out
     first, second = derived_id("event", LEAD, 1), derived_id("event", LEAD, 2)
     kind = HandoffAssigned.TYPE
     assert rows == [(everything, kind, first), (everything, kind, second), (dach, kind, second)]
+
+
+async def test_an_endpoint_deleted_while_an_event_waits_for_its_lead_is_sent_nothing(outbound: Outbound) -> None:
+    stays, goes = await outbound.endpoint("https://a.example"), await outbound.endpoint("https://b.example")
+    async with transaction(outbound.database, "command") as tx:
+        subscriptions = (await read_basis(tx)).subscriptions
+        async with transaction(outbound.database, "command") as other:
+            await delete_endpoint(other, EndpointId(goes))
+        await put_rows(tx, await put_dispatches(tx, (), [assigned(1)], subscriptions))
+    assert await outbound.rows("select lane_id from dispatch") == [(stays,)]
 
 
 async def test_lead_version_grows_by_one_with_each_event_of_a_lead(outbound: Outbound) -> None:
