@@ -20,7 +20,7 @@ from services.feedback.settings import Settings
 from services.feedback.usecases.tuning import finish_job, next_job, watch_promoted
 from shared.clock import monotonic
 from shared.contracts.model_card import ModelCard
-from shared.db.engine import Database, reading, transaction
+from shared.db.engine import Database, read_whole_tables, reading, transaction
 from shared.runtime.pace import Pace
 from shared.telemetry import log
 
@@ -54,12 +54,14 @@ class Tuner:
             fitter.close()
         if made:
             async with transaction(self.database, "tuner") as tx:
+                await read_whole_tables(tx)
                 await watch_promoted(tx, declared_rate=self.settings.declared_win_rate)
         return made
 
     async def _fit_next(self, fitter: "Fitter") -> bool:
         """Make the next due fit; False when none is due."""
         async with reading(self.database) as tx:
+            await read_whole_tables(tx)
             job = await next_job(
                 tx,
                 declared_rate=self.settings.declared_win_rate,

@@ -37,6 +37,7 @@ __all__ = [
     "is_retryable",
     "is_transient",
     "is_unstorable",
+    "read_whole_tables",
     "reading",
     "transaction",
 ]
@@ -52,6 +53,7 @@ _STATEMENT_TIMEOUT: dict[Workload, str] = {"api": "2s", "worker": "30s"}
 # Workers look rows up by key all day. A plan made while a table was empty would read it whole until it is analysed, a
 # minute and some ten thousand rows later; off is a price, not a ban: what has no index is still read.
 _PLANS: dict[Workload, dict[str, str]] = {"api": {}, "worker": {"enable_seqscan": "off"}}
+_READ_WHOLE = "set local enable_seqscan = on"
 _APART_SECONDS = 10
 _SESSION = {
     "lock_timeout": "2s",
@@ -60,6 +62,9 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "8000",
+    # Ours are short statements: compiling one costs more than it saves. The price above would have each compiled that
+    # must read a table whole.
+    "jit": "off",
     "default_transaction_isolation": "read committed",
     "timezone": "UTC",
 }
@@ -196,6 +201,11 @@ async def transaction(
         database.outbox_written.set()
     for call in tx.after_commit:
         call()
+
+
+async def read_whole_tables(tx: ReadTx) -> None:
+    """Let the rest of a worker's transaction read tables whole at their real price: it asks of most rows."""
+    await tx.execute(_READ_WHOLE)
 
 
 def _step(name: TransactionName, moment: str) -> Step:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from shared.db.engine import ReadTx
+from shared.db.engine import ReadTx, read_whole_tables
 from shared.telemetry import gauge
 
 __all__ = ["RUNTIME_CHECKS", "Gap", "LedgerCheck", "find_gaps"]
@@ -77,6 +77,7 @@ RUNTIME_CHECKS: tuple[LedgerCheck, ...] = (
 async def find_gaps(tx: ReadTx, checks: Sequence[LedgerCheck]) -> list[Gap]:
     """Run the checks and return those that found something; sets baton_ledger_gap for every part."""
     found: list[Gap] = []
+    await read_whole_tables(tx)
     per_part = dict.fromkeys((check.part for check in checks), 0)
     for check in checks:
         ids = [str(value) for (value,) in (await tx.execute(text(check.sql))).all()]

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from shared.db.connection import Connection
-from shared.db.engine import Database, is_transient, is_unstorable, reading, transaction
+from shared.db.engine import Database, ReadTx, is_transient, is_unstorable, read_whole_tables, reading, transaction
 from shared.ids import derived_id
 
 _THING = Table(
@@ -182,6 +182,25 @@ async def test_a_table_that_changed_is_read_anew_after_one_failure(empty_databas
         assert is_transient(stale.value), "the same work again is right: nothing is parked or told as our defect"
         async with reading(database) as view:
             assert {row.later for row in (await view.execute("select * from thing")).all()} == {"new"}
+
+
+async def test_a_worker_reads_whole_tables_only_where_it_says_so_and_compiles_nothing(empty_database: str) -> None:
+    async def settings(view: ReadTx) -> list[str]:
+        return [(await view.execute(f"show {name}")).scalar_one() for name in ("enable_seqscan", "jit")]
+
+    async with _filled(empty_database) as worker:
+        async with reading(worker) as view:
+            assert await settings(view) == ["off", "off"]
+            await read_whole_tables(view)
+            assert await settings(view) == ["on", "off"]
+        async with reading(worker) as view:
+            assert await settings(view) == ["off", "off"]
+    api = Database(empty_database, pool_size=1, workload="api")
+    try:
+        async with reading(api) as view:
+            assert await settings(view) == ["on", "off"]
+    finally:
+        await api.close()
 
 
 async def test_a_broken_connection_is_given_up(empty_database: str) -> None:
