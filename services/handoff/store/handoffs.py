@@ -13,7 +13,7 @@ from services.handoff.domain.lifecycle.states import OPEN, Carried, Deal
 from services.handoff.domain.record import StoredClock, Times
 from services.handoff.store.clocks import clocks_of
 from services.handoff.store.rows import Put, in_ids
-from services.handoff.tables import assignment, evidence, handoff, handoff_change, handoff_event, note, touch
+from services.handoff.tables import assignment, evidence, handoff, handoff_event, note, touch
 from services.handoff.tables.handoffs import OPEN_SQL
 from shared.db.engine import ReadTx, Tx
 from shared.ids import AccountId, DecisionId, HandoffId, LeadId, UserId
@@ -39,7 +39,6 @@ __all__ = [
     "prune_changes",
     "put_assignments",
     "put_audit",
-    "put_changes",
     "put_evidence",
     "put_handoffs",
     "put_notes",
@@ -247,11 +246,6 @@ def put_handoffs(kept: Iterable[tuple[Handoff, Times, bool]], *, now: datetime) 
         group = 0 if value.state not in OPEN else 1 if was_open else 2
         groups[group].append(_row(value, times, now))
     return [Put(handoff, rows, "whole") for rows in groups if rows]
-
-
-def put_changes(kept: Iterable[tuple[Handoff, Times, bool]], *, now: datetime) -> Put:
-    """That these handoffs changed, for those who ask by time; to be written with them."""
-    return Put(handoff_change, [{"handoff_id": value.id, "changed_at": now} for value, _, _ in kept])
 
 
 async def prune_changes(tx: Tx) -> None:

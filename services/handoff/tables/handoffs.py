@@ -106,7 +106,8 @@ handoff = Table(
     postgresql_with={"fillfactor": "60"},
 )
 
-# When each changed, appended: an index on handoff.changed_at would keep its updates from being HOT.
+# When each changed, appended by triggers (migration 0011): an index on handoff.changed_at would keep its updates from
+# being HOT.
 handoff_change = Table(
     "handoff_change",
     METADATA,

@@ -38,7 +38,6 @@ async def flush(work: Work) -> None:
         leads.put_leads(work.changed_leads(), now=now),
         leads.put_accounts(work.changed_accounts()),
         *of_handoffs[-1:],
-        handoffs.put_changes(changed, now=now),
         handoffs.put_assignments(begun),
         clocks.put_clocks(touched),
         clocks.put_escalations(rows.escalations),

@@ -87,7 +87,7 @@ class _Writers:
 
 async def _write(tx: Tx, changed: Handoff, times: Times, *, was_open: bool = True) -> None:
     kept = [(changed, times, was_open)]
-    await put_rows(tx, *handoffs.put_handoffs(kept, now=tx.now), handoffs.put_changes(kept, now=tx.now))
+    await put_rows(tx, *handoffs.put_handoffs(kept, now=tx.now))
 
 
 async def _another(tx: Tx, like: Handoff, times: Times, number: int) -> Handoff:
@@ -239,3 +239,17 @@ async def test_a_forged_cursor_is_refused_by_its_name(database_of: DatabaseOf, f
                 refused = await caller.get(f"{path}?{urlencode({'cursor': cursor})}")
                 assert refused.status_code == 422, refused.text
                 assert [each["pointer"] for each in refused.json()["errors"]] == ["query:cursor"]
+
+
+async def test_a_change_is_in_the_log_whoever_writes_it(database_of: DatabaseOf) -> None:
+    """As a process of the release before does, in a deployment that takes hours."""
+    async with world_of(database_of) as world:
+        await world.reps(*crew("anna"))
+        await world.agreement({"default": [member(rep_id("anna"))]})
+        await world.take(identified("kim"), qualified("kim"))
+        kim = await world.handoff_of(lead_id("kim"))
+        await world.advance(hours=3)
+        async with transaction(world.database, "command") as tx:
+            await tx.execute("update handoff set changed_at = baton_now() where id = :id", {"id": kim.id})
+        kept = await world.rows("select distinct changed_at from handoff_change where handoff_id = :id", id=kim.id)
+        assert {row.changed_at for row in kept} == {kim.changed_at, world.now}
