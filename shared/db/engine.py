@@ -55,13 +55,17 @@ _STATEMENT_TIMEOUT: dict[Workload, str] = {"api": "2s", "worker": "30s"}
 _PLANS: dict[Workload, dict[str, str]] = {"api": {}, "worker": {"enable_seqscan": "off"}}
 _READ_WHOLE = "set local enable_seqscan = on"
 _APART_SECONDS = 10
-_SESSION = {
-    "lock_timeout": "2s",
-    "idle_in_transaction_session_timeout": "10s",
+# The server finds a dead host in half a minute, and gives its locks free.
+_DEAD_HOST = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "8000",
+}
+_SESSION = {
+    **_DEAD_HOST,
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
     # Ours are short statements: compiling one costs more than it saves. The price above would have each compiled that
     # must read a table whole.
     "jit": "off",
@@ -122,7 +126,7 @@ class Database:
 
     async def connect_apart(self, application_name: str) -> Connection:
         """A connection outside the pool, for what lives longer than a unit of work; the caller closes it."""
-        settings = {"application_name": application_name[:63], "tcp_user_timeout": "8000"}
+        settings = {**_DEAD_HOST, "application_name": application_name[:63]}
         return await connect(self._address, settings=settings, command_seconds=_APART_SECONDS)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:

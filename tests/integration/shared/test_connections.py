@@ -203,6 +203,16 @@ async def test_a_worker_reads_whole_tables_only_where_it_says_so_and_compiles_no
         await api.close()
 
 
+async def test_the_server_is_told_when_to_take_the_host_of_a_lock_for_dead(empty_database: str) -> None:
+    database = Database(empty_database, pool_size=1)
+    connection = await database.connect_apart("apart")
+    try:
+        asked = "select sourcefile is null from pg_settings where name like 'tcp_%' and source = 'client'"
+        assert len((await connection.execute(asked)).all()) == 4
+    finally:
+        await connection.close()
+
+
 async def test_a_broken_connection_is_given_up(empty_database: str) -> None:
     async with _filled(empty_database) as database:
         async with reading(database) as view:
