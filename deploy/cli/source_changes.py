@@ -82,6 +82,8 @@ def source_set(
                 *((part, said_of(value)) for part, value in changed["settings"].items() if value),
             ]
         )
+        if changed.get("notice"):
+            say(f"  {changed['notice']}")
 
 
 @source.command("rotate")

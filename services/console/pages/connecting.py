@@ -57,12 +57,13 @@ async def change(visit: Visiting, form: Form) -> Response:
     try:
         body = {"name": form.get("name", ""), "settings": settings_from(form)}
         etag = f'"{int(form.get("version", "0"))}"'
-        await _call(visit, "PATCH", f"/v1/sources/{source_id}", body, **{"if-match": etag})
+        changed = await _call(visit, "PATCH", f"/v1/sources/{source_id}", body, **{"if-match": etag})
     except (AppError, BadForm) as error:
         return await draw_source(visit, source_id, told=Told("bad", _words(error)), status=422, form=form)
     except ValueError as error:
         raise Unreadable("The form lacks the version of the source: load the page again.") from error
-    return await draw_source(visit, source_id, told=Told("good", "Saved. The door knows it within ten seconds."))
+    said = f"Saved. The door knows it within ten seconds. {changed.get('notice', '')}".rstrip()
+    return await draw_source(visit, source_id, told=Told("good", said))
 
 
 @router.post("/do/source-try", max_body_size=FORM_BYTES_MAX)

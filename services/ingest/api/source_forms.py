@@ -144,3 +144,5 @@ class SourceShown(Answered):
     created_at: datetime
     keys: list[KeyShown]
     standing: SourceStanding
+    notice: str = ""
+    """What a change did besides and a person has to do about it."""

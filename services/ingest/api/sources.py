@@ -35,6 +35,10 @@ router = APIRouter(prefix="/v1/sources", tags=["sources"])
 Reader = Annotated[Principal, Depends(requires("sources:read"))]
 Manager = Annotated[Principal, Depends(requires("sources:manage"))]
 _NONE_SUCH: Final = "There is no source with this id; list them with GET /v1/sources."
+_OTHER_HOST: Final = (
+    "Another `api_url` ended the API token of this source, so that it is never sent to a host it was not given for; "
+    "give the source a token of the new host."
+)
 _BASES: Final = {"segment": "/v1", "cloudevents": "/v1/events"}  # of the others that bring a key: the host alone
 
 
@@ -92,7 +96,7 @@ async def post_source(principal: Manager, parts: PartsOf, request: Request, aske
 async def change_source(
     _: Manager, parts: PartsOf, request: Request, response: Response, source_id: UUID, asked: SourcePatch
 ) -> SourceShown:
-    """Change name or settings."""
+    """Change name or settings. Another `api_url` ends the API token, which was given for the host before."""
     async with transaction(parts.database, "command") as tx:
         row = await sources.source_row(tx, source_id, for_update=True)
         if row is None:
@@ -101,6 +105,8 @@ async def change_source(
         settings = None if asked.settings is None else asked.settings.model_dump(mode="json", exclude_unset=True)
         changed = await patch_source(tx, source_id, name=asked.name, settings=settings)
         (shown,) = await _shown(tx, parts, [changed])
+    if changed["tokens_ended"]:
+        shown = shown.model_copy(update={"notice": _OTHER_HOST})
     await parts.refresh_directory()
     response.headers["etag"] = etag_of(changed["version"])
     return shown

@@ -23,6 +23,7 @@ __all__ = [
     "forget_fetches",
     "parked_before",
     "put_off_fetch",
+    "rebase_fetches",
     "settle_fetch",
     "take_erasure",
     "tokens",
@@ -183,6 +184,17 @@ async def forget_fetches(tx: Tx) -> None:
                 where state <> 'waiting' and settled_at < baton_now() - make_interval(days => :days) limit :most)
         """,
         {"days": _KEPT_DAYS, "most": _FORGET_MAX},
+    )
+
+
+async def rebase_fetches(tx: Tx, source_id: UUID, *, base: str) -> None:
+    """Let the waiting fetches of a source go to another base, scheme and host, with the same question."""
+    await tx.execute(
+        r"""
+        update fetch_due set url = :base || regexp_replace(url, '^[^/]*//[^/]*', '')
+         where source_id = :source_id and state = 'waiting'
+        """,
+        {"source_id": source_id, "base": base},
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "change_source",
     "end_key",
     "end_keys",
+    "end_keys_now",
     "ensure_source",
     "keys_of",
     "settings_and_default",
@@ -174,6 +175,18 @@ async def end_keys(tx: Tx, source_id: UUID, *, kind: str, overlap_seconds: int) 
         """,
         {"source_id": source_id, "kind": kind, "seconds": overlap_seconds},
     )
+
+
+async def end_keys_now(tx: Tx, source_id: UUID, *, kind: str) -> int:
+    """End all valid keys of a kind, those in their overlap too; how many."""
+    ended = await tx.execute(
+        """
+        update source_key set valid_until = baton_now()
+         where source_id = :source_id and kind = :kind and (valid_until is null or valid_until > baton_now())
+        """,
+        {"source_id": source_id, "kind": kind},
+    )
+    return int(ended.rowcount)
 
 
 async def end_key(tx: Tx, source_id: UUID, key_id: UUID) -> bool:

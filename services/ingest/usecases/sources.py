@@ -8,8 +8,9 @@ from uuid import UUID
 from cryptography.fernet import InvalidToken, MultiFernet
 
 from services.ingest.adapters import ADAPTERS, Adapter
+from services.ingest.domain.fetching import api_base
 from services.ingest.domain.source import Secret, Source, SourceKey, key_hash, settings_of
-from services.ingest.store import sources
+from services.ingest.store import fetches, sources
 from shared.db.engine import ReadTx, Tx
 from shared.errors import FieldError, NotFound, Refused
 from shared.ids import derived_id, new_id, secret_token
@@ -118,18 +119,38 @@ async def create_source(
 async def patch_source(
     tx: Tx, source_id: UUID, *, name: str | None, settings: Mapping[str, object] | None
 ) -> dict[str, Any]:
-    """Change the name or the settings that are given (None: back to the default), and return it. Raises NotFound."""
+    """Change the name or the settings that are given (None: back to the default), and return it. Raises NotFound.
+
+    `tokens_ended` in it: how many API tokens a change of the API's host ended.
+    """
     row = await _locked(tx, source_id)
+    after = row["settings"] if settings is None else _merged(row["settings"], settings)
     await sources.change_source(
         tx,
         source_id,
         name=row["name"] if name is None else name,
-        settings=row["settings"] if settings is None else _merged(row["settings"], settings),
+        settings=after,
         deleted_at=None,
     )
     changed = await sources.source_row(tx, source_id)
     assert changed is not None, "it is locked"
-    return changed
+    return changed | {"tokens_ended": await _end_tokens_of_another_host(tx, row, after)}
+
+
+async def _end_tokens_of_another_host(tx: Tx, row: Mapping[str, Any], after: Mapping[str, object]) -> int:
+    """How many API tokens ended, since what they are sent to is not what they were given for.
+
+    Nobody can read a token; whoever may set `api_url` could have it sent to a host of his own. What still waits to be
+    asked goes to the new host, so that a token that is given next is never sent to the old one.
+    """
+    own = getattr(ADAPTERS.get(row["sender"]), "API_URL", None)
+    if own is None:
+        return 0
+    base = api_base(settings_of(after), default=own)
+    if base == api_base(settings_of(row["settings"]), default=own):
+        return 0
+    await fetches.rebase_fetches(tx, row["id"], base=base)
+    return await sources.end_keys_now(tx, row["id"], kind=_TOKEN)
 
 
 async def delete_source(tx: Tx, source_id: UUID) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 from cryptography.fernet import Fernet, MultiFernet
 
+from services.ingest.store import sources
 from services.ingest.usecases.sources import CONNECTED_SENDERS, read_directory
 from shared import clock
 from shared.db.engine import reading
@@ -203,3 +205,37 @@ async def test_a_token_of_a_senders_api_is_kept_wrapped_and_proves_no_delivery(c
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/kind")
     missing = await counter.call("POST", f"{path}/rotate", role="admin", json={"kind": "api_token"})
     assert (missing.status_code, missing.json()["errors"][0]["pointer"]) == (422, "/secret")
+
+
+async def test_another_host_of_the_api_ends_its_tokens_and_says_so(counter: Counter) -> None:
+    made = await _made(counter, sender="eventbrite")
+    path = f"/v1/sources/{made['id']}"
+    for overlap_hours in (0, 24):  # two that are valid, the first until its overlap ends
+        asked = {"kind": "api_token", "secret": "a-token-of-tests", "overlap_hours": overlap_hours}
+        assert (await counter.call("POST", f"{path}/rotate", role="admin", json=asked)).status_code == 201
+    waiting = "https://www.eventbriteapi.com/v3/orders/1/?expand=event"
+    await counter.stage.change(
+        "insert into fetch_due (id, source_id, sender, verified_by, what, url, headers, due_at, created_at)"
+        " values (:id, :id, 'eventbrite', 'address', 'order', :url, '{}', baton_now(), baton_now())",
+        id=made["id"],
+        url=waiting,
+    )
+
+    async def after(version: int, settings: Mapping[str, object]) -> tuple[int, str, str]:
+        """How many tokens are valid, what is said, where the waiting question goes."""
+        headers = {"if-match": f'"{version}"'}
+        answer = await counter.call("PATCH", path, json={"settings": settings}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        async with reading(counter.stage.database) as tx:
+            valid = await sources.valid_keys(tx, UUID(made["id"]), kind="api_token")
+        return valid, answer.json()["notice"], await counter.stage.one("select url from fetch_due")
+
+    assert await after(1, {"time_zone": "Europe/Berlin"}) == (2, "", waiting)
+    assert await after(2, {"options": {"api_url": "https://www.EventbriteAPI.com/"}}) == (2, "", waiting)
+    valid, said, url = await after(3, {"options": {"api_url": "https://evil.example"}})
+    assert (valid, url) == (0, "https://evil.example/v3/orders/1/?expand=event")
+    assert "token" in said
+    asked = {"kind": "api_token", "secret": "another"}
+    assert (await counter.call("POST", f"{path}/rotate", role="admin", json=asked)).status_code == 201
+    valid, said, url = await after(4, {"options": {}})
+    assert (valid, bool(said), url) == (0, True, waiting)
