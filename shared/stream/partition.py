@@ -173,6 +173,10 @@ class Partition:
         except TooManyParked as reason:
             self._buffer.clear()
             self.stop(str(reason))
+        except Exception as error:
+            if not (self.is_closed and is_transient(error)):
+                raise
+            log.info("closed_in_outage", place=self.position.place, reason=type(error).__name__)
 
     async def _step(
         self, work: Work, received: Sequence[Received], verdict: Verdict, *, is_counting: bool
