@@ -228,7 +228,10 @@ def _time_of(text: bytes) -> datetime:
         return moment
     if moment.tzinfo is None:
         raise BadRecord(f"time {text.decode()!r} has no zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as beyond:
+        raise BadRecord("a time is beyond the years of the calendar") from beyond
 
 
 def _without_input(error: ValueError) -> str:

@@ -56,12 +56,12 @@ def _headers(event: Event[Any], now: str | None) -> Headers:
     return headers_of(event if now is None or event.traceparent else event.traced(now))
 
 
-def headers_to_text(headers: Headers) -> str:
+def headers_to_text(headers: Sequence[tuple[str, bytes | None]]) -> str:
     """Record headers as one JSON object, in order; names are unique in our envelope.
 
-    Total: any bytes come back the same.
+    Total: any bytes come back the same; a header without a value is left out.
     """
-    return orjson.dumps({name: value.decode("latin-1") for name, value in headers}).decode()
+    return orjson.dumps({name: value.decode("latin-1") for name, value in headers if value is not None}).decode()
 
 
 def headers_from_text(value: str) -> list[tuple[str, bytes]]:

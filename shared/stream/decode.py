@@ -33,7 +33,7 @@ class Fetched(Protocol):
         """The record's value."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
         """The record's headers."""
 
 
@@ -51,7 +51,8 @@ class Received:
 
 def receive(handlers: Handlers, record: Fetched, *, place: str) -> Received:
     """Read one record. place names topic and partition, for the id of a record that has none."""
-    headers = dict(record.headers)
+    # One without a value is as good as none; other writers than ours may send it.
+    headers = {name: value for name, value in record.headers if value is not None}
     event_type = ""
     try:
         event_type = headers["ce_type"].decode()

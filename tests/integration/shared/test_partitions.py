@@ -37,7 +37,7 @@ class Row:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 def row(offset: int, number: int | None = None) -> Row:
@@ -175,10 +175,12 @@ async def test_a_record_that_is_no_event_is_parked(bench: Bench) -> None:
         Row(0, b"k", b"{}", [("ce_type", LeadErased.TYPE.encode()), ("ce_id", b"not an id")]),
         Row(1, b"k\x00\xff", b"\xff\x00", []),
         Row(2, b"k", b'{"lead_id": 5}', headers_of(erased(2))),
-        row(3),
+        Row(3, b"k", b"{}", [("ce_type", None), ("ce_id", None)]),
+        Row(4, b"k", row(4).value, [*(dict(row(4).headers) | {"ce_time": b"0001-01-01T00:00:00+14:00"}).items()]),
+        row(5),
     ]
-    await carry_out(bench, bench.partition(), broken, until_offset=4)
-    assert await bench.one("select count(*) from parked where reason = 'unreadable'") == 3
+    await carry_out(bench, bench.partition(), broken, until_offset=6)
+    assert await bench.one("select count(*) from parked where reason = 'unreadable'") == 5
     assert await bench.one("select count(*) from applied") == 1
 
 
@@ -283,6 +285,25 @@ async def test_a_lost_connection_repeats_the_batch(bench: Bench) -> None:
     await carry_out(bench, partition, rows(0, 1, 2), until_offset=3)
     assert await bench.one("select count(*) from applied") == 3
     assert await bench.one("select count(*) from parked") == 0
+
+
+async def test_one_that_closes_in_an_outage_ends_without_a_word(bench: Bench) -> None:
+    partition = Partition(
+        WHERE,
+        bench.handlers(),
+        database=Database("postgresql:///none?host=/nowhere"),
+        slots=asyncio.Semaphore(1),
+        health=Health(Breaker()),
+    )
+
+    async def is_waiting() -> bool:
+        return partition.is_waiting
+
+    partition.open_at(0)
+    async with applying(partition):
+        partition.fetched(rows(0, 1))
+        await until(is_waiting)
+    assert await bench.stands_at() == 0
 
 
 async def test_the_event_that_kills_the_process_is_parked_at_its_fifth_start(bench: Bench) -> None:
