@@ -111,7 +111,7 @@ class Relay:
             while not stop.is_set() and not lost.done():
                 if not self._producer.is_started:
                     self._read = []
-                was_woken = bool(self._read) or await self._wait(seconds)
+                was_woken = not self._read and await self._wait(seconds)
                 if self._producer.is_started:
                     published = await self.publish_round()
                     # What another process wrote wakes nobody here: look again soon, while it goes on writing.
