@@ -82,9 +82,10 @@ class Consumer:
                 ends = await self._log_ends.ends(self._places)
         except (KafkaError, TimeoutError, OSError) as error:
             raise Busy("Kafka does not answer now: how far behind we are is not known.") from error
+        # Before `progress` is read, which may be told of it meanwhile.
+        ours = {partition.position.log_place: partition.skipped_to for partition in self._partitions.values()}
         standings = await read_positions(self._database, self.handlers.consumer)
         behind: dict[str, int] = dict.fromkeys(self._counts, 0)
-        ours = {partition.position.log_place: partition.next_offset for partition in self._partitions.values()}
         for (topic, partition), end in ends.items():
             # What we skipped counts as read, also while `progress` was not told of it.
             standing = standings.get((topic, partition), Standing(0, None)).next_offset

@@ -90,6 +90,11 @@ class Partition:
         self.is_open, self._must_mark, self._skipped_at = True, True, None
 
     @property
+    def skipped_to(self) -> int:
+        """Up to which offset `progress` does not know yet that it skipped; 0 when it knows all."""
+        return self.next_offset if self.is_open and self._skipped_at is not None else 0
+
+    @property
     def has_room(self) -> bool:
         """Whether more records may be fetched: at most one batch is applied and one waits."""
         return self.is_open and len(self._buffer) * 2 < self._size

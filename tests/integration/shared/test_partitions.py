@@ -208,6 +208,7 @@ async def test_a_batch_of_unknown_types_costs_nothing_and_the_position_learns_of
         partition.fetched(foreign(0, 1, 2))
         await until(is_told)
     assert partition.committed_offset == 3
+    assert partition.skipped_to == 0, "progress knows of it"
     assert await bench.one("select count(*) from inbox") == 0
     assert await bench.one("select count(*) from batch_start") == 0
 
@@ -226,6 +227,8 @@ async def test_what_was_skipped_is_told_with_the_next_batch_and_at_the_end(bench
             return partition.next_offset == 7
 
         await until(is_past)
+        partition.stop("by a person")
+        assert partition.skipped_to == 0, "what a person may set back is asked of progress alone"
     assert await bench.stands_at() == 7
     assert await bench.one("select count(*) from applied") == 3
 
