@@ -1,11 +1,12 @@
 """Reads kept records of one topic again, from a place to the end it had then, outside any group and bit by bit.
 
 Commits nothing and remembers nothing: the caller keeps the places, so a killed process goes on where it wrote them.
-Bounds: `most` records a bit, READ_SECONDS to hear from the broker.
+Bounds: `most` records a bit, READ_SECONDS to hear from the broker and STOP_SECONDS to leave it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,7 +16,8 @@ from shared.errors import Busy
 
 __all__ = ["KeptBit", "KeptRecord", "KeptSpan", "read_kept", "span_of"]
 
-READ_SECONDS = 6.0  # for a client to start; a job that waits longer goes on at its next step
+READ_SECONDS = 6.0  # for a client to start and be answered; a job that waits longer goes on at its next step
+STOP_SECONDS = 2.0
 _POLL_MS = 1_000
 
 
@@ -56,7 +58,7 @@ async def span_of(bootstrap_servers: str, topic: str, *, since_ms: int | None) -
 
     Raises Busy when the broker does not answer.
     """
-    async with _Client(bootstrap_servers, topic) as client:
+    async with _client(bootstrap_servers, topic) as client:
         named = sorted(client.assignment())  # without a group a client reads all partitions of its topic
         begins, ends = await client.beginning_offsets(named), await client.end_offsets(named)
         if since_ms is not None:
@@ -70,7 +72,7 @@ async def read_kept(bootstrap_servers: str, topic: str, span: KeptSpan, *, most:
     waiting = {number: place for number, place in span.places.items() if place < span.ends[number]}
     if not waiting:
         return KeptBit((), span)
-    async with _Client(bootstrap_servers) as client:
+    async with _client(bootstrap_servers) as client:
         client.assign([TopicPartition(topic, number) for number in waiting])
         for number, place in waiting.items():
             client.seek(TopicPartition(topic, number), place)
@@ -85,22 +87,19 @@ async def read_kept(bootstrap_servers: str, topic: str, span: KeptSpan, *, most:
     return KeptBit(records, KeptSpan(places, span.ends))
 
 
-class _Client:
-    """A client for one question, started and stopped within READ_SECONDS each."""
-
-    def __init__(self, bootstrap_servers: str, *topics: str) -> None:
-        self._client = AIOKafkaConsumer(
-            *topics, bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-
-    async def __aenter__(self) -> AIOKafkaConsumer:
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                await self._client.start()
-        except (KafkaError, TimeoutError) as error:
-            await self._client.stop()
-            raise Busy("Kafka does not answer now; the job goes on when it does.") from error
-        return self._client
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.stop()
+@asynccontextmanager
+async def _client(bootstrap_servers: str, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A client for one question: started and asked within READ_SECONDS, or Busy; stopped within STOP_SECONDS."""
+    client = AIOKafkaConsumer(
+        *topics, bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            await client.start()
+            yield client
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Busy("Kafka does not answer now; the job goes on when it does.") from error
+    finally:
+        with suppress(KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await client.stop()
