@@ -1,7 +1,8 @@
 """The connections of one database: as many at once as its size says, made when needed, never more, no overflow.
 
 A connection is asked whether it lives by what it is wanted for: `begin` does nothing, so when it fails on a rested
-connection another one is tried. What broke, is stale or old is closed, not given out again.
+connection a new one is made, and none of those that rested beside it is used again. What broke, is stale or old is
+closed, not given out again.
 """
 
 import asyncio
@@ -110,9 +111,12 @@ class Pool:
             ) from error
 
     async def _is_ready(self, connection: Connection, ready: Callable[[Connection], Awaitable[None]]) -> bool:
-        """Make a rested connection ready; one that is old, or that fails at it, is closed."""
+        """Make a rested connection ready; one that is old is closed, and one that is dead ends all that rest."""
+        if connection.is_usable and not self._is_young(connection):
+            await connection.close()
+            return False
         try:
-            if connection.is_usable and self._is_young(connection):
+            if connection.is_usable:
                 await ready(connection)
                 return True
         except Exception:  # noqa: BLE001, S110 - whatever broke it, another one is tried
@@ -120,8 +124,15 @@ class Pool:
         except BaseException:
             await connection.close()
             raise
-        await connection.close()
+        self._renew()
+        connection.abandon()
         return False
+
+    def _renew(self) -> None:
+        """Use none of today's connections again: what ended one has ended the others, each found out after seconds."""
+        self._renewed_at = monotonic()
+        while self._free:
+            self._free.pop().abandon()
 
     def _is_young(self, connection: Connection) -> bool:
         return connection.born_at > self._renewed_at and monotonic() - connection.born_at < _RECYCLE_SECONDS

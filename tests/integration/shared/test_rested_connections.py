@@ -35,6 +35,29 @@ async def test_a_dead_connection_that_rested_is_replaced_unseen(postgres_url: st
         await database.close()
 
 
+async def test_those_that_rested_beside_a_dead_one_are_not_asked(empty_database: str) -> None:
+    own, looking = Database(empty_database, pool_size=3, application_name="one dies"), Database(empty_database)
+    backend = "select pg_backend_pid()"
+    try:
+        async with reading(own) as first, reading(own) as second, reading(own) as third:
+            views = (first, second, third)
+            newest, *others = [int((await view.execute(backend)).scalar_one()) for view in views]
+        async with reading(looking) as view:  # the first was given back last, and is given out first
+            assert (await view.execute("select pg_terminate_backend(:one)", {"one": newest})).scalar_one()
+        async with reading(own) as view:
+            assert (await view.execute(backend)).scalar_one() not in {newest, *others}
+
+            async def are_gone() -> bool:
+                async with reading(looking) as looks:
+                    asked = "select count(*) = 0 from pg_stat_activity where pid = any(:pids)"
+                    return bool((await looks.execute(asked, {"pids": others})).scalar_one())
+
+            await until(are_gone)
+    finally:
+        await own.close()
+        await looking.close()
+
+
 async def test_one_that_breaks_at_work_fails_as_transient_and_the_next_work_goes_on(
     postgres_url: str, empty_database: str
 ) -> None:
