@@ -1,10 +1,12 @@
 """What a rep and a manager do in a real browser: accept by key, lose a race and be told, see clocks move, take back."""
 
+import asyncio
+import contextlib
 import re
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from shared.clock import machine_now
 from tests.e2e.console.conftest import Scene, window
@@ -52,6 +54,23 @@ async def test_who_loses_the_race_in_a_second_window_is_told_in_one_sentence(sce
         told = second.page.locator(".notice.bad")
         await expect(told).to_contain_text("You accepted this lead in another window at")
         await expect(second.page.locator("#act-accept")).to_have_count(0)
+
+
+async def test_a_page_says_live_however_late_its_own_scripts_come(scene: Scene, chromium: Browser) -> None:
+    async with window(chromium, scene, "jonas") as rep:
+        heard = asyncio.Event()
+
+        async def after_the_stream(route: Route) -> None:
+            # The scripts of the page come last: after the stream if it is opened without them, else after a look.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await heard.wait()
+            await route.continue_()
+
+        rep.page.on("response", lambda response: heard.set() if "/stream?" in response.url else None)
+        await rep.page.route("**/stream-line*.js", after_the_stream)
+        await rep.page.goto(f"{scene.base}/queue")
+        await expect(rep.page.locator("#stream-line")).to_have_text("live")
 
 
 async def test_a_new_lead_and_a_change_arrive_without_loading_the_page(scene: Scene, chromium: Browser) -> None:
