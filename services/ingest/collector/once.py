@@ -1,12 +1,12 @@
 """Remembers for a while what a sender may show once only: again with the same body it is a repeat, else a forgery.
 
 Some schemes sign a token and not the body (SENDERS 3.6): one captured proof would sign anything. In this process's
-memory, best effort: behind the door the consumer remembers it as long as ids.
+memory, best effort: behind the door the consumer remembers it as long as ids. A token counts once whatever source it
+comes to: several sources may have the secret of one account, and one captured proof would be good at each.
 """
 
 from hashlib import blake2b
 from typing import Final
-from uuid import UUID
 
 from services.ingest.adapters import Adapter, shown_once
 from shared import clock
@@ -25,22 +25,21 @@ def shown_by(adapter: Adapter, request: InboundRequest) -> tuple[str, bytes] | N
 
 
 class ShownOnce:
-    """Two generations of (source, token) to the hash of the body; the older one falls away as a whole."""
+    """Two generations of tokens to the hash of the body; the older one falls away as a whole."""
 
     def __init__(self) -> None:
-        self._now: dict[tuple[UUID, str], bytes] = {}
-        self._before: dict[tuple[UUID, str], bytes] = {}
+        self._now: dict[str, bytes] = {}
+        self._before: dict[str, bytes] = {}
         self._turned_at = clock.monotonic()
 
-    def is_forged(self, shown: tuple[str, bytes] | None, source_id: UUID) -> bool:
+    def is_forged(self, shown: tuple[str, bytes] | None) -> bool:
         """Whether a proven request shows what was shown with another body; remembers what it shows."""
         if shown is None:
             return False
         self._turn()
         token, body = shown
-        own = source_id, token
-        known = self._now.get(own) or self._before.get(own)
-        self._now[own] = known or body
+        known = self._now.get(token) or self._before.get(token)
+        self._now[token] = known or body
         return known is not None and known != body
 
     def _turn(self) -> None:

@@ -87,7 +87,7 @@ async def _is_taken(desk: Desk, adapter: Adapter, request: InboundRequest, proof
     if accepts is not None and not await aside(request, lambda: accepts(request, proof.source.settings)):
         return False
     shown = await aside(request, lambda: shown_by(adapter, request))
-    return not desk.once.is_forged(shown, proof.source.id)
+    return not desk.once.is_forged(shown)
 
 
 async def _proof(

@@ -6,15 +6,17 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from services.ingest.adapters import ADAPTERS, plain_request
 from services.ingest.collector import SourceDirectory
 from services.ingest.collector.certificates import Certificates
 from services.ingest.collector.directory import GONE_FOR
 from shared import clock
+from shared.ids import derived_id
 from shared.senders import InboundRequest
 from tests.conformance.ingest.forgeries import forgeries
-from tests.conformance.ingest.signing import SIGNINGS
+from tests.conformance.ingest.signing import SIGNINGS, request_to
 from tests.conformance.ingest.signing import mailgun as mailgun_signing
 from tests.conformance.ingest.signing import ses as ses_signing
 from tests.conformance.ingest.webhook_sources import (
@@ -171,6 +173,30 @@ async def test_a_token_of_mailgun_is_good_for_one_body_alone(kafka: str, topic_p
         statuses = [(await post(door, one)).status_code for one in (right, right, forged, right)]
         records = await door.records()
     assert statuses == [200, 200, 401, 200]
+    assert {record.value for record in records} == {right.body}
+
+
+async def test_a_token_of_an_account_is_good_for_one_body_at_all_its_sources(kafka: str, topic_prefix: str) -> None:
+    """One captured proof must not sign another body at a second source that has the same signing key."""
+    mail = source_of("mailgun", mailgun_signing.SECRET)
+    second = replace(mail, id=derived_id("source", "second"), address="second")
+    routes = source_of("mailgun_routes", mailgun_signing.SECRET)
+    directory = SourceDirectory()
+    directory.replace([mail, second, routes], [], read_at=clock.monotonic())
+    async with door_before(kafka, topic_prefix, directory=directory) as door:
+        right = _mailgun(mailgun_signing.SECRET)
+        forged = right._replace(body=right.body.replace(b"kim@acme.example", b"eve@acme.example"))
+        proof = json.loads(right.body)["signature"]
+        reply = urlencode({**proof, "from": "eve@acme.example", "Message-Id": "<r@acme.example>"}).encode()
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        statuses = [
+            (await post(door, right)).status_code,
+            (await post(door, right, address="second")).status_code,
+            (await post(door, forged, address="second")).status_code,
+            (await post(door, request_to(url_of("mailgun_routes"), form, reply))).status_code,
+        ]
+        records = await door.records()
+    assert statuses == [200, 200, 401, 401]
     assert {record.value for record in records} == {right.body}
 
 

@@ -55,6 +55,25 @@ async def test_the_same_delivery_fifty_times_at_once_is_answered_fifty_times_and
     assert sorted(one.sender for one in of_type(events, "activity.recorded")) == sorted(SENDERS)
 
 
+async def test_a_token_of_mailgun_counts_once_whatever_source_it_comes_to(stage: IngestStage) -> None:
+    right = SIGNINGS["mailgun"].signed()
+    forged = right.body.replace(b"kim@acme.example", b"eve@acme.example").replace(b'"1"', b'"2"')
+
+    def delivered(body: bytes, source_id: UUID) -> RawEvent:
+        headers, path = {"content-type": "application/json"}, "/webhooks/mailgun/x"
+        at = datetime.fromisoformat("2026-06-10T10:00:00+00:00")
+        return raw_event(
+            body, source_id=source_id, sender="mailgun", path=path, verified_by="signature", received_at=at,
+            headers=headers,
+        )  # fmt: skip
+
+    first = await stage.handle(delivered(right.body, stage.source_id))
+    second = await stage.handle(delivered(forged, derived_id("source", "second")))
+    assert len(of_type(first, "activity.recorded")) == 1
+    assert of_type(second, "activity.recorded") == []
+    assert await stage.one("select count(*) from delivery_refusal where reason = 'token_reused'") == 1
+
+
 async def test_a_token_of_mailgun_that_comes_with_another_body_is_refused_behind_the_door_too(
     stage: IngestStage,
 ) -> None:

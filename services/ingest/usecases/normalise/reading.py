@@ -107,13 +107,14 @@ def read_delivery(
     except AppError as error:
         raise ParkError(error.detail, error.problem, is_ours=False, source=source) from error
     delivery = _delivery(event, request, settings, parsed)
-    delivery.shown = _shown(adapter, inbound, request.source_id)
+    delivery.shown = _shown(adapter, inbound)
     return delivery
 
 
-def _shown(adapter: Adapter, inbound: InboundRequest, source_id: UUID) -> tuple[UUID, int] | None:
+def _shown(adapter: Adapter, inbound: InboundRequest) -> tuple[UUID, int] | None:
+    """Whatever its source: several may have the secret of one account."""
     found = shown_once(adapter, inbound)
-    return None if found is None else (derived_id(source_id, "once", found[0]), fingerprint_of(found[1]))
+    return None if found is None else (derived_id("once", found[0]), fingerprint_of(found[1]))
 
 
 def _delivery(event: RawEvent, request: DeliveryRequest, settings: SourceSettings, parsed: Parsed) -> Delivery:

@@ -9,7 +9,7 @@ from tests.conformance.ingest.signing import request_to, with_
 SECRET = "mailgun-signing-key-of-tests"
 COVERS_BODY = False
 BODY = b"from=Kim+Doe+%3Ckim%40acme.example%3E&subject=Re%3A+Prices&Message-Id=%3Cr5%40acme.example%3E&body-plain=Yes"
-_TOKEN = "7b1f0c3d9a5e4f2b8c6d1e0fa3"
+_TOKEN = "9c2e5a7f1b3d4e6f8a0c2b4d6e"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
