@@ -18,8 +18,11 @@ class Disk:
     """The real one."""
 
     def make_folder(self, folder: Path) -> None:
-        """Make a folder only we may enter; one that is there stays."""
-        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        """Make a folder only we may enter, so that it is still there after a crash; one that is there stays."""
+        if not folder.parent.is_dir():
+            self.make_folder(folder.parent)
+        folder.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        self.sync_folder(folder.parent)  # what is synced in a folder whose own name is lost, is lost
 
     def lock(self, file: Path) -> int | None:
         """Take the lock for as long as the descriptor is open; None while another process holds it."""

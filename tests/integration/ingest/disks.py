@@ -50,3 +50,15 @@ class SlowDisk(Disk):
         self.has_begun.set()
         assert self.may_sync.wait(30)
         super().sync(descriptor)
+
+
+class NotingDisk(Disk):
+    """A disk that says which folders had their names synced, in order."""
+
+    def __init__(self) -> None:
+        self.synced_folders: list[Path] = []
+
+    @override
+    def sync_folder(self, folder: Path) -> None:
+        super().sync_folder(folder)
+        self.synced_folders.append(folder)

@@ -11,7 +11,7 @@ from services.ingest.collector.spool import NotSpooled, Spool
 from services.ingest.collector.spool_disk import Disk
 from services.ingest.collector.spool_records import Spooled, packed
 from shared.errors import Fatal
-from tests.integration.ingest.disks import FailingDisk, SlowDisk
+from tests.integration.ingest.disks import FailingDisk, NotingDisk, SlowDisk
 
 ROOM = 1024 * 1024
 
@@ -197,6 +197,16 @@ async def test_two_processes_never_share_a_folder(swift_folder: Path) -> None:
             await other.append(record(1))
     assert list(await opening) == [None], "the next one waits for the last one to end"
     await other.close()
+
+
+async def test_a_new_folder_s_own_name_lies_on_the_medium_before_a_record_does(swift_folder: Path) -> None:
+    disk, folder = NotingDisk(), swift_folder / "door" / "spool"
+    spool = Spool(folder, bytes_max=ROOM, disk=disk)
+    await spool.open()
+    assert disk.synced_folders == [swift_folder, swift_folder / "door"]
+    await spool.append(record(1))
+    assert disk.synced_folders[2:] == [folder]
+    await spool.close()
 
 
 async def test_a_folder_that_cannot_be_used_ends_the_process(swift_folder: Path) -> None:
