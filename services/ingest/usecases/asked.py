@@ -5,7 +5,7 @@ its reason parked where a person sees it and can replay it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -13,10 +13,13 @@ from uuid import UUID
 import orjson
 from cryptography.fernet import InvalidToken, MultiFernet
 
-from services.ingest.domain.fetching import ASK_PATH, answer_path, next_try_at
+from services.ingest.adapters import ADAPTERS
+from services.ingest.domain.fetching import ASK_PATH, answer_path, api_base, next_try_at, rebased
 from services.ingest.domain.keys import Key, KeyKind
+from services.ingest.domain.source import SourceSettings
 from services.ingest.store import fetches
 from services.ingest.store.fetches import FetchRow
+from services.ingest.store.sources import settings_and_default
 from services.ingest.usecases.erasing import erase
 from services.ingest.usecases.imports import Deliver
 from services.ingest.usecases.normalise import KeyedHash
@@ -59,10 +62,24 @@ class DueFetch:
 
 
 async def take_fetches(tx: Tx, *, wrapping: MultiFernet) -> list[DueFetch]:
-    """Claim what is due, at most TAKEN_MAX and of one source OF_SOURCE_MAX."""
+    """Claim what is due, at most TAKEN_MAX and of one source OF_SOURCE_MAX.
+
+    Each is asked at the host that its source names now: the token was given for that one.
+    """
     rows = await fetches.claim_fetches(tx, limit=TAKEN_MAX, of_source=OF_SOURCE_MAX)
     wrapped = await fetches.tokens(tx, {row.source_id for row in rows}) if rows else {}
-    return [DueFetch(row, _unwrapped(row.source_id, wrapped, wrapping)) for row in rows]
+    settings = (await settings_and_default(tx, {row.source_id for row in rows}))[0] if rows else {}
+    return [
+        DueFetch(_at_its_host(row, settings.get(row.source_id)), _unwrapped(row.source_id, wrapped, wrapping))
+        for row in rows
+    ]
+
+
+def _at_its_host(row: FetchRow, settings: SourceSettings | None) -> FetchRow:
+    own = getattr(ADAPTERS.get(row.sender), "API_URL", None)
+    if own is None or settings is None:
+        return row
+    return replace(row, url=rebased(row.url, api_base(settings, default=own)))
 
 
 async def put_off(tx: Tx, row: FetchRow, problem: str) -> bool:

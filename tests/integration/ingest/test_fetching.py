@@ -125,6 +125,21 @@ async def test_what_was_named_is_fetched_once_with_the_token_and_becomes_an_acti
     assert of_type(await stage.handle(topic.raw()), "activity.recorded") == []
 
 
+async def test_what_waits_is_asked_at_the_host_its_source_names_now(stage: IngestStage) -> None:
+    """Noted under another host and asked under a new token, it would carry that token there."""
+    topic = Topic()
+    async with receiving() as former, receiving(Reply(body=json.dumps(ORDER).encode())) as receiver:
+        source_id = await source_with_token(stage, former)
+        await stage.handle(notice(source_id, f"{former.url.removesuffix('/hook')}/v3/orders/123/"))
+        settings = json.dumps({"options": {"api_url": receiver.url.removesuffix("/hook")}})
+        await stage.change(
+            "update source set settings = cast(:said as jsonb) where id = :id", said=settings, id=source_id
+        )
+        assert await loop_of(stage, topic).once() == 1
+        assert former.received == []
+    assert [asked.path for asked in receiver.received] == ["/v3/orders/123/?expand=event,attendees"]
+
+
 async def test_no_address_of_a_body_is_ever_asked(stage: IngestStage) -> None:
     file, topic = material("vectors/eventbrite.json"), Topic()
     stated = [] if file is None else [one["body"] for one in json.loads(file.read_text())["cases"]]
