@@ -251,15 +251,18 @@ class Spool:
         if not self._segments or not self._segments[0].length:
             return []
         segment = self._segments[0]
-        found, length = await self._run(lambda: read_records(self._disk, segment.file, segment.drained, segment.length))
+        start, end = segment.drained, segment.length  # as it is now: it grows while the thread reads
+        if start == end:  # all of it is drained, and the next round is being written to it
+            return []
+        found, length = await self._run(lambda: read_records(self._disk, segment.file, start, end))
         if not found:  # the medium lost what it had confirmed: nothing behind it can be found again
-            log.error("spool_damaged", bytes=segment.length - segment.drained)
-            segment.drained = segment.length
+            log.error("spool_damaged", bytes=end - start)
+            segment.drained = end
             return await self.oldest(records_max=records_max)
         if len(found) > records_max:
             found = found[:records_max]
             length = sum(len(packed(one)) for one in found)
-        self._window = (segment.drained + length, len(found))
+        self._window = (start + length, len(found))
         return found
 
     async def acknowledge(self) -> None:
@@ -277,6 +280,7 @@ class Spool:
             segment = self._segments.popleft()
             if segment.descriptor is not None:
                 self._disk.close(segment.descriptor)
+                segment.descriptor = None  # the number may be somebody else's from here on
             await announce("spool:before_delete")
             try:
                 await self._run(lambda one=segment: self._disk.delete(one.file))  # type: ignore[misc]  # bound now

@@ -8,6 +8,8 @@ from typing_extensions import override
 
 from services.ingest.collector.spool_disk import Disk
 
+HELD_SECONDS = 10.0
+
 
 class FailingDisk(Disk):
     """A disk whose syncs and writes fail while the test says so; counts syncs."""
@@ -62,3 +64,23 @@ class NotingDisk(Disk):
     def sync_folder(self, folder: Path) -> None:
         super().sync_folder(folder)
         self.synced_folders.append(folder)
+
+
+class HeldDisk(Disk):
+    """A disk whose syncs wait until they are let go; says when a read was done."""
+
+    def __init__(self) -> None:
+        self.may_sync, self.is_syncing, self.has_read = Event(), Event(), Event()
+        self.may_sync.set()
+
+    @override
+    def sync(self, descriptor: int) -> None:
+        self.is_syncing.set()
+        self.may_sync.wait(HELD_SECONDS)
+        super().sync(descriptor)
+
+    @override
+    def read(self, file: Path, *, at: int, length: int) -> bytes:
+        found = super().read(file, at=at, length=length)
+        self.has_read.set()
+        return found

@@ -10,8 +10,9 @@ import pytest
 from services.ingest.collector.spool import NotSpooled, Spool
 from services.ingest.collector.spool_disk import Disk
 from services.ingest.collector.spool_records import Spooled, packed
+from shared.clock import sleep
 from shared.errors import Fatal
-from tests.integration.ingest.disks import FailingDisk, NotingDisk, SlowDisk
+from tests.integration.ingest.disks import HELD_SECONDS, FailingDisk, HeldDisk, NotingDisk, SlowDisk
 
 ROOM = 1024 * 1024
 
@@ -224,3 +225,23 @@ async def test_a_segment_damaged_while_it_waits_does_not_stop_the_others(swift_f
         first = segments(swift_folder)[0]
         first.write_bytes(bytes(one))
         assert await drained(spool) == [record(n) for n in (1, 2, 3)]
+
+
+async def test_what_is_written_while_all_before_it_is_drained_is_neither_lost_nor_damage(tmp_path: Path) -> None:
+    disk = HeldDisk()
+    async with opened(tmp_path / "spool", disk=disk) as spool:
+        await spool.append(record(1))
+        assert [one.delivery_id for one in await spool.oldest(records_max=1)] == ["id-1"]
+        disk.may_sync.clear()
+        disk.is_syncing.clear()
+        disk.has_read.clear()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(spool.append(record(2)))
+            assert await asyncio.to_thread(disk.is_syncing.wait, HELD_SECONDS)
+            await spool.acknowledge()
+            waiting = group.create_task(spool.oldest(records_max=9))
+            await sleep(0)
+            disk.may_sync.set()
+            disk.has_read.wait(0.5)  # the loop is held up while the thread syncs, and reads what it was asked to before
+        found = waiting.result() or await spool.oldest(records_max=9)
+        assert [one.delivery_id for one in found] == ["id-2"]
