@@ -57,11 +57,7 @@ def import_leads(
 ) -> None:
     """Import a CSV of people: email, name, title, company, consent, and the other columns of the documentation."""
     how = {"map": said or [], "set": fixed or [], "time_zone": time_zone, "dates": dates}
-    if dry_run:
-        _check(file)
-        _show_columns(file, as_json=as_json)
-    else:
-        _import("leads", file, how, preview=preview, as_json=as_json)
+    _look_or_import("leads", file, how, dry_run=dry_run, preview=preview, as_json=as_json)
 
 
 @imports.command("activities")
@@ -78,11 +74,7 @@ def import_activities(
 ) -> None:
     """Import badge scans, dinners, calls with notes, at their true times: kind, occurred_at, email, as for leads."""
     how = {"map": said or [], "set": fixed or [], "time_zone": time_zone, "dates": dates}
-    if dry_run:
-        _check(file)
-        _show_columns(file, as_json=as_json)
-    else:
-        _import("activities", file, how, preview=preview, as_json=as_json)
+    _look_or_import("activities", file, how, dry_run=dry_run, preview=preview, as_json=as_json)
 
 
 @imports.command("spend")
@@ -111,6 +103,23 @@ def import_spend(file: Path, *, said: Said = None, preview: Preview = False, as_
         raise DoneInPart(
             f"{len(refused)} lines were refused. Mend them and send the file again: the others stay as they are."
         )
+
+
+def _look_or_import(
+    kind: Literal["leads", "activities"],
+    file: Path,
+    how: dict[str, Any],
+    *,
+    dry_run: bool,
+    preview: bool,
+    as_json: bool,
+) -> None:
+    """Show the columns of a file and send nothing, or import it."""
+    if dry_run:
+        _check(file)
+        _show_columns(file, as_json=as_json)
+    else:
+        _import(kind, file, how, preview=preview, as_json=as_json)
 
 
 def _import(

@@ -4,10 +4,11 @@ Source: Calendly's public documentation of webhook subscriptions and signatures.
 asked for; whether it was held, the calendar or the CRM says later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, mapping_of, moment_of, text_of
 from services.ingest.domain.forms import company_in, message_in, name_from, person_in, touch_in, traits_in
@@ -50,9 +51,7 @@ def hint(request: InboundRequest) -> str | None:
         return None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Calendly shakes no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

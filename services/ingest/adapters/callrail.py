@@ -4,10 +4,11 @@ Source: CallRail's public documentation of its webhooks, in the newer and the ol
 zone are read in the zone of the source. A call that the lead made counts for Marketing, one that we made for Sales.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, flag_of, number_of, profile_of, text_of, zoned_moment
 from services.ingest.domain.forms import touch_in
@@ -39,9 +40,7 @@ def hint(request: InboundRequest) -> str | None:
         return None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """CallRail shakes no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the scheme has no time

@@ -10,12 +10,13 @@ external_system external_id`), `traits`, `properties`, `url`, `referrer`, `campa
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
 from uuid import UUID
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import CHANNELS
 from services.ingest.domain.fields import (
@@ -71,9 +72,7 @@ def hint(request: InboundRequest) -> str | None:
     return text_of(data.get("email")) or text_of(data.get("user_id")) or text_of(data.get("anonymous_id"))
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """The OPTIONS of abuse protection is answered by the door, which knows the registered origins."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain.body import utf8
 from services.ingest.domain.csv_file import Record, records, row_id
 from services.ingest.domain.fields import company_of, consents_of, fingerprint_of, profile_of
@@ -30,14 +31,8 @@ STATUSES: tuple[str, ...] = ()
 _DEFAULT_CHANNEL: Final = "email"  # a list of addresses is written to
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A file names several people."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Files shake no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

@@ -5,10 +5,11 @@ timestamp, `:` and the body). Opens and clicks that it knows to be made by softw
 than mail (sms, push, in-app, Slack, webhooks) is kept as `custom` under its name.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import flag_of, mapping_of, text_of, unix_moment
 from services.ingest.domain.mail import MailEvent, first_text, mail_observation
@@ -52,14 +53,8 @@ _MACHINE_FLAGS: Final = ("proxied", "prefetched", "synthetic", "machine")
 _CAMPAIGNS: Final = ("campaign_id", "broadcast_id", "newsletter_id")
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Customer.io shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

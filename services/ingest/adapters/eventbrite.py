@@ -6,11 +6,12 @@ the source (option `api_url`), whatever else the body says. Online events are we
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fetching import answered, api_base
 from services.ingest.domain.fields import fingerprint_of, mapping_of, moment_of, text_of
@@ -51,14 +52,8 @@ _FETCHED: Final[Mapping[str, str]] = {"order.placed": "event,attendees", "barcod
 _PATH: Final = re.compile(r"/v3/[a-z]{1,32}/[0-9]{1,32}/(?:[a-z]{1,32}/[0-9]{1,32}/)?", re.ASCII)
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A delivery names an address, not a person."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Eventbrite shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the scheme has no time

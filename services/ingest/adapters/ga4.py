@@ -6,12 +6,13 @@ no ids: the request's time, the event's place and its content tell a repeat. `ca
 came from, for all events of its request.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qs
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, mapping_of, number_of, text_of
 from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal, Touch
@@ -51,9 +52,7 @@ def hint(request: InboundRequest) -> str | None:
         return None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """The protocol knows no handshake."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

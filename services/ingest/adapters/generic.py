@@ -10,12 +10,13 @@ source says where a body holds what: it leads from our field to a path like `per
 Without a mapping, plain names (email, user_id, event, time, …) are understood.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import CHANNELS
 from services.ingest.domain.fields import text_of
@@ -54,9 +55,7 @@ def hint(request: InboundRequest) -> str | None:
     return text_of(body.get("email")) if isinstance(body, dict) else None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """There is none that all tools share."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

@@ -4,10 +4,11 @@ Source: Google's public documentation of the lead form webhook. The key is not a
 are 64 bits wide and kept exactly. A test lead is answered like any other and makes no lead.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, flag_of, mapping_of, moment_of, text_of
 from services.ingest.domain.forms import company_in, message_in, person_in, traits_in
@@ -39,9 +40,7 @@ def hint(request: InboundRequest) -> str | None:
         return None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Google shakes no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the scheme has no time

@@ -7,10 +7,11 @@ connection of the CRM reads them itself. A privacy deletion erases the person in
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, moment_of, profile_of, text_of, unix_millis_moment
 from services.ingest.domain.observation import Observation, Operation, Parsed, Person, Refusal
@@ -67,14 +68,8 @@ _CONTACT_TYPE: Final = "0-1"
 _MERGED_MAX: Final = 100
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A delivery names several people."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """HubSpot shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fetching import answered, api_base
 from services.ingest.domain.fields import fingerprint_of, mapping_of, text_of, unix_millis_moment
@@ -46,9 +47,7 @@ _VERSION: Final = re.compile(r"20[0-9]{4}", re.ASCII)
 _CODE: Final = re.compile(r"[0-9A-Za-z-]{1,256}", re.ASCII)  # a UUID today; never what a delivery is signed over
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A delivery names an id, not a person."""
-    return None
+hint = quiet.hint
 
 
 def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:

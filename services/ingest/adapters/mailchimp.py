@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain.fields import fingerprint_of, mapping_of, profile_of, text_of, zoned_moment
 from services.ingest.domain.form_body import form_of
 from services.ingest.domain.mail import first_text, id_of_parts
@@ -45,9 +46,7 @@ _MERGES: Final[Mapping[str, str]] = {
 }
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
+hint = quiet.hint
 
 
 def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form

@@ -8,6 +8,7 @@ credentials must fit. `…_unique` events come beside those that caused them and
 from collections.abc import Mapping, Sequence
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain.fields import mapping_of, moment_of, text_of
 from services.ingest.domain.mail import (
     MailEvent,
@@ -44,14 +45,8 @@ KINDS: Mapping[str, str] = {
 STATUSES: tuple[str, ...] = ("activity.opened_unique", "activity.clicked_unique", "activity.deferred")
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """MailerSend shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

@@ -5,12 +5,13 @@ Source: Mailgun's public documentation of webhooks and of securing them (hex HMA
 is a repeat, with another body it is refused. A temporary failure is tried again by Mailgun and is status.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import exact_moment, mapping_of, text_of
 from services.ingest.domain.form_body import form_of
@@ -52,14 +53,8 @@ _LEGACY_FIELDS: Final = frozenset(
 """What the legacy API itself says; other fields of its forms are the customer's own."""
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Mailgun shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

@@ -6,12 +6,13 @@ of References) the mail it answers; what it quotes is cut off, attachments are d
 machine's activity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import text_of, unix_moment
 from services.ingest.domain.form_body import pairs_of
@@ -50,9 +51,7 @@ def hint(request: InboundRequest) -> str | None:
     return mail_address(first_text(fields.get("from"), fields.get("sender")))
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Mailgun shakes no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

@@ -8,6 +8,7 @@ tried again by Mailjet and is status.
 from collections.abc import Mapping, Sequence
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import flag_of, mapping_of, text_of, unix_moment
 from services.ingest.domain.mail import (
@@ -45,14 +46,8 @@ KINDS: Mapping[str, str] = {
 STATUSES: tuple[str, ...] = ("bounce greylisted", "blocked")
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A delivery names several people."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Mailjet shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

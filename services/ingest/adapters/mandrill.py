@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import mapping_of, text_of, unix_moment
 from services.ingest.domain.form_body import pairs_of
@@ -54,9 +55,7 @@ _TEST_KEY: Final = "test-webhook"  # what Mandrill signs with before a webhook h
 _EMPTY: Final = b"[]"
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A delivery names several people."""
-    return None
+hint = quiet.hint
 
 
 def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form

@@ -5,9 +5,10 @@ it means is said on the source (option `kind`), since a step of a campaign can m
 read in the zone of the source; an empty text is a missing value. Activities (`result: […]`) mean what their type says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import CHANNELS
 from services.ingest.domain.fields import company_of, fingerprint_of, mapping_of, profile_of, text_of, zoned_moment
@@ -55,9 +56,7 @@ def hint(request: InboundRequest) -> str | None:
     return _email(mapping_of(body.get("lead")))
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Marketo shakes no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the scheme has no time

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fetching import answered, api_base
 from services.ingest.domain.fields import fingerprint_of, flag_of, mapping_of, moment_of, text_of, unix_moment
@@ -46,9 +47,7 @@ _PLATFORMS: Final[Mapping[str, str]] = {"ig": "instagram", "fb": "facebook"}
 _AD_IDS: Final = ("campaign_id", "adset_id", "ad_id", "form_id", "ad_name", "adset_name")
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A delivery names ids, not people."""
-    return None
+hint = quiet.hint
 
 
 def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:

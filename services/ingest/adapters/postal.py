@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain.fields import exact_moment, mapping_of, text_of
 from services.ingest.domain.mail import (
     MailEvent,
@@ -42,14 +43,8 @@ STATUSES: tuple[str, ...] = ("MessageDelayed", "MessageHeld", "MessageDeliveryFa
 _BOUNCED: Final = "MessageBounced"
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Postal shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.activity import clicked_source
 from services.ingest.domain.fields import (
@@ -74,9 +75,7 @@ def hint(request: InboundRequest) -> str | None:
         return None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """PostHog's libraries shake no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

@@ -4,10 +4,11 @@ Source: Resend's public documentation of webhooks and their verification (Standa
 event names the mail, not who of several recipients did it: it is one activity for each address of `to`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import mapping_of, moment_of, text_of
 from services.ingest.domain.mail import MailEvent, first_text, mail_address, mail_observation
@@ -39,14 +40,8 @@ _SOFT: Final = frozenset({"Transient", "Undetermined"})
 _RECIPIENTS_MAX: Final = 100  # Resend allows 50 in one mail
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Resend shakes no hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

@@ -5,10 +5,11 @@ Source: SendGrid's public documentation of Inbound Parse. A mail comes as a mult
 answers. What it quotes is cut off, attachments are dropped, and an automatic answer is a machine's activity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import mapping_of, text_of
 from services.ingest.domain.mail import mail_address
@@ -43,9 +44,7 @@ def hint(request: InboundRequest) -> str | None:
         return None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """SendGrid shakes no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the scheme has no time

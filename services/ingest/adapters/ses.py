@@ -15,6 +15,7 @@ from typing import Final
 import orjson
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import mapping_of, moment_of, text_of
 from services.ingest.domain.mail import MailEvent, first_text, mail_address, mail_observation
@@ -68,14 +69,8 @@ _RECEIVED: Final = "Received"
 _RECIPIENTS_MAX: Final = 100  # SES allows 50 in one mail
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """None: a confirmation is signed, so it is answered behind the proof (`confirmation_url`)."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def certificate_url(request: InboundRequest, secrets: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain.fields import flag_of, mapping_of, moment_of, text_of, unix_moment
 from services.ingest.domain.mail import (
     MailEvent,
@@ -61,14 +62,8 @@ _CHALLENGE: Final = "60"
 _HARD: Final = frozenset({"10", "30", "90"})  # invalid recipient, no recipient, unsubscribe
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """A delivery names several people."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """SparkPost shakes no hands: it tries an address with an event that says nothing."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the protocol's form

@@ -5,9 +5,10 @@ Source: the Standard Webhooks specification 1.0.0 and Svix' public documentation
 looked up in the source's table of names, and what it does not know is kept as `custom` under its type.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import (
     company_of,
@@ -36,14 +37,8 @@ KINDS: Mapping[str, str] = {}
 STATUSES: tuple[str, ...] = ()
 
 
-def hint(request: InboundRequest) -> str | None:  # noqa: ARG001 - the protocol's form
-    """Deliveries of one person need no order among them."""
-    return None
-
-
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Nobody here shakes hands."""
-    return None
+hint = quiet.hint
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:

@@ -4,10 +4,11 @@ Source: Typeform's public documentation of webhooks and their signature. Answers
 whatever order they come in; the hidden fields of the form carry where the visitor came from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.adapters import Outline
+from services.ingest.adapters.families import quiet
 from services.ingest.domain import body as bodies
 from services.ingest.domain.fields import fingerprint_of, mapping_of, moment_of, text_of
 from services.ingest.domain.forms import company_in, message_in, person_in, touch_in, traits_in
@@ -43,9 +44,7 @@ def hint(request: InboundRequest) -> str | None:
         return None
 
 
-def handshake(request: InboundRequest, secrets: Sequence[str]) -> Reply | None:  # noqa: ARG001 - the protocol's form
-    """Typeform shakes no hands."""
-    return None
+handshake = quiet.handshake
 
 
 def verify(request: InboundRequest, secret: str, now: float) -> bool:  # noqa: ARG001 - the scheme has no time
